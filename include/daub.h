@@ -1,0 +1,347 @@
+// daub.h - text-to-image with latent diffusion models on any Vulkan 1.1 GPU.
+//
+//     daub_device *dev;
+//     daub_model  *model;
+//     daub_image   image = { 0 };
+//
+//     daub_device_create(NULL, &dev);
+//     daub_model_load(dev, "sd15.safetensors", NULL, &model);
+//     daub_generate(model, daub_generate_params(.prompt = "a red fox in snow"), &image);
+//     daub_image_free(&image);
+//     daub_model_destroy(&model);
+//     daub_device_destroy(&dev);
+//
+// Rules that hold for the whole header:
+//
+// - A call returns DAUB_OK or a negative daub_status, and on failure leaves its out-parameters untouched.
+//   daub_last_error() has the sentence for a person.
+// - "create", "load" and "take" hand you something to destroy; "get" lends.
+// - A destroy function takes the address of your pointer, sets it to NULL, and does nothing when it is NULL
+//   already. Destroying a parent (device, model) that still has children (models, jobs) is refused: the call
+//   returns DAUB_ERROR_INVALID_ARG and the pointer stays valid.
+// - A params struct need live only until the call returns; so must its strings. NULL params mean all defaults.
+// - Zero is "default" in every field of every params struct. Set struct_size, or use the macro of the same name.
+//   Fields are only ever appended: a smaller struct (an older header) is read as if padded with zeros; a larger
+//   one is accepted only if what this library does not know is zero.
+// - Objects may move between threads; one object serves one thread at a time unless its comment says otherwise.
+// - The library never aborts, exits, prints or throws, keeps no global state that an object could notice, and
+//   opens no network connection.
+#ifndef DAUB_H
+#define DAUB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32) && defined(DAUB_SHARED)
+#ifdef DAUB_BUILDING
+#define DAUB_API __declspec(dllexport)
+#else
+#define DAUB_API __declspec(dllimport)
+#endif
+#elif defined(__GNUC__)
+#define DAUB_API __attribute__((visibility("default")))
+#else
+#define DAUB_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define DAUB_VERSION_MAJOR 0
+#define DAUB_VERSION_MINOR 1
+#define DAUB_VERSION_PATCH 0
+#define DAUB_VERSION (DAUB_VERSION_MAJOR * 1000000 + DAUB_VERSION_MINOR * 1000 + DAUB_VERSION_PATCH)
+
+// The version of the library that runs, in DAUB_VERSION's form.
+DAUB_API uint32_t daub_version(void);
+
+// ---- status ----------------------------------------------------------------------------------------------------
+
+typedef enum daub_status {
+    DAUB_OK = 0,
+    DAUB_ERROR_INVALID_ARG = -1,    // the caller broke a rule written in this header
+    DAUB_ERROR_NO_HOST_MEMORY = -2,
+    DAUB_ERROR_NO_GPU_MEMORY = -3,  // the sentence says how much was wanted and how much is free
+    DAUB_ERROR_NO_DEVICE = -4,      // no Vulkan loader, or no GPU meets the minimum; the sentence says why
+    DAUB_ERROR_DEVICE_LOST = -5,    // destroy everything made from the device; a new device may work
+    DAUB_ERROR_IO = -6,             // a file cannot be opened, read or written
+    DAUB_ERROR_BAD_FILE = -7,       // malformed, truncated, of an unknown kind, or with missing or misshapen tensors
+    DAUB_ERROR_UNSUPPORTED = -8,    // well-formed, but this build or GPU cannot do it
+    DAUB_ERROR_CANCELLED = -9,      // daub_job_cancel, or a progress callback that returned false
+} daub_status;
+
+// The last failure on this thread, in one English sentence without a newline. Never NULL; "" before any failure.
+// The string lives until the next failing call on this thread.
+DAUB_API const char *daub_last_error(void);
+
+// "DAUB_ERROR_IO" for DAUB_ERROR_IO; "unknown status" for what is none. Static storage.
+DAUB_API const char *daub_status_text(daub_status status);
+
+// ---- callbacks -------------------------------------------------------------------------------------------------
+
+// The host's memory. alloc returns at least `size` bytes aligned for any type, or NULL; free accepts NULL. Both must be
+// safe to call from any thread. All NULL: malloc and free.
+typedef struct daub_allocator {
+    void *(*alloc)(void *user, size_t size);
+    void (*free)(void *user, void *ptr);
+    void *user;
+} daub_allocator;
+
+typedef enum daub_log_level {
+    DAUB_LOG_NONE = 0,
+    DAUB_LOG_ERROR = 1,
+    DAUB_LOG_WARNING = 2,
+    DAUB_LOG_INFO = 3,
+    DAUB_LOG_DEBUG = 4,
+} daub_log_level;
+
+// One message, without a newline. May come from the job's thread.
+typedef void (*daub_log_fn)(void *user, daub_log_level level, const char *message);
+
+// ---- devices ---------------------------------------------------------------------------------------------------
+
+typedef struct daub_device daub_device; // one GPU: queue, memory, compiled kernels. Thread safe.
+typedef struct daub_model daub_model;   // weights and networks on a device; read-only once loaded. Thread safe.
+typedef struct daub_job daub_job;       // one generation in flight. Thread safe.
+
+typedef struct daub_device_params {
+    uint32_t struct_size;
+    // Which GPU: an index as daub_device_list counts ("0"), or part of its name in any case ("radeon"). NULL: discrete
+    // before integrated before virtual before CPU. The environment's DAUB_DEVICE is the default of the default.
+    const char *device;
+    uint64_t max_memory;      // bytes of device memory this device may allocate; 0: what the driver's budget leaves
+    const char *cache_dir;    // folder for compiled pipelines; NULL: the user's cache folder; "": no cache
+    const char *debug;        // words as in the environment's DAUB_DEBUG, which is used when this is NULL
+    const char *caps;         // words as in the environment's DAUB_CAPS, which is used when this is NULL
+    daub_allocator allocator; // for host memory of this device and all made from it
+    daub_log_fn log;
+    void *log_user;
+    daub_log_level log_level; // 0: warnings and errors
+} daub_device_params;
+
+#define daub_device_params(...) (&(daub_device_params) { .struct_size = sizeof(daub_device_params), __VA_ARGS__ })
+
+// Opens a GPU. Errors: NO_DEVICE, INVALID_ARG (an unknown word in debug or caps), NO_HOST_MEMORY, NO_GPU_MEMORY.
+DAUB_API daub_status daub_device_create(const daub_device_params *params, daub_device **out);
+// Errors: INVALID_ARG while models made from it exist.
+DAUB_API daub_status daub_device_destroy(daub_device **dev);
+
+typedef enum daub_device_kind {
+    DAUB_DEVICE_OTHER = 0,
+    DAUB_DEVICE_INTEGRATED = 1,
+    DAUB_DEVICE_DISCRETE = 2,
+    DAUB_DEVICE_VIRTUAL = 3,
+    DAUB_DEVICE_CPU = 4,
+} daub_device_kind;
+
+typedef struct daub_device_info {
+    uint32_t index;         // for daub_device_params.device
+    char name[256];
+    char driver[512];       // name and version
+    daub_device_kind kind;
+    uint32_t api_version;   // VK_MAKE_API_VERSION form
+    uint64_t memory;        // bytes in the device-local heap
+    uint64_t memory_free;   // bytes of it free now; 0 if the driver does not say
+    bool usable;            // meets the minimum
+    bool chosen;            // what device = NULL opens
+    char reason[256];       // why usable or not, why chosen or not
+} daub_device_info;
+
+// Lists every Vulkan device. Writes up to `capacity` entries (info may be NULL when it is 0) and the full count to *count.
+// Errors: NO_DEVICE when there is no Vulkan loader; zero devices is not an error here.
+DAUB_API daub_status daub_device_list(const daub_device_params *params, daub_device_info *info, uint32_t capacity,
+                                      uint32_t *count);
+DAUB_API daub_status daub_device_get_info(const daub_device *dev, daub_device_info *out);
+
+// ---- models ----------------------------------------------------------------------------------------------------
+
+typedef enum daub_precision {
+    DAUB_PRECISION_DEFAULT = 0, // f16
+    DAUB_PRECISION_F16 = 1,     // weights and activations stored as fp16, every sum in fp32
+    DAUB_PRECISION_F32 = 2,     // all in fp32: the reference path
+} daub_precision;
+
+typedef struct daub_model_params {
+    uint32_t struct_size;
+    daub_precision precision;
+    // Folder in diffusers layout whose config.json files describe a single file that is too small or too odd to tell.
+    const char *config_from;
+} daub_model_params;
+
+#define daub_model_params(...) (&(daub_model_params) { .struct_size = sizeof(daub_model_params), __VA_ARGS__ })
+
+// Loads a checkpoint: a folder in diffusers layout (with .fp16. variants and sharded indexes), or one .safetensors file in
+// the original LDM layout. path NULL: the default model that comes with daub.
+// Errors: IO, BAD_FILE (all missing, unused and misshapen tensors are named), UNSUPPORTED, NO_HOST_MEMORY, NO_GPU_MEMORY.
+DAUB_API daub_status daub_model_load(daub_device *dev, const char *path, const daub_model_params *params,
+                                     daub_model **out);
+// Errors: INVALID_ARG while jobs made from it exist.
+DAUB_API daub_status daub_model_destroy(daub_model **model);
+
+typedef struct daub_model_info {
+    char family[32];           // "sd1", "sd2", "ddpm"
+    bool text;                 // draws from a prompt; false: unconditional
+    uint32_t width, height;    // default picture size, pixels
+    uint32_t size_multiple;    // width and height must be multiples of it
+    uint32_t n_steps;          // defaults used where daub_generate_params has 0
+    float guidance_scale;
+    char sampler[32];
+    char schedule[32];
+    uint32_t max_tokens;       // prompt length in tokens that fits; more is cut
+    uint64_t n_parameters;
+    uint64_t weights_size;     // bytes on the device
+    char path[1024];
+    char evidence[1024];       // what decided the family and prediction type, one sentence
+} daub_model_info;
+
+DAUB_API daub_status daub_model_get_info(const daub_model *model, daub_model_info *out);
+
+// What a file or folder is, without a GPU: fills `out` (weights_size 0) as daub_model_load would, or fails as it would.
+DAUB_API daub_status daub_model_inspect(const char *path, const daub_model_params *params, daub_model_info *out);
+
+// ---- samplers --------------------------------------------------------------------------------------------------
+
+// Names, as text: k-diffusion's spellings for samplers ("euler_a", "dpmpp_2m") and for schedules ("karras"). Text and not
+// an enum, because the list grows; unknown names fail with the near ones in the sentence. Other systems' spellings
+// ("Euler a", "DPM++ 2M Karras", "DPMSolverMultistepScheduler") are understood.
+typedef struct daub_sampler_info {
+    const char *name;        // "dpmpp_2m"
+    const char *label;       // "DPM++ 2M"
+    const char *aliases;     // comma separated
+    const char *description; // one line, with the paper
+    uint32_t order;          // convergence order claimed
+    bool stochastic;         // draws noise between steps
+} daub_sampler_info;
+
+DAUB_API uint32_t daub_sampler_count(void);
+DAUB_API bool daub_sampler_get_info(uint32_t index, daub_sampler_info *out); // false past the end; static strings
+DAUB_API uint32_t daub_schedule_count(void);
+DAUB_API const char *daub_schedule_get_name(uint32_t index); // NULL past the end
+
+// ---- generating ------------------------------------------------------------------------------------------------
+
+typedef enum daub_rng_source {
+    DAUB_RNG_DEFAULT = 0, // torch-cpu
+    DAUB_RNG_TORCH_CPU = 1,
+    DAUB_RNG_CUDA = 2, // Philox, as torch draws on an NVIDIA GPU
+} daub_rng_source;
+
+typedef enum daub_phase {
+    DAUB_PHASE_PREPARE = 0, // graphs planned, kernels compiled
+    DAUB_PHASE_TEXT = 1,
+    DAUB_PHASE_DENOISE = 2,
+    DAUB_PHASE_DECODE = 3,
+    DAUB_PHASE_DONE = 4,
+} daub_phase;
+
+typedef struct daub_progress {
+    daub_phase phase;
+    uint32_t step, n_steps; // denoising steps finished, in all
+    double seconds;         // since the job began
+    double seconds_left;    // estimate; negative while unknown
+} daub_progress;
+
+// One picture to make. Zero is "default" in every field, so name only what you need and new fields cost you nothing.
+typedef struct daub_generate_params {
+    uint32_t struct_size; // sizeof(daub_generate_params); the macro below sets it
+
+    const char *prompt;          // UTF-8; required by models with a text encoder, refused by those without
+    const char *negative_prompt; // UTF-8; default ""
+
+    uint32_t width, height;  // pixels, multiples of daub_model_info.size_multiple, up to 16384; default: the model's
+    uint32_t n_steps;        // denoising steps, 1..1000; default: the model's
+    float guidance_scale;    // classifier-free guidance, 1..1000; 1 = off, half the work; default: the model's
+    float guidance_rescale;  // 0..1, Lin et al. 2023, arXiv:2305.08891, eq. 16; default 0 = off
+    uint64_t seed;           // of the noise; default 0, so a run repeats unless you vary it
+    daub_rng_source rng;
+
+    const char *sampler;     // default: the model's
+    const char *schedule;    // "default", "karras", "exponential", "beta", "lu"; default: the sampler's own spacing
+    double eta;              // DDIM's stochasticity, 0..1; default 0
+    uint32_t clip_skip;      // A1111's counting: 0 and 1 = last layer, 2 = the one before it
+
+    // Precomputed text embeddings instead of prompts: a safetensors file with "prompt_embeds" and, when guidance is on,
+    // "negative_prompt_embeds", each [1, tokens, width of the text encoder] (daub_encode_text writes one).
+    const char *prompt_embeds_path;
+
+    // Called on the job's thread after every step and at each change of phase. Return false to cancel: the job then ends
+    // with DAUB_ERROR_CANCELLED.
+    bool (*on_progress)(void *user, const daub_progress *progress);
+    void *user;
+} daub_generate_params;
+
+#define daub_generate_params(...) \
+    (&(daub_generate_params) { .struct_size = sizeof(daub_generate_params), __VA_ARGS__ })
+
+// Pixels. `pixels` has width * height * channels bytes, rows top down, no padding, sRGB; channels is 3.
+typedef struct daub_image {
+    uint32_t width, height, channels;
+    uint8_t *pixels;
+    daub_allocator allocator; // what frees pixels
+} daub_image;
+
+DAUB_API void daub_image_free(daub_image *image); // sets all to zero; NULL and zeroed images are fine
+
+// What a generation really used, every default resolved, and what it cost.
+typedef struct daub_result {
+    uint32_t width, height, n_steps, clip_skip;
+    float guidance_scale, guidance_rescale;
+    uint64_t seed;
+    daub_rng_source rng;
+    char sampler[32];
+    char schedule[32];
+    uint32_t n_tokens, n_tokens_cut;  // of the prompt: used, and left out because the model's window is full
+    char prompt_cut[256];             // the beginning of what was left out
+    uint32_t n_model_calls;
+    double prepare_seconds, text_seconds, denoise_seconds, decode_seconds;
+    double first_step_seconds;        // of denoise_seconds
+    uint64_t arena_size;              // bytes of activations at the peak
+    uint64_t memory_peak;             // bytes of device memory at the peak
+} daub_result;
+
+// Starts a generation and returns at once. Jobs of one device run in the order they were submitted.
+// Errors: INVALID_ARG (a size that is no multiple, an unknown sampler, invalid UTF-8), NO_GPU_MEMORY (found out now, not
+// half-way through), IO and BAD_FILE (prompt_embeds_path).
+DAUB_API daub_status daub_job_submit(daub_model *model, const daub_generate_params *params, daub_job **out);
+
+// Waits up to timeout_ns (UINT64_MAX: without limit) for the job to end. *done is false on a timeout, and the status
+// DAUB_OK. Once it is true the status returned is the job's own. `done` may be NULL.
+DAUB_API daub_status daub_job_wait(daub_job *job, uint64_t timeout_ns, bool *done);
+DAUB_API void daub_job_cancel(daub_job *job); // takes effect at the next step
+DAUB_API daub_status daub_job_get_progress(const daub_job *job, daub_progress *out);
+// Of a job that ended well. take_image hands the pixels over, once. Errors: INVALID_ARG when it has not ended well.
+DAUB_API daub_status daub_job_take_image(daub_job *job, daub_image *out);
+DAUB_API daub_status daub_job_get_result(const daub_job *job, daub_result *out);
+DAUB_API void daub_job_destroy(daub_job **job); // cancels and waits if it still runs
+
+// Submit, wait, take and destroy in one call. `result` of the second may be NULL.
+DAUB_API daub_status daub_generate(daub_model *model, const daub_generate_params *params, daub_image *out);
+DAUB_API daub_status daub_generate_with_result(daub_model *model, const daub_generate_params *params, daub_image *out,
+                                               daub_result *result);
+
+// Writes the text embeddings of params' prompt, negative_prompt and clip_skip as a safetensors file with
+// "prompt_embeds" and "negative_prompt_embeds", fp32 [1, tokens, width]. The file is replaced whole or not at all.
+DAUB_API daub_status daub_encode_text(daub_model *model, const daub_generate_params *params, const char *path);
+
+// ---- the forward process -----------------------------------------------------------------------------------------
+
+typedef enum daub_noise_schedule {
+    DAUB_NOISE_SCALED_LINEAR = 0, // Stable Diffusion's: sqrt(beta) linear, 0.00085 to 0.012
+    DAUB_NOISE_LINEAR = 1,        // Ho et al. 2020: beta linear, 1e-4 to 0.02
+    DAUB_NOISE_COSINE = 2,        // Nichol and Dhariwal 2021, arXiv:2102.09672, eq. 17
+} daub_noise_schedule;
+
+// q(x_t | x_0) = N(sqrt(abar_t) x_0, (1 - abar_t) I): mixes n values of x0 (pictures: -1..1) with unit normal noise from
+// `seed` (torch's CPU generator, one draw of n). t is 0..999; t = -1 copies. Needs no device.
+// Errors: INVALID_ARG (t out of range, NULL pointers).
+DAUB_API daub_status daub_add_noise(daub_noise_schedule schedule, int32_t t, uint64_t seed, const float *x0, float *xt,
+                                    size_t n);
+// The cumulative product abar_t of (1 - beta), t of 0..999.
+DAUB_API daub_status daub_alpha_bar(daub_noise_schedule schedule, uint32_t t, double *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,41 @@
+// thread.h - mutex, condition, thread, once and clock over pthreads and Win32.
+#ifndef DAUB_BASE_THREAD_H
+#define DAUB_BASE_THREAD_H
+#include "runtime/base/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+typedef struct { void *srw; } daub_mutex;
+typedef struct { void *cv; } daub_cond;
+typedef struct { void *handle; } daub_thread;
+#else
+#include <pthread.h>
+typedef struct { pthread_mutex_t m; } daub_mutex;
+typedef struct { pthread_cond_t c; } daub_cond;
+typedef struct { pthread_t t; bool started; } daub_thread;
+#endif
+
+daub_status daub_mutex_init(daub_mutex *m);
+void daub_mutex_destroy(daub_mutex *m);
+void daub_mutex_lock(daub_mutex *m);
+void daub_mutex_unlock(daub_mutex *m);
+
+daub_status daub_cond_init(daub_cond *c);
+void daub_cond_destroy(daub_cond *c);
+void daub_cond_wait(daub_cond *c, daub_mutex *m);
+bool daub_cond_wait_ns(daub_cond *c, daub_mutex *m, uint64_t timeout_ns); // false: timed out; UINT64_MAX: for ever
+void daub_cond_broadcast(daub_cond *c);
+
+daub_status daub_thread_start(daub_thread *t, void (*run)(void *arg), void *arg, const char *name);
+void daub_thread_join(daub_thread *t); // does nothing when never started
+
+uint64_t daub_now_ns(void); // monotonic
+uint32_t daub_cpu_count(void);
+
+// Runs job(arg, index) for index 0..count-1 on up to daub_cpu_count() threads, the caller among them. Falls back
+// to the caller alone when threads cannot be had.
+void daub_parallel_for(uint32_t count, void (*job)(void *arg, uint32_t index), void *arg);
+
+#endif
