@@ -1,0 +1,32 @@
+// device.h - one GPU. Layers above see handles and plain structs; only runtime/vk names a Vulkan type.
+#ifndef DAUB_VK_DEVICE_H
+#define DAUB_VK_DEVICE_H
+#include "runtime/base/debug.h"
+#include "runtime/base/host.h"
+#include "runtime/vk/caps.h"
+
+// struct daub_device itself is the public opaque type: runtime/vk/device_private.h (for runtime/vk only) has its fields.
+// Public functions daub_device_create, daub_device_list, daub_device_get_info live in runtime/api and call these.
+daub_status daub_vk_device_create(const daub_device_params *params, daub_device **out);
+void daub_vk_device_destroy(daub_device **dev);
+daub_status daub_vk_device_list(const daub_device_params *params, daub_device_info *info, uint32_t capacity,
+                                uint32_t *count);
+void daub_vk_device_info(const daub_device *dev, daub_device_info *out);
+
+const struct daub_caps *daub_device_caps(const daub_device *dev);
+const struct daub_host *daub_device_host(const daub_device *dev);
+const struct daub_debug *daub_device_debug(const daub_device *dev);
+
+// Children (models, executors) keep the device from being destroyed by the public call.
+void daub_device_retain(daub_device *dev);
+void daub_device_release(daub_device *dev);
+uint32_t daub_device_children(const daub_device *dev);
+
+uint64_t daub_device_memory_used(const daub_device *dev);
+uint64_t daub_device_memory_peak(const daub_device *dev);
+void daub_device_memory_reset_peak(daub_device *dev);
+
+// Number of validation messages of severity error or warning since the device was created (DAUB_DEBUG=validate); each was logged.
+uint32_t daub_device_validation_errors(const daub_device *dev);
+
+#endif
