@@ -1,0 +1,34 @@
+// pack.h - a checkpoint's weight into the order a kernel reads. Host arithmetic only; sums and rounding in fp32.
+#ifndef DAUB_IO_PACK_H
+#define DAUB_IO_PACK_H
+#include "runtime/graph/tensor.h"
+
+enum daub_file_dtype { DAUB_FILE_F32, DAUB_FILE_F16, DAUB_FILE_BF16, DAUB_FILE_F64, DAUB_FILE_I64, DAUB_FILE_I32,
+                       DAUB_FILE_U8, DAUB_FILE_OTHER };
+
+// A tensor in a mapped file, unaligned. Element (o, i...) of a weight stands at row o, or, when `transposed` (2-D only), at
+// row i, column o.
+struct daub_view {
+    const uint8_t *data;
+    enum daub_file_dtype dtype;
+    uint32_t n_dims;
+    uint64_t dims[4];     // after slicing and transposing: what the network calls it
+    bool transposed;
+};
+
+// Bytes of the packed weight, a multiple of 16. `dims` are the weight's as the network names them.
+//
+// PANEL layout (runtime/op/gemm.c): physical output columns in panels of 64, panel after panel; in a panel one row of 64 values
+// per k; k runs over kernel rows, kernel columns, then the input's physical channels (in.c[0] in `heads` runs padded to 8, then
+// in.c[1]). Columns and channels that are padding hold zeros. fp16 or fp32 as pack->dtype says. With pack->geglu, panel 2p holds value
+// columns 64p.. and panel 2p+1 the gates of the same columns.
+uint64_t daub_pack_size(const struct daub_pack *pack, const uint32_t *dims, uint32_t n_dims);
+
+// Packs all of it into `out` (daub_pack_size bytes), on several threads where it is large.
+void daub_pack_weight(const struct daub_pack *pack, const struct daub_view *view, void *out);
+
+// Physical channels of a layout, and the logical channel at physical index i (UINT32_MAX for padding).
+uint32_t daub_channels_physical(const struct daub_channels *channels);
+uint32_t daub_channels_logical(const struct daub_channels *channels, uint32_t i);
+
+#endif

@@ -1,0 +1,74 @@
+// exec.h - from a finished net to recorded commands, and what op files may use while choosing and recording.
+#ifndef DAUB_OP_EXEC_H
+#define DAUB_OP_EXEC_H
+#include "runtime/graph/net.h"
+#include "runtime/vk/cmd.h"
+
+// ---- for op files ----------------------------------------------------------------------------------------------------
+
+struct daub_select {
+    const struct daub_caps *caps;
+    const struct daub_debug *debug;
+};
+
+struct daub_recording {
+    daub_device *device;
+    const struct daub_caps *caps;
+    struct daub_exec *exec;
+    struct daub_cmd *cmd;
+    const struct daub_node *node;
+    double max_flop; // a dispatch estimated above this is split by rows
+};
+
+// The whole tensor as a binding: arena range of a value, packed range of a weight. NULL tensor: an unused binding.
+struct daub_binding daub_bind(const struct daub_recording *rec, const struct daub_tensor *t, enum daub_access access,
+                              bool texel);
+// Rows (pixels) [row, row + n) of a tensor. The range starts at or before that row, aligned to caps.buffer_align; *first is how many
+// words (16 bytes, or 32 for fp32 tensors; 4 for U32) of the tensor lie before the range, which kernels subtract from word
+// indices counted from the tensor's start.
+struct daub_binding daub_bind_rows(const struct daub_recording *rec, const struct daub_tensor *t, uint32_t row, uint32_t n,
+                                   enum daub_access access, bool texel, uint32_t *first);
+// Whether a range of `size` bytes (plus alignment slack) can be bound; texel also obeys the texel count.
+bool daub_range_fits(const struct daub_caps *caps, uint64_t size, bool texel);
+// Completes name, op class and flop of the dispatch from the node and records it.
+daub_status daub_dispatch_node(struct daub_recording *rec, struct daub_dispatch *dispatch);
+
+// ---- for networks ----------------------------------------------------------------------------------------------------
+
+struct daub_exec; // an arena and the recorded commands of a net, on a device
+
+struct daub_exec_params {
+    // Sets weight->data for a packed weight (weight->pack says how); called for every weight of the net, in order.
+    daub_status (*bind_weight)(void *user, struct daub_tensor *weight);
+    void *user;
+    bool profile; // timestamps round every dispatch
+    bool nofuse;  // run the graph as built
+    const char *name;
+};
+
+// Fuses, selects, plans, allocates the arena, binds weights and records. Takes a net that daub_net_finish has not seen yet (so that
+// fusion can run) and owns it from then on, also on failure.
+// Errors: the net's own, NO_GPU_MEMORY (arena), what the binder says.
+daub_status daub_exec_create(daub_device *dev, struct daub_net *net, const struct daub_exec_params *params,
+                             struct daub_exec **out);
+void daub_exec_destroy(struct daub_exec **exec); // waits until it is not running
+
+struct daub_net *daub_exec_net(const struct daub_exec *exec);
+uint64_t daub_exec_arena_size(const struct daub_exec *exec);
+struct daub_range daub_exec_range(const struct daub_exec *exec, const struct daub_tensor *t);
+
+// Queues a stage; a stage without nodes queues nothing and gives the last ticket. run waits.
+daub_status daub_exec_submit(struct daub_exec *exec, enum daub_stage stage, uint64_t *ticket);
+daub_status daub_exec_run(struct daub_exec *exec, enum daub_stage stage);
+
+// Plain fp32 (NCHW, or [N,tokens,C] when nchw is false) in and out of inputs and kept tensors; U32 tensors take and give words.
+// Blocking.
+daub_status daub_exec_write(struct daub_exec *exec, const struct daub_tensor *t, bool nchw, const void *plain);
+daub_status daub_exec_read(struct daub_exec *exec, const struct daub_tensor *t, bool nchw, void *plain);
+
+uint32_t daub_exec_dispatch_count(const struct daub_exec *exec, enum daub_stage stage);
+// Costs of the stage's last finished run, a row a dispatch (see daub_cmd_times).
+daub_status daub_exec_times(struct daub_exec *exec, enum daub_stage stage, struct daub_cmd_time *rows, uint32_t capacity,
+                            uint32_t *count);
+
+#endif
