@@ -1,0 +1,54 @@
+// safetensors.h - one .safetensors file, mapped and never copied. The header is read as hostile input: sizes, offsets, overlaps,
+// dimension products, name lengths and counts are checked against the limits below before anything is believed.
+#ifndef DAUB_IO_SAFETENSORS_H
+#define DAUB_IO_SAFETENSORS_H
+#include "runtime/base/host.h"
+#include "runtime/io/pack.h"
+
+enum {
+    DAUB_ST_MAX_HEADER = 100 << 20, // bytes, as the format's own limit
+    DAUB_ST_MAX_TENSORS = 100000,
+    DAUB_ST_MAX_NAME = 1024, // bytes
+};
+
+struct daub_safetensors;
+
+struct daub_st_tensor {
+    const char *name;
+    enum daub_file_dtype dtype;
+    uint32_t n_dims; // up to 8; views take up to 4
+    uint64_t dims[8];
+    uint64_t offset, size; // bytes in the data section
+};
+
+// Errors: IO; BAD_FILE naming the file and what is wrong (not a safetensors file, truncated: has n bytes, wants m, ...).
+daub_status daub_safetensors_open(const struct daub_host *host, const char *path, struct daub_safetensors **out);
+// The same from bytes that outlive the object; `name` is for sentences.
+daub_status daub_safetensors_open_memory(const struct daub_host *host, const char *name, const void *data, size_t size,
+                                         struct daub_safetensors **out);
+void daub_safetensors_close(struct daub_safetensors **st);
+
+const char *daub_safetensors_path(const struct daub_safetensors *st);
+uint32_t daub_safetensors_count(const struct daub_safetensors *st);
+const struct daub_st_tensor *daub_safetensors_at(const struct daub_safetensors *st, uint32_t i);
+const struct daub_st_tensor *daub_safetensors_find(const struct daub_safetensors *st, const char *name); // NULL: none
+const void *daub_safetensors_data(const struct daub_safetensors *st, const struct daub_st_tensor *t);
+// The tensor as a view; false when it has more than 4 dimensions.
+bool daub_safetensors_view(const struct daub_safetensors *st, const struct daub_st_tensor *t, struct daub_view *out);
+const char *daub_safetensors_metadata(const struct daub_safetensors *st, const char *key); // NULL: none
+// Values as fp32, from any float or integer dtype; `out` has room for all elements. Errors: BAD_FILE for an unknown dtype.
+daub_status daub_safetensors_floats(const struct daub_safetensors *st, const struct daub_st_tensor *t, float *out);
+// Advice that the tensor's pages are not needed again.
+void daub_safetensors_release(const struct daub_safetensors *st, const struct daub_st_tensor *t);
+
+// Writes fp32 tensors; the file is replaced whole.
+struct daub_st_write {
+    const char *name;
+    uint32_t n_dims;
+    uint64_t dims[8];
+    const float *data;
+};
+daub_status daub_safetensors_write(const struct daub_host *host, const char *path, const struct daub_st_write *tensors,
+                                   uint32_t n);
+
+#endif
