@@ -30,9 +30,9 @@ struct daub_node {
     struct daub_tensor *in[DAUB_NODE_MAX_IN]; // NULL: that optional input is absent
     struct daub_tensor *out;
     struct daub_tensor *scratch[DAUB_NODE_MAX_SCRATCH]; // live during the node only
-    void *attrs;     // the op's own struct, in the net's arena
+    void *attrs;                                        // the op's own struct, in the net's arena
     uint32_t position;
-    bool dead;       // fused away
+    bool dead; // fused away
 };
 
 // `name` prefixes sentences ("unet"). `dtype` is what activations are stored as. Never NULL on OK.
@@ -78,12 +78,12 @@ struct daub_node_desc {
     const struct daub_op *op;
     const char *leaf; // appended to the scope path for the node's name; NULL: the op's name
     struct daub_shape shape;
-    uint32_t heads;               // 0 = 1
-    enum daub_dtype dtype;        // of the output
-    enum daub_stage stage;        // at least this; the inputs' stages raise it
+    uint32_t heads;        // 0 = 1
+    enum daub_dtype dtype; // of the output
+    enum daub_stage stage; // at least this; the inputs' stages raise it
     uint32_t n_in;
     struct daub_tensor *in[DAUB_NODE_MAX_IN];
-    const void *attrs;            // copied, attrs_size bytes
+    const void *attrs; // copied, attrs_size bytes
     size_t attrs_size;
 };
 // Appends a node; returns its output (poison if an input is poison or memory is out).

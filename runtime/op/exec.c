@@ -1,0 +1,310 @@
+// exec.c - from a finished net to recorded commands: select, plan, bind, record; then submit, write and read.
+#include "runtime/op/exec.h"
+
+#include "runtime/op/op.h"
+
+#include <string.h>
+
+enum { MAX_CMDS = 64 }; // a stage, split so that no submission runs long
+
+struct stage_cmds {
+    struct daub_cmd *cmd[MAX_CMDS];
+    uint32_t n;
+};
+
+struct daub_exec {
+    daub_device *dev;
+    const struct daub_host *host;
+    struct daub_net *net;
+    struct daub_buffer *arena;
+    uint64_t arena_size;
+    struct stage_cmds stage[DAUB_STAGE_COUNT];
+    uint64_t ticket; // of the last submission
+    double cmd_flop; // recorded into the current cmd
+    const char *name;
+};
+
+// What a dispatch and a submission may cost, in flops. A desktop driver kills work of about 2 s; the slowest GPUs of a kind run at
+// about 3e11 (integrated) and 3e12 flops a second, so these stay an order of magnitude below. CPU drivers have no watchdog: there
+// the limit only keeps cancelling quick.
+static double max_dispatch_flop(const struct daub_caps *caps)
+{
+    return caps->kind == DAUB_DEVICE_DISCRETE ? 2e11 : 2e10;
+}
+
+static double max_submit_flop(const struct daub_caps *caps)
+{
+    return caps->kind == DAUB_DEVICE_DISCRETE ? 2e12 : 1e11;
+}
+
+// ---- for op files ----------------------------------------------------------------------------------------------------
+
+static struct daub_range tensor_range(const struct daub_exec *exec, const struct daub_tensor *t)
+{
+    if (t->kind == DAUB_TENSOR_WEIGHT)
+        return *t->data;
+    return (struct daub_range) { exec->arena, t->offset, daub_tensor_size(t) };
+}
+
+static enum daub_bind_kind bind_kind(const struct daub_tensor *t, bool texel)
+{
+    if (!texel)
+        return DAUB_BIND_STORAGE;
+    const bool f16 = t->kind == DAUB_TENSOR_WEIGHT ? t->pack.dtype == DAUB_F16 : t->dtype == DAUB_F16;
+    return f16 ? DAUB_BIND_TEXEL_UINT4 : DAUB_BIND_TEXEL_FLOAT4;
+}
+
+struct daub_binding daub_bind(const struct daub_recording *rec, const struct daub_tensor *t, enum daub_access access,
+                              bool texel)
+{
+    if (!t)
+        return (struct daub_binding) { .access = access };
+    return (struct daub_binding) {
+        .range = tensor_range(rec->exec, t),
+        .access = access,
+        .kind = bind_kind(t, texel),
+    };
+}
+
+struct daub_binding daub_bind_rows(const struct daub_recording *rec, const struct daub_tensor *t, uint32_t row,
+                                   uint32_t n, enum daub_access access, bool texel, uint32_t *first)
+{
+    *first = 0;
+    struct daub_binding binding = daub_bind(rec, t, access, texel);
+    if (!t || n == 0)
+        return binding;
+    uint64_t row_size = daub_row_size(t), word_size = daub_word_size(t);
+    if (t->kind == DAUB_TENSOR_WEIGHT) { // DAUB_PACK_ROWS
+        word_size = t->pack.dtype == DAUB_F16 ? 16 : 32;
+        row_size = (t->dims[1] + 7) / 8 * word_size;
+    }
+    uint64_t align = rec->caps->buffer_align;
+    if (align < word_size)
+        align = word_size;
+    const uint64_t low = row * row_size / align * align, high = ((uint64_t)row + n) * row_size;
+    *first = (uint32_t)(low / word_size);
+    binding.range.offset += low;
+    binding.range.size = high - low;
+    return binding;
+}
+
+bool daub_range_fits(const struct daub_caps *caps, uint64_t size, bool texel)
+{
+    const uint64_t padded = size + caps->buffer_align;
+    return padded <= caps->max_range && (!texel || padded / 16 <= caps->max_texel_elements);
+}
+
+daub_status daub_dispatch_node(struct daub_recording *rec, struct daub_dispatch *dispatch)
+{
+    const struct daub_node *node = rec->node;
+    if (!dispatch->name)
+        dispatch->name = node->name;
+    if (!dispatch->op)
+        dispatch->op = node->op->name;
+    rec->exec->cmd_flop += dispatch->flop;
+    return daub_cmd_dispatch(rec->cmd, dispatch);
+}
+
+// ---- making one ------------------------------------------------------------------------------------------------------
+
+static daub_status select_all(struct daub_exec *exec)
+{
+    const struct daub_select select = { daub_device_caps(exec->dev), daub_device_debug(exec->dev) };
+    for (uint32_t i = 0; i < daub_net_n_nodes(exec->net); i++) {
+        struct daub_node *node = daub_net_node(exec->net, i);
+        if (node->op->select)
+            TRY(node->op->select(&select, exec->net, node));
+    }
+    return daub_net_finish(exec->net); // a scratch tensor that could not be made is a sticky error
+}
+
+static daub_status bind_all(struct daub_exec *exec, const struct daub_exec_params *params)
+{
+    for (uint32_t i = 0; i < daub_net_n_weights(exec->net); i++) {
+        struct daub_tensor *weight = daub_net_weight_at(exec->net, i);
+        if (weight->pack.kind != DAUB_PACK_NONE)
+            TRY(params->bind_weight(params->user, weight));
+    }
+    return DAUB_OK;
+}
+
+static daub_status begin_cmd(struct daub_exec *exec, struct stage_cmds *cmds, bool profile, struct daub_cmd **out)
+{
+    if (cmds->n == MAX_CMDS)
+        return daub_fail(DAUB_ERROR_UNSUPPORTED, "%s: a stage needs more than %d submissions", exec->name, MAX_CMDS);
+    TRY(daub_cmd_create(exec->dev, exec->name, &cmds->cmd[cmds->n]));
+    *out = cmds->cmd[cmds->n++];
+    exec->cmd_flop = 0.0;
+    return profile ? daub_cmd_profile(*out) : DAUB_OK;
+}
+
+static daub_status record_all(struct daub_exec *exec, bool profile)
+{
+    const struct daub_caps *caps = daub_device_caps(exec->dev);
+    struct daub_recording rec = {
+        .device = exec->dev,
+        .caps = caps,
+        .exec = exec,
+        .max_flop = max_dispatch_flop(caps),
+    };
+    const uint32_t n = daub_net_n_nodes(exec->net);
+    for (uint32_t i = 0; i < n; i++) {
+        rec.node = daub_net_node(exec->net, i);
+        struct stage_cmds *cmds = &exec->stage[rec.node->stage];
+        const bool first = i == 0 || daub_net_node(exec->net, i - 1)->stage != rec.node->stage;
+        if (first || exec->cmd_flop > max_submit_flop(caps)) {
+            if (rec.cmd)
+                TRY(daub_cmd_end(rec.cmd));
+            TRY(begin_cmd(exec, cmds, profile, &rec.cmd));
+        }
+        TRY(rec.node->op->record(&rec, rec.node));
+    }
+    return rec.cmd ? daub_cmd_end(rec.cmd) : DAUB_OK;
+}
+
+static void log_text(const struct daub_exec *exec)
+{
+    char *text = daub_net_print(exec->net);
+    if (text)
+        daub_log(exec->host, DAUB_LOG_INFO, "%s", text);
+    daub_free(exec->host, text);
+}
+
+static daub_status build(struct daub_exec *exec, const struct daub_exec_params *params)
+{
+    const struct daub_debug *debug = daub_device_debug(exec->dev);
+    const struct daub_caps *caps = daub_device_caps(exec->dev);
+    if (!params->nofuse && !debug->nofuse)
+        daub_fuse(exec->net, daub_fusions, daub_n_fusions);
+    TRY(daub_net_finish(exec->net));
+    TRY(select_all(exec));
+    TRY(daub_plan(exec->net, caps->buffer_align > 256 ? caps->buffer_align : 256, &exec->arena_size));
+    if (debug->graph || debug->plan)
+        log_text(exec);
+    if (exec->arena_size > 0)
+        TRY(daub_buffer_create(exec->dev, DAUB_MEMORY_DEVICE, exec->arena_size, exec->name, &exec->arena));
+    TRY(bind_all(exec, params));
+    TRY(record_all(exec, params->profile));
+    const struct daub_range all = { exec->arena, 0, exec->arena_size };
+    return exec->arena ? daub_fill(exec->dev, all, 0) : DAUB_OK; // padding of inputs is zero from the start
+}
+
+daub_status daub_exec_create(daub_device *dev, struct daub_net *net, const struct daub_exec_params *params,
+                             struct daub_exec **out)
+{
+    struct daub_exec *exec = daub_alloc(daub_device_host(dev), sizeof(*exec));
+    if (!exec) {
+        daub_net_destroy(&net);
+        return daub_no_memory("an executor");
+    }
+    exec->dev = dev;
+    exec->host = daub_device_host(dev);
+    exec->net = net;
+    exec->name = params->name ? params->name : "net";
+    const daub_status status = build(exec, params);
+    if (status != DAUB_OK) {
+        daub_exec_destroy(&exec);
+        return status;
+    }
+    *out = exec;
+    return DAUB_OK;
+}
+
+void daub_exec_destroy(struct daub_exec **exec)
+{
+    struct daub_exec *e = *exec;
+    if (!e)
+        return;
+    for (uint32_t s = 0; s < DAUB_STAGE_COUNT; s++)
+        for (uint32_t i = 0; i < e->stage[s].n; i++)
+            daub_cmd_destroy(e->dev, &e->stage[s].cmd[i]);
+    daub_buffer_destroy(e->dev, &e->arena);
+    daub_net_destroy(&e->net);
+    daub_free(e->host, e);
+    *exec = NULL;
+}
+
+struct daub_net *daub_exec_net(const struct daub_exec *exec)
+{
+    return exec->net;
+}
+
+uint64_t daub_exec_arena_size(const struct daub_exec *exec)
+{
+    return exec->arena_size;
+}
+
+struct daub_range daub_exec_range(const struct daub_exec *exec, const struct daub_tensor *t)
+{
+    return tensor_range(exec, t);
+}
+
+// ---- running ---------------------------------------------------------------------------------------------------------
+
+daub_status daub_exec_submit(struct daub_exec *exec, enum daub_stage stage, uint64_t *ticket)
+{
+    const struct stage_cmds *cmds = &exec->stage[stage];
+    for (uint32_t i = 0; i < cmds->n; i++)
+        TRY(daub_submit(exec->dev, cmds->cmd[i], &exec->ticket));
+    if (ticket)
+        *ticket = exec->ticket;
+    return DAUB_OK;
+}
+
+daub_status daub_exec_run(struct daub_exec *exec, enum daub_stage stage)
+{
+    uint64_t ticket;
+    TRY(daub_exec_submit(exec, stage, &ticket));
+    return daub_wait(exec->dev, ticket, UINT64_MAX, NULL);
+}
+
+daub_status daub_exec_write(struct daub_exec *exec, const struct daub_tensor *t, bool nchw, const void *plain)
+{
+    const struct daub_range range = tensor_range(exec, t);
+    if (t->dtype == DAUB_U32)
+        return daub_upload(exec->dev, range, plain);
+    void *stored = daub_alloc(exec->host, (size_t)range.size);
+    if (!stored)
+        return daub_no_memory(t->name);
+    daub_tensor_pack(t, nchw, plain, stored);
+    const daub_status status = daub_upload(exec->dev, range, stored);
+    daub_free(exec->host, stored);
+    return status;
+}
+
+daub_status daub_exec_read(struct daub_exec *exec, const struct daub_tensor *t, bool nchw, void *plain)
+{
+    const struct daub_range range = tensor_range(exec, t);
+    if (t->dtype == DAUB_U32)
+        return daub_download(exec->dev, range, plain);
+    void *stored = daub_alloc(exec->host, (size_t)range.size);
+    if (!stored)
+        return daub_no_memory(t->name);
+    const daub_status status = daub_download(exec->dev, range, stored);
+    if (status == DAUB_OK)
+        daub_tensor_unpack(t, nchw, stored, plain);
+    daub_free(exec->host, stored);
+    return status;
+}
+
+uint32_t daub_exec_dispatch_count(const struct daub_exec *exec, enum daub_stage stage)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < exec->stage[stage].n; i++)
+        n += daub_cmd_dispatch_count(exec->stage[stage].cmd[i]);
+    return n;
+}
+
+daub_status daub_exec_times(struct daub_exec *exec, enum daub_stage stage, struct daub_cmd_time *rows,
+                            uint32_t capacity, uint32_t *count)
+{
+    *count = 0;
+    const struct stage_cmds *cmds = &exec->stage[stage];
+    for (uint32_t i = 0; i < cmds->n; i++) {
+        uint32_t n = 0;
+        const uint32_t left = *count < capacity ? capacity - *count : 0;
+        TRY(daub_cmd_times(cmds->cmd[i], left ? rows + *count : NULL, left, &n));
+        *count += n;
+    }
+    return DAUB_OK;
+}
