@@ -301,7 +301,7 @@ typedef struct daub_result {
     uint64_t memory_peak;             // bytes of device memory at the peak
 } daub_result;
 
-// Starts a generation and returns at once. Jobs of one device run in the order they were submitted.
+// Starts a generation and returns at once. Jobs of one model run in the order they were submitted.
 // Errors: INVALID_ARG (a size that is no multiple, an unknown sampler, invalid UTF-8), NO_GPU_MEMORY (found out now, not
 // half-way through), IO and BAD_FILE (prompt_embeds_path).
 DAUB_API daub_status daub_job_submit(daub_model *model, const daub_generate_params *params, daub_job **out);

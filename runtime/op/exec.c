@@ -107,15 +107,25 @@ daub_status daub_dispatch_node(struct daub_recording *rec, struct daub_dispatch 
 
 // ---- making one ------------------------------------------------------------------------------------------------------
 
-static daub_status select_all(struct daub_exec *exec)
+static daub_status select_all(daub_device *dev, struct daub_net *net)
 {
-    const struct daub_select select = { daub_device_caps(exec->dev), daub_device_debug(exec->dev) };
-    for (uint32_t i = 0; i < daub_net_n_nodes(exec->net); i++) {
-        struct daub_node *node = daub_net_node(exec->net, i);
+    const struct daub_select select = { daub_device_caps(dev), daub_device_debug(dev) };
+    for (uint32_t i = 0; i < daub_net_n_nodes(net); i++) {
+        struct daub_node *node = daub_net_node(net, i);
         if (node->op->select)
-            TRY(node->op->select(&select, exec->net, node));
+            TRY(node->op->select(&select, net, node));
     }
-    return daub_net_finish(exec->net); // a scratch tensor that could not be made is a sticky error
+    return daub_net_finish(net); // a scratch tensor that could not be made is a sticky error
+}
+
+daub_status daub_exec_plan(daub_device *dev, struct daub_net *net, bool nofuse, uint64_t *arena_size)
+{
+    const struct daub_caps *caps = daub_device_caps(dev);
+    if (!nofuse && !daub_device_debug(dev)->nofuse)
+        daub_fuse(net, daub_fusions, daub_n_fusions);
+    TRY(daub_net_finish(net));
+    TRY(select_all(dev, net));
+    return daub_plan(net, caps->buffer_align > 256 ? caps->buffer_align : 256, arena_size);
 }
 
 static daub_status bind_all(struct daub_exec *exec, const struct daub_exec_params *params)
@@ -173,12 +183,7 @@ static void log_text(const struct daub_exec *exec)
 static daub_status build(struct daub_exec *exec, const struct daub_exec_params *params)
 {
     const struct daub_debug *debug = daub_device_debug(exec->dev);
-    const struct daub_caps *caps = daub_device_caps(exec->dev);
-    if (!params->nofuse && !debug->nofuse)
-        daub_fuse(exec->net, daub_fusions, daub_n_fusions);
-    TRY(daub_net_finish(exec->net));
-    TRY(select_all(exec));
-    TRY(daub_plan(exec->net, caps->buffer_align > 256 ? caps->buffer_align : 256, &exec->arena_size));
+    TRY(daub_exec_plan(exec->dev, exec->net, params->nofuse, &exec->arena_size));
     if (debug->graph || debug->plan)
         log_text(exec);
     if (exec->arena_size > 0)

@@ -26,8 +26,8 @@ struct daub_binding daub_bind(const struct daub_recording *rec, const struct dau
 // Rows (pixels) [row, row + n) of a tensor. The range starts at or before that row, aligned to caps.buffer_align; *first is how many
 // words (16 bytes, or 32 for fp32 tensors; 4 for U32) of the tensor lie before the range, which kernels subtract from word
 // indices counted from the tensor's start.
-struct daub_binding daub_bind_rows(const struct daub_recording *rec, const struct daub_tensor *t, uint32_t row, uint32_t n,
-                                   enum daub_access access, bool texel, uint32_t *first);
+struct daub_binding daub_bind_rows(const struct daub_recording *rec, const struct daub_tensor *t, uint32_t row,
+                                   uint32_t n, enum daub_access access, bool texel, uint32_t *first);
 // Whether a range of `size` bytes (plus alignment slack) can be bound; texel also obeys the texel count.
 bool daub_range_fits(const struct daub_caps *caps, uint64_t size, bool texel);
 // Completes name, op class and flop of the dispatch from the node and records it.
@@ -53,6 +53,10 @@ daub_status daub_exec_create(daub_device *dev, struct daub_net *net, const struc
                              struct daub_exec **out);
 void daub_exec_destroy(struct daub_exec **exec); // waits until it is not running
 
+// What daub_exec_create would allocate, without allocating: fuses, finishes, selects and plans `net`, which stays the caller's and
+// can only be looked at (its weights' packs are set) and destroyed afterwards.
+daub_status daub_exec_plan(daub_device *dev, struct daub_net *net, bool nofuse, uint64_t *arena_size);
+
 struct daub_net *daub_exec_net(const struct daub_exec *exec);
 uint64_t daub_exec_arena_size(const struct daub_exec *exec);
 struct daub_range daub_exec_range(const struct daub_exec *exec, const struct daub_tensor *t);
@@ -68,7 +72,7 @@ daub_status daub_exec_read(struct daub_exec *exec, const struct daub_tensor *t, 
 
 uint32_t daub_exec_dispatch_count(const struct daub_exec *exec, enum daub_stage stage);
 // Costs of the stage's last finished run, a row a dispatch (see daub_cmd_times).
-daub_status daub_exec_times(struct daub_exec *exec, enum daub_stage stage, struct daub_cmd_time *rows, uint32_t capacity,
-                            uint32_t *count);
+daub_status daub_exec_times(struct daub_exec *exec, enum daub_stage stage, struct daub_cmd_time *rows,
+                            uint32_t capacity, uint32_t *count);
 
 #endif

@@ -1,0 +1,266 @@
+// job.c - one generation in flight: a thread of its own that waits for its turn at the model, runs, and keeps the outcome.
+#include "runtime/api/model.h"
+#include "runtime/api/params.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+struct daub_job {
+    daub_model *model;
+    const struct daub_host *host;
+    struct daub_request *request;
+    bool (*on_progress)(void *user, const daub_progress *progress);
+    void *user;
+
+    daub_thread thread;
+    uint64_t ticket;
+    atomic_bool cancelled;
+
+    daub_mutex mutex; // guards what follows
+    daub_cond changed;
+    bool done, taken;
+    daub_status status;
+    char sentence[DAUB_SENTENCE_MAX];
+    daub_progress progress;
+    daub_result result;
+    uint8_t *pixels; // RGB
+};
+
+static bool job_progress(void *user, const daub_progress *progress)
+{
+    daub_job *job = user;
+    daub_mutex_lock(&job->mutex);
+    job->progress = *progress;
+    daub_mutex_unlock(&job->mutex);
+    if (atomic_load(&job->cancelled))
+        return false;
+    return !job->on_progress || job->on_progress(job->user, progress);
+}
+
+// RGBA words to RGB bytes, in place: the packed end is never ahead of the reading one.
+static void drop_alpha(uint8_t *pixels, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        memmove(pixels + 3 * i, pixels + 4 * i, 3);
+}
+
+static daub_status job_work(daub_job *job)
+{
+    if (atomic_load(&job->cancelled))
+        return daub_fail(DAUB_ERROR_CANCELLED, "cancelled before it began");
+    const size_t n = (size_t)job->request->width * job->request->height;
+    job->pixels = daub_alloc_array(job->host, n, 4);
+    if (!job->pixels)
+        return daub_no_memory("the picture");
+    const struct daub_run_hooks hooks = { .on_progress = job_progress, .user = job };
+    TRY(daub_run(daub_model_engine(job->model), job->request, &hooks, job->pixels, &job->result));
+    drop_alpha(job->pixels, n);
+    return DAUB_OK;
+}
+
+static void job_main(void *arg)
+{
+    daub_job *job = arg;
+    daub_model_enter(job->model, job->ticket);
+    const daub_status status = job_work(job);
+    daub_mutex_lock(&job->mutex);
+    job->status = status;
+    if (status != DAUB_OK)
+        snprintf(job->sentence, sizeof(job->sentence), "%s", daub_last_error());
+    job->done = true;
+    daub_cond_broadcast(&job->changed);
+    daub_mutex_unlock(&job->mutex);
+    daub_model_leave(job->model);
+}
+
+static void job_free(daub_job *job)
+{
+    daub_request_destroy(&job->request);
+    daub_free(job->host, job->pixels);
+    daub_cond_destroy(&job->changed);
+    daub_mutex_destroy(&job->mutex);
+    daub_free(job->host, job);
+}
+
+static daub_status job_start(daub_job *job, const daub_generate_params *p)
+{
+    struct daub_engine *engine = daub_model_engine(job->model);
+    TRY(daub_request_create(engine, p, &job->request));
+    TRY(daub_request_check_memory(engine, job->request));
+    job->on_progress = p->on_progress;
+    job->user = p->user;
+    job->ticket = daub_model_ticket(job->model);
+    const daub_status status = daub_thread_start(&job->thread, job_main, job, "daub job");
+    if (status != DAUB_OK) { // the ticket is drawn: let those behind it pass
+        daub_model_enter(job->model, job->ticket);
+        daub_model_leave(job->model);
+    }
+    return status;
+}
+
+daub_status daub_job_submit(daub_model *model, const daub_generate_params *params, daub_job **out)
+{
+    if (!model || !out)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_job_submit: model or out is NULL");
+    daub_generate_params p;
+    TRY(daub_params_copy("daub_generate_params", params, &p, sizeof(p)));
+    const struct daub_host *host = daub_model_engine(model)->host;
+    daub_job *job = daub_alloc(host, sizeof(*job));
+    if (!job)
+        return daub_no_memory("a job");
+    job->model = model;
+    job->host = host;
+    daub_status status = daub_mutex_init(&job->mutex);
+    if (status != DAUB_OK) {
+        daub_free(host, job);
+        return status;
+    }
+    status = daub_cond_init(&job->changed);
+    if (status != DAUB_OK) {
+        daub_mutex_destroy(&job->mutex);
+        daub_free(host, job);
+        return status;
+    }
+    status = job_start(job, &p);
+    if (status != DAUB_OK) {
+        job_free(job);
+        return status;
+    }
+    *out = job;
+    return DAUB_OK;
+}
+
+daub_status daub_job_wait(daub_job *job, uint64_t timeout_ns, bool *done)
+{
+    if (!job)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_job_wait: job is NULL");
+    const uint64_t start = daub_now_ns();
+    daub_mutex_lock(&job->mutex);
+    while (!job->done) {
+        const uint64_t passed = daub_now_ns() - start;
+        if (timeout_ns != UINT64_MAX && passed >= timeout_ns)
+            break;
+        daub_cond_wait_ns(&job->changed, &job->mutex, timeout_ns == UINT64_MAX ? UINT64_MAX : timeout_ns - passed);
+    }
+    const bool ended = job->done;
+    const daub_status status = ended ? job->status : DAUB_OK;
+    if (status != DAUB_OK)
+        daub_set_last_error(job->sentence);
+    daub_mutex_unlock(&job->mutex);
+    if (done)
+        *done = ended;
+    return status;
+}
+
+void daub_job_cancel(daub_job *job)
+{
+    if (job)
+        atomic_store(&job->cancelled, true);
+}
+
+daub_status daub_job_get_progress(const daub_job *job, daub_progress *out)
+{
+    if (!job || !out)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_job_get_progress: job or out is NULL");
+    daub_job *j = (daub_job *)(uintptr_t)job; // the lock changes, the job does not
+    daub_mutex_lock(&j->mutex);
+    *out = j->progress;
+    daub_mutex_unlock(&j->mutex);
+    return DAUB_OK;
+}
+
+// Whether the job ended well; the sentence says why not.
+static daub_status ended_well(const daub_job *job, const char *what)
+{
+    if (!job->done)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "%s: the job is still running", what);
+    if (job->status != DAUB_OK)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "%s: the job failed: %.1500s", what, job->sentence);
+    return DAUB_OK;
+}
+
+daub_status daub_job_take_image(daub_job *job, daub_image *out)
+{
+    if (!job || !out)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_job_take_image: job or out is NULL");
+    daub_mutex_lock(&job->mutex);
+    daub_status status = ended_well(job, "daub_job_take_image");
+    if (status == DAUB_OK && job->taken)
+        status = daub_fail(DAUB_ERROR_INVALID_ARG, "daub_job_take_image: the image was taken before");
+    if (status == DAUB_OK) {
+        *out = (daub_image) {
+            .width = job->request->width,
+            .height = job->request->height,
+            .channels = 3,
+            .pixels = job->pixels,
+            .allocator = job->host->allocator,
+        };
+        job->pixels = NULL;
+        job->taken = true;
+    }
+    daub_mutex_unlock(&job->mutex);
+    return status;
+}
+
+daub_status daub_job_get_result(const daub_job *job, daub_result *out)
+{
+    if (!job || !out)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_job_get_result: job or out is NULL");
+    daub_job *j = (daub_job *)(uintptr_t)job; // the lock changes, the job does not
+    daub_mutex_lock(&j->mutex);
+    const daub_status status = ended_well(job, "daub_job_get_result");
+    if (status == DAUB_OK)
+        *out = job->result;
+    daub_mutex_unlock(&j->mutex);
+    return status;
+}
+
+void daub_job_destroy(daub_job **job)
+{
+    if (!job || !*job)
+        return;
+    daub_job_cancel(*job);
+    daub_thread_join(&(*job)->thread);
+    job_free(*job);
+    *job = NULL;
+}
+
+daub_status daub_generate_with_result(daub_model *model, const daub_generate_params *params, daub_image *out,
+                                      daub_result *result)
+{
+    if (!out)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_generate: out is NULL");
+    daub_job *job = NULL;
+    TRY(daub_job_submit(model, params, &job));
+    daub_status status = daub_job_wait(job, UINT64_MAX, NULL);
+    if (status == DAUB_OK && result)
+        status = daub_job_get_result(job, result);
+    if (status == DAUB_OK)
+        status = daub_job_take_image(job, out);
+    daub_job_destroy(&job);
+    return status;
+}
+
+daub_status daub_generate(daub_model *model, const daub_generate_params *params, daub_image *out)
+{
+    return daub_generate_with_result(model, params, out, NULL);
+}
+
+daub_status daub_encode_text(daub_model *model, const daub_generate_params *params, const char *path)
+{
+    if (!model || !path)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_encode_text: model or path is NULL");
+    daub_generate_params p;
+    TRY(daub_params_copy("daub_generate_params", params, &p, sizeof(p)));
+    struct daub_engine *engine = daub_model_engine(model);
+    struct daub_request *request = NULL;
+    TRY(daub_request_create(engine, &p, &request));
+    request->guidance_scale = request->guidance_scale > 1.0f ? request->guidance_scale
+                                                             : 2.0f; // both prompts are wanted
+    daub_model_enter(model, daub_model_ticket(model));
+    const daub_status status = daub_write_embeds(engine, request, path);
+    daub_model_leave(model);
+    daub_request_destroy(&request);
+    return status;
+}

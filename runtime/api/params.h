@@ -1,0 +1,13 @@
+// params.h - the struct_size rule of daub.h: a caller's struct of any version into a full copy of ours.
+#ifndef DAUB_API_PARAMS_H
+#define DAUB_API_PARAMS_H
+#include "runtime/base/status.h"
+
+#include <stddef.h>
+
+// Copies *params (its first member is struct_size) into `out` of `size` bytes, zero-padded; NULL params give all zeros.
+// Errors: INVALID_ARG when struct_size is 0 or too small to be one, or when bytes beyond `size` are not zero (built against a
+// newer daub.h). `name` is the struct's, for the sentence.
+daub_status daub_params_copy(const char *name, const void *params, void *out, size_t size);
+
+#endif

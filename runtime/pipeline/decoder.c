@@ -1,0 +1,79 @@
+// decoder.c - latents to pixels: the VAE's decoder and the rounding to bytes as one graph; without a VAE only the rounding.
+#include "runtime/pipeline/engine.h"
+
+#include "runtime/op/op.h"
+
+struct daub_decoder {
+    struct daub_exec *exec;
+    struct daub_tensor *latents, *image, *rgb8;
+    uint32_t batch, h, w;
+    bool profile;
+};
+
+static daub_status make(struct daub_engine *engine, uint32_t batch, uint32_t h, uint32_t w, bool profile)
+{
+    const struct daub_model_desc *desc = &engine->desc;
+    struct daub_decoder *d = daub_alloc(engine->host, sizeof(*d));
+    if (!d)
+        return daub_no_memory("the decoder");
+    *d = (struct daub_decoder) { .batch = batch, .h = h, .w = w, .profile = profile };
+    engine->decoder = d;
+
+    struct daub_net *net = NULL;
+    daub_status status = daub_net_create(engine->host, "vae", engine->dtype, &net);
+    if (status == DAUB_OK) {
+        const uint32_t channels = desc->has_vae ? desc->vae.latent_channels : desc->unet.out_channels;
+        d->latents = daub_net_input(net, "latents", DAUB_STAGE_STEP, DAUB_F32,
+                                    (struct daub_shape) { batch, h, w, channels });
+        d->image = d->latents;
+        if (desc->has_vae) {
+            const double scale = 1.0 / desc->vae.scaling_factor;
+            struct daub_tensor *z = daub_scale(net, d->latents, (float)scale, (float)desc->vae.shift_factor,
+                                               engine->dtype);
+            d->image = daub_vae_decode_build(net, &desc->vae, z);
+            daub_net_output(net, "image", d->image);
+        }
+        d->rgb8 = daub_to_rgb8(net, d->image);
+        daub_net_output(net, "rgb8", d->rgb8);
+        const struct daub_exec_params params = {
+            .bind_weight = daub_weights_bind,
+            .user = engine->weights[DAUB_VAE],
+            .name = "vae",
+            .profile = profile,
+        };
+        status = daub_exec_create(engine->dev, net, &params, &d->exec);
+    }
+    if (status != DAUB_OK)
+        daub_decoder_destroy(engine);
+    return status;
+}
+
+daub_status daub_decode(struct daub_engine *engine, uint32_t batch, uint32_t h, uint32_t w, const float *latents,
+                        bool profile, uint8_t *rgb8, float *image)
+{
+    const struct daub_decoder *old = engine->decoder;
+    if (old && (old->batch != batch || old->h != h || old->w != w || old->profile != profile))
+        daub_decoder_destroy(engine);
+    if (!engine->decoder)
+        TRY(make(engine, batch, h, w, profile));
+    const struct daub_decoder *d = engine->decoder;
+    TRY(daub_exec_write(d->exec, d->latents, true, latents));
+    TRY(daub_exec_run(d->exec, DAUB_STAGE_STEP));
+    if (image)
+        TRY(daub_exec_read(d->exec, d->image, true, image));
+    return rgb8 ? daub_exec_read(d->exec, d->rgb8, false, rgb8) : DAUB_OK;
+}
+
+struct daub_exec *daub_decoder_exec(const struct daub_engine *engine)
+{
+    return engine->decoder ? engine->decoder->exec : NULL;
+}
+
+void daub_decoder_destroy(struct daub_engine *engine)
+{
+    if (!engine->decoder)
+        return;
+    daub_exec_destroy(&engine->decoder->exec);
+    daub_free(engine->host, engine->decoder);
+    engine->decoder = NULL;
+}

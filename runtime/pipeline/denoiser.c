@@ -1,0 +1,279 @@
+// denoiser.c - the U-Net under a sampler's program: one graph of four stages, recorded once, submitted once a model call.
+//
+//   PICTURE  text -> keys and values of every cross-attention
+//   TIME     sinusoids of all time steps -> time embedding -> every resnet's projection, a row a model call
+//   TAIL     guidance, the program's arithmetic, the network's next input, counter + 1
+//   STEP     the network
+//
+// A run is PICTURE, TIME, TAIL (the prologue), then STEP and TAIL for every call. The host only submits: two calls are in
+// flight, so that the device never waits for it.
+#include "runtime/pipeline/engine.h"
+
+#include "runtime/op/op.h"
+
+#include <string.h>
+
+struct daub_denoiser {
+    struct daub_denoise_shape shape;
+    struct daub_exec *exec;
+    struct daub_tensor *x, *time, *text, *vecs, *noise, *table, *counter;
+};
+
+static uint32_t count_thresholds(const struct daub_program *program)
+{
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < program->n_calls; i++) {
+        uint32_t n = 0;
+        for (uint32_t j = 0; j < program->calls[i].n_ops; j++)
+            n += program->ops[program->calls[i].first_op + j].kind == DAUB_OP_THRESHOLD;
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
+static struct daub_denoise_shape shape_of(const struct daub_denoise_params *params)
+{
+    struct daub_denoise_shape shape;
+    memset(&shape, 0, sizeof(shape)); // padding too: shapes are compared bytewise
+    shape.batch = params->batch;
+    shape.h = params->h;
+    shape.w = params->w;
+    shape.tokens = params->tokens;
+    shape.n_calls = params->program->n_calls;
+    shape.n_vecs = params->program->n_vecs;
+    shape.n_noises = params->program->n_noises;
+    shape.n_thresholds = count_thresholds(params->program);
+    shape.table_words = daub_sampler_table_words(params->program);
+    shape.guidance_scale = params->negative ? params->guidance_scale : 1.0f;
+    shape.guidance_rescale = params->negative ? params->guidance_rescale : 0.0f;
+    shape.profile = params->profile;
+    shape.nofuse = params->nofuse;
+    return shape;
+}
+
+// Builds the graph; the tensors the denoiser writes are left in *d.
+static daub_status build(struct daub_engine *engine, const struct daub_denoise_params *params, struct daub_denoiser *d,
+                         struct daub_net **out)
+{
+    const struct daub_denoise_shape *s = &d->shape;
+    const struct daub_unet_config *cfg = &engine->desc.unet;
+    const uint32_t rows = params->negative ? 2 * s->batch : s->batch;
+
+    struct daub_net *net = NULL;
+    TRY(daub_net_create(engine->host, "unet", engine->dtype, &net));
+    d->counter = daub_net_counter(net);
+    d->x = daub_net_input(net, "sample", DAUB_STAGE_STEP, engine->dtype,
+                          (struct daub_shape) { rows, s->h, s->w, cfg->in_channels });
+    d->time = daub_net_input(net, "time", DAUB_STAGE_TIME, engine->dtype,
+                             (struct daub_shape) { s->n_calls, 1, 1, cfg->block_out_channels[0] });
+    d->text = s->tokens ? daub_net_input(net, "text", DAUB_STAGE_PICTURE, engine->dtype,
+                                         (struct daub_shape) { rows, 1, s->tokens, cfg->cross_attention_dim })
+                        : NULL;
+    d->vecs = daub_net_input(net, "vecs", DAUB_STAGE_TAIL, DAUB_F32,
+                             (struct daub_shape) { s->n_vecs * s->batch, s->h, s->w, cfg->out_channels });
+    d->noise = daub_net_input(net, "noise", DAUB_STAGE_TAIL, DAUB_F32,
+                              (struct daub_shape) { s->n_noises * s->batch, s->h, s->w, cfg->out_channels });
+    d->table = daub_net_input(net, "table", DAUB_STAGE_TAIL, DAUB_U32, (struct daub_shape) { 1, 1, 1, s->table_words });
+
+    struct daub_tensor *output = daub_unet_build(net, cfg, d->x, d->time, d->text);
+    if (!daub_net_failed(net)) {
+        daub_net_output(net, "output", output);
+        const struct daub_sampler_step step = {
+            .output = output,
+            .x = d->x,
+            .vecs = d->vecs,
+            .noise = d->noise,
+            .table = d->table,
+            .batch = s->batch,
+            .guidance_scale = s->guidance_scale,
+            .guidance_rescale = s->guidance_rescale,
+            .program = params->program,
+        };
+        const daub_status status = daub_sampler_step(net, &step);
+        if (status != DAUB_OK) {
+            daub_net_destroy(&net);
+            return status;
+        }
+    }
+    *out = net;
+    return DAUB_OK;
+}
+
+static daub_status make(struct daub_engine *engine, const struct daub_denoise_params *params,
+                        const struct daub_denoise_shape *shape)
+{
+    struct daub_denoiser *d = daub_alloc(engine->host, sizeof(*d));
+    if (!d)
+        return daub_no_memory("the denoiser");
+    d->shape = *shape;
+    engine->denoiser = d;
+
+    const struct daub_exec_params exec_params = {
+        .bind_weight = daub_weights_bind,
+        .user = engine->weights[DAUB_UNET],
+        .name = "unet",
+        .profile = shape->profile,
+        .nofuse = shape->nofuse,
+    };
+    struct daub_net *net = NULL;
+    daub_status status = build(engine, params, d, &net);
+    if (status == DAUB_OK)
+        status = daub_exec_create(engine->dev, net, &exec_params, &d->exec);
+    if (status != DAUB_OK)
+        daub_denoiser_destroy(engine);
+    else
+        atomic_store(&engine->denoiser_arena, daub_exec_arena_size(d->exec));
+    return status;
+}
+
+static daub_status write_time(struct daub_engine *engine, const struct daub_program *program)
+{
+    const uint32_t width = engine->desc.unet.block_out_channels[0];
+    float *features = daub_alloc_array(engine->host, (size_t)program->n_calls * width, sizeof(float));
+    if (!features)
+        return daub_no_memory("time features");
+    for (uint32_t i = 0; i < program->n_calls; i++)
+        daub_unet_time_features(&engine->desc.unet, program->calls[i].timestep, features + (size_t)i * width);
+    const daub_status status = daub_exec_write(engine->denoiser->exec, engine->denoiser->time, false, features);
+    daub_free(engine->host, features);
+    return status;
+}
+
+// Rows 0..batch-1 are without the prompt when there is guidance, the rest with it: diffusers' order.
+static daub_status write_text(struct daub_engine *engine, const struct daub_denoise_params *params)
+{
+    const size_t one = (size_t)params->tokens * engine->desc.unet.cross_attention_dim;
+    const uint32_t rows = params->negative ? 2 * params->batch : params->batch;
+    float *text = daub_alloc_array(engine->host, rows * one, sizeof(float));
+    if (!text)
+        return daub_no_memory("prompt embeddings");
+    for (uint32_t i = 0; i < rows; i++)
+        memcpy(text + i * one, params->negative && i < params->batch ? params->negative : params->text,
+               one * sizeof(float));
+    const daub_status status = daub_exec_write(engine->denoiser->exec, engine->denoiser->text, false, text);
+    daub_free(engine->host, text);
+    return status;
+}
+
+static daub_status write_table(struct daub_engine *engine, const struct daub_denoise_params *params)
+{
+    uint32_t *table = daub_alloc_array(engine->host, engine->denoiser->shape.table_words, sizeof(uint32_t));
+    if (!table)
+        return daub_no_memory("the sampler's table");
+    daub_sampler_table(params->program, table);
+    const daub_status status = daub_exec_write(engine->denoiser->exec, engine->denoiser->table, false, table);
+    daub_free(engine->host, table);
+    return status;
+}
+
+static daub_status write_inputs(struct daub_engine *engine, const struct daub_denoise_params *params)
+{
+    const struct daub_denoiser *d = engine->denoiser;
+    static const uint32_t zero[4] = { 0 };
+    TRY(write_time(engine, params->program));
+    if (params->tokens)
+        TRY(write_text(engine, params));
+    TRY(write_table(engine, params));
+    TRY(daub_exec_write(d->exec, d->noise, true, params->noise));
+    return daub_exec_write(d->exec, d->counter, false, zero);
+}
+
+daub_status daub_denoise_prepare(struct daub_engine *engine, const struct daub_denoise_params *params)
+{
+    const struct daub_denoise_shape shape = shape_of(params);
+    if (engine->denoiser && memcmp(&engine->denoiser->shape, &shape, sizeof(shape)) != 0)
+        daub_denoiser_destroy(engine);
+    return engine->denoiser ? DAUB_OK : make(engine, params, &shape);
+}
+
+static daub_status call_done(struct daub_engine *engine, const struct daub_denoise_params *params, uint64_t ticket,
+                             uint32_t call)
+{
+    TRY(daub_wait(engine->dev, ticket, UINT64_MAX, NULL));
+    if (params->on_call && !params->on_call(params->user, call))
+        return daub_fail(DAUB_ERROR_CANCELLED, "cancelled after %u of %u model calls", call + 1,
+                         params->program->n_calls);
+    return DAUB_OK;
+}
+
+daub_status daub_denoise(struct daub_engine *engine, const struct daub_denoise_params *params)
+{
+    TRY(daub_denoise_prepare(engine, params));
+    TRY(write_inputs(engine, params));
+
+    struct daub_exec *exec = engine->denoiser->exec;
+    TRY(daub_exec_submit(exec, DAUB_STAGE_PICTURE, NULL));
+    TRY(daub_exec_submit(exec, DAUB_STAGE_TIME, NULL));
+    TRY(daub_exec_submit(exec, DAUB_STAGE_TAIL, NULL));
+    // One call stays ahead of the one that is waited for, unless the callback wants to look at vectors.
+    const uint32_t n = params->program->n_calls;
+    uint64_t before = 0, ticket = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        before = ticket;
+        TRY(daub_exec_submit(exec, DAUB_STAGE_STEP, NULL));
+        TRY(daub_exec_submit(exec, DAUB_STAGE_TAIL, &ticket));
+        if (params->lockstep)
+            TRY(call_done(engine, params, ticket, i));
+        else if (i > 0)
+            TRY(call_done(engine, params, before, i - 1));
+    }
+    return params->lockstep ? DAUB_OK : call_done(engine, params, ticket, n - 1);
+}
+
+daub_status daub_denoiser_read(struct daub_engine *engine, daub_vec vec, float *out)
+{
+    const struct daub_denoiser *d = engine->denoiser;
+    struct daub_tensor one = *d->vecs;
+    one.shape.n = d->shape.batch;
+    const uint64_t size = daub_tensor_size(&one);
+    struct daub_range range = daub_exec_range(d->exec, d->vecs);
+    range.offset += vec * size;
+    range.size = size;
+    void *stored = daub_alloc(engine->host, (size_t)size);
+    if (!stored)
+        return daub_no_memory("a latent");
+    const daub_status status = daub_download(engine->dev, range, stored);
+    if (status == DAUB_OK)
+        daub_tensor_unpack(&one, true, stored, out);
+    daub_free(engine->host, stored);
+    return status;
+}
+
+struct daub_exec *daub_denoiser_exec(const struct daub_engine *engine)
+{
+    return engine->denoiser ? engine->denoiser->exec : NULL;
+}
+
+void daub_denoiser_destroy(struct daub_engine *engine)
+{
+    if (!engine->denoiser)
+        return;
+    daub_exec_destroy(&engine->denoiser->exec);
+    daub_free(engine->host, engine->denoiser);
+    engine->denoiser = NULL;
+    atomic_store(&engine->denoiser_arena, 0);
+}
+
+static uint64_t packed_size(const struct daub_net *net)
+{
+    uint64_t size = 0;
+    for (uint32_t i = 0; i < daub_net_n_weights(net); i++) {
+        const struct daub_tensor *w = daub_net_weight_at(net, i);
+        if (w->pack.kind != DAUB_PACK_NONE)
+            size += daub_pack_size(&w->pack, w->dims, w->n_dims);
+    }
+    return size;
+}
+
+daub_status daub_engine_estimate(struct daub_engine *engine, const struct daub_denoise_params *params, uint64_t *arena,
+                                 uint64_t *weights)
+{
+    struct daub_denoiser d = { .shape = shape_of(params) };
+    struct daub_net *net = NULL;
+    TRY(build(engine, params, &d, &net));
+    const daub_status status = daub_exec_plan(engine->dev, net, params->nofuse, arena);
+    if (status == DAUB_OK)
+        *weights = packed_size(net);
+    daub_net_destroy(&net);
+    return status;
+}

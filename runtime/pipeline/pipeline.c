@@ -1,0 +1,318 @@
+// pipeline.c - one picture as a sequence of phases, with progress, cancelling and times.
+#include "runtime/pipeline/pipeline.h"
+
+#include "runtime/base/thread.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct run {
+    struct daub_engine *engine;
+    const struct daub_request *request;
+    const struct daub_run_hooks *hooks;
+    daub_result *result;
+    uint64_t start, denoise_start;
+    uint32_t h, w, channels; // latent
+    uint32_t tokens;
+    float *text, *negative; // embeddings in use; from the request or owned
+    float *owned_text, *noise, *latents;
+    uint32_t steps_done;
+};
+
+static double since(uint64_t start)
+{
+    return (double)(daub_now_ns() - start) * 1e-9;
+}
+
+static daub_status report(struct run *run, daub_phase phase)
+{
+    if (!run->hooks->on_progress)
+        return DAUB_OK;
+    const uint32_t n = run->request->n_steps;
+    daub_progress progress = {
+        .phase = phase,
+        .step = run->steps_done,
+        .n_steps = n,
+        .seconds = since(run->start),
+        .seconds_left = -1.0,
+    };
+    // The first step compiles kernels on some drivers; it says nothing about the rest.
+    if (run->steps_done > 1) {
+        const double rest = since(run->denoise_start) - run->result->first_step_seconds;
+        progress.seconds_left = rest / (run->steps_done - 1) * (n - run->steps_done);
+    }
+    if (!run->hooks->on_progress(run->hooks->user, &progress))
+        return daub_fail(DAUB_ERROR_CANCELLED, "cancelled after %u of %u steps", run->steps_done, n);
+    return DAUB_OK;
+}
+
+// ---- text ------------------------------------------------------------------------------------------------------------
+
+static daub_status tokens_of(struct run *run, const char *prompt, uint32_t *ids, bool is_prompt)
+{
+    const struct daub_engine *engine = run->engine;
+    uint32_t n = 0, n_cut = 0;
+    size_t cut_at = 0;
+    TRY(daub_tokenize_padded(engine->tokenizer, prompt, engine->max_tokens, ids, &n, &n_cut, &cut_at));
+    if (engine->desc.pad_with_zero)
+        for (uint32_t i = n - n_cut + 2; i < engine->max_tokens; i++)
+            ids[i] = 0;
+    if (is_prompt) {
+        run->result->n_tokens = n - n_cut;
+        run->result->n_tokens_cut = n_cut;
+        snprintf(run->result->prompt_cut, sizeof(run->result->prompt_cut), "%s", n_cut ? prompt + cut_at : "");
+    }
+    return DAUB_OK;
+}
+
+static daub_status encode_prompts(struct run *run)
+{
+    struct daub_engine *engine = run->engine;
+    const struct daub_request *r = run->request;
+    const uint32_t length = engine->max_tokens;
+    const size_t one = (size_t)length * engine->desc.text.hidden_size;
+    uint32_t *ids = daub_alloc_array(engine->host, 2 * (size_t)length, sizeof(uint32_t));
+    run->owned_text = daub_alloc_array(engine->host, 2 * one, sizeof(float));
+    if (!ids || !run->owned_text) {
+        daub_free(engine->host, ids);
+        return daub_no_memory("prompt embeddings");
+    }
+    const bool guided = r->guidance_scale > 1.0f;
+    run->tokens = length;
+    run->negative = guided ? run->owned_text : NULL;
+    run->text = run->owned_text + one;
+    daub_status status = tokens_of(run, r->negative, ids, false);
+    if (status == DAUB_OK)
+        status = tokens_of(run, r->prompt, ids + length, true);
+    if (status == DAUB_OK && guided && r->layers == r->negative_layers) {
+        status = daub_text_encode(engine, ids, 2, r->layers, run->owned_text);
+    } else {
+        if (status == DAUB_OK && guided)
+            status = daub_text_encode(engine, ids, 1, r->negative_layers, run->negative);
+        if (status == DAUB_OK)
+            status = daub_text_encode(engine, ids + length, 1, r->layers, run->text);
+    }
+    daub_free(engine->host, ids);
+    return status;
+}
+
+static daub_status text_phase(struct run *run)
+{
+    const struct daub_request *r = run->request;
+    if (!run->engine->desc.has_text)
+        return DAUB_OK;
+    TRY(report(run, DAUB_PHASE_TEXT));
+    const uint64_t start = daub_now_ns();
+    if (r->embeds) {
+        run->text = r->embeds;
+        run->negative = r->guidance_scale > 1.0f ? r->negative_embeds : NULL;
+        run->tokens = r->embed_tokens;
+    } else {
+        TRY(encode_prompts(run));
+    }
+    if (run->hooks->text_states) {
+        const size_t one = (size_t)run->tokens * run->engine->desc.unet.cross_attention_dim;
+        if (run->negative)
+            memcpy(run->hooks->text_states, run->negative, one * sizeof(float));
+        memcpy(run->hooks->text_states + (run->negative ? one : 0), run->text, one * sizeof(float));
+    }
+    run->result->text_seconds = since(start);
+    return DAUB_OK;
+}
+
+// ---- denoising -------------------------------------------------------------------------------------------------------
+
+static daub_status draw_noise(struct run *run)
+{
+    const struct daub_request *r = run->request;
+    const size_t one = (size_t)r->batch * run->channels * run->h * run->w;
+    run->noise = daub_alloc_array(run->engine->host, one * r->program.n_noises, sizeof(float));
+    if (!run->noise)
+        return daub_no_memory("the sampler's noise");
+    struct daub_rng *rng = daub_alloc(run->engine->host, sizeof(*rng));
+    if (!rng)
+        return daub_no_memory("a random generator");
+    daub_rng_seed(rng, r->rng == DAUB_RNG_CUDA ? DAUB_RNG_KIND_PHILOX : DAUB_RNG_KIND_TORCH_CPU, r->seed);
+    for (uint32_t j = 0; j < r->program.n_noises; j++) {
+        const float *given = run->hooks->noise ? run->hooks->noise(run->hooks->user, j) : NULL;
+        if (given)
+            memcpy(run->noise + j * one, given, one * sizeof(float));
+        else
+            daub_rng_randn(rng, run->noise + j * one, one);
+    }
+    daub_free(run->engine->host, rng);
+    return DAUB_OK;
+}
+
+static bool after_call(void *user, uint32_t call)
+{
+    struct run *run = user;
+    const struct daub_program_call *c = &run->request->program.calls[call];
+    run->result->n_model_calls = call + 1;
+    if (call == 0)
+        run->result->first_step_seconds = since(run->denoise_start);
+    if (run->hooks->on_call && !run->hooks->on_call(run->hooks->user, call))
+        return false;
+    if (c->step < 0)
+        return true;
+    run->steps_done = (uint32_t)c->step + 1;
+    return report(run, DAUB_PHASE_DENOISE) == DAUB_OK;
+}
+
+static struct daub_denoise_params denoise_params(const struct run *run)
+{
+    const struct daub_request *r = run->request;
+    return (struct daub_denoise_params) {
+        .program = &r->program,
+        .batch = r->batch,
+        .h = run->h,
+        .w = run->w,
+        .guidance_scale = r->guidance_scale,
+        .guidance_rescale = r->guidance_rescale,
+        .text = run->text,
+        .negative = run->negative,
+        .tokens = run->tokens,
+        .noise = run->noise,
+        .profile = r->profile,
+        .nofuse = r->nofuse,
+    };
+}
+
+static daub_status denoise_phase(struct run *run)
+{
+    TRY(report(run, DAUB_PHASE_PREPARE));
+    TRY(draw_noise(run));
+    const size_t n = (size_t)run->request->batch * run->channels * run->h * run->w;
+    run->latents = daub_alloc_array(run->engine->host, n, sizeof(float));
+    if (!run->latents)
+        return daub_no_memory("latents");
+
+    struct daub_denoise_params params = denoise_params(run);
+    params.on_call = after_call;
+    params.lockstep = run->hooks->on_call != NULL;
+    params.user = run;
+    const uint64_t prepare_start = daub_now_ns();
+    TRY(daub_denoise_prepare(run->engine, &params));
+    run->result->prepare_seconds += since(prepare_start);
+    run->denoise_start = daub_now_ns();
+    TRY(report(run, DAUB_PHASE_DENOISE));
+    TRY(daub_denoise(run->engine, &params));
+    TRY(daub_denoiser_read(run->engine, run->request->program.result, run->latents));
+    run->result->denoise_seconds = since(run->denoise_start);
+    run->result->arena_size = daub_exec_arena_size(daub_denoiser_exec(run->engine));
+    return DAUB_OK;
+}
+
+// ---- all -------------------------------------------------------------------------------------------------------------
+
+static void fill_result(const struct daub_request *r, daub_result *out)
+{
+    *out = (daub_result) {
+        .width = r->width,
+        .height = r->height,
+        .n_steps = r->n_steps,
+        .clip_skip = r->clip_skip,
+        .guidance_scale = r->guidance_scale,
+        .guidance_rescale = r->guidance_rescale,
+        .seed = r->seed,
+        .rng = r->rng,
+    };
+    snprintf(out->sampler, sizeof(out->sampler), "%s", r->sampler_name);
+    snprintf(out->schedule, sizeof(out->schedule), "%s", r->schedule_name);
+}
+
+static daub_status all_phases(struct run *run, uint8_t *rgb8)
+{
+    TRY(text_phase(run));
+    TRY(denoise_phase(run));
+    TRY(report(run, DAUB_PHASE_DECODE));
+    const uint64_t start = daub_now_ns();
+    TRY(daub_decode(run->engine, run->request->batch, run->h, run->w, run->latents, run->request->profile, rgb8,
+                    run->hooks->image));
+    run->result->decode_seconds = since(start);
+    const uint64_t decoder = daub_exec_arena_size(daub_decoder_exec(run->engine));
+    if (decoder > run->result->arena_size)
+        run->result->arena_size = decoder;
+    run->result->memory_peak = daub_device_memory_peak(run->engine->dev);
+    return report(run, DAUB_PHASE_DONE);
+}
+
+static void size_of_latent(struct run *run)
+{
+    const struct daub_model_desc *desc = &run->engine->desc;
+    const uint32_t scale = daub_latent_scale(desc);
+    run->h = run->request->height / scale;
+    run->w = run->request->width / scale;
+    run->channels = desc->unet.out_channels;
+}
+
+daub_status daub_run(struct daub_engine *engine, const struct daub_request *request, const struct daub_run_hooks *hooks,
+                     uint8_t *rgb8, daub_result *result)
+{
+    static const struct daub_run_hooks none = { 0 };
+    struct run run = {
+        .engine = engine,
+        .request = request,
+        .hooks = hooks ? hooks : &none,
+        .result = result,
+        .start = daub_now_ns(),
+    };
+    size_of_latent(&run);
+    fill_result(request, result);
+    daub_device_memory_reset_peak(engine->dev);
+    const daub_status status = all_phases(&run, rgb8);
+    daub_free(engine->host, run.owned_text);
+    daub_free(engine->host, run.noise);
+    daub_free(engine->host, run.latents);
+    return status;
+}
+
+daub_status daub_request_check_memory(struct daub_engine *engine, const struct daub_request *request)
+{
+    struct run run = { .engine = engine, .request = request };
+    size_of_latent(&run);
+    static const float some = 0.0f; // only its presence shapes the graph
+    struct daub_denoise_params params = denoise_params(&run);
+    if (engine->desc.has_text) {
+        params.tokens = request->embeds ? request->embed_tokens : engine->max_tokens;
+        params.text = &some;
+        params.negative = request->guidance_scale > 1.0f ? &some : NULL;
+    }
+    uint64_t arena = 0, weights = 0;
+    TRY(daub_engine_estimate(engine, &params, &arena, &weights));
+    const uint64_t loaded = daub_weights_size(engine->weights[DAUB_UNET]);
+    const uint64_t more = weights > loaded ? weights - loaded : 0;
+    const uint64_t used = daub_device_memory_used(engine->dev), limit = daub_device_caps(engine->dev)->max_memory;
+    const uint64_t freed = atomic_load(&engine->denoiser_arena); // the last picture's arena makes room
+    if (used - (freed < used ? freed : used) + arena + more > limit)
+        return daub_fail(
+            DAUB_ERROR_NO_GPU_MEMORY,
+            "%ux%u needs %.2f GB of device memory (activations %.2f, weights %.2f) beside the %.2f GB in use; "
+            "the limit is %.2f GB",
+            request->width, request->height, (double)(arena + more) * 1e-9, (double)arena * 1e-9, (double)more * 1e-9,
+            (double)used * 1e-9, (double)limit * 1e-9);
+    return DAUB_OK;
+}
+
+daub_status daub_write_embeds(struct daub_engine *engine, const struct daub_request *request, const char *path)
+{
+    if (!engine->desc.has_text)
+        return daub_fail(DAUB_ERROR_UNSUPPORTED, "this model has no text encoder");
+    static const struct daub_run_hooks none = { 0 };
+    daub_result result;
+    struct run run = {
+        .engine = engine, .request = request, .hooks = &none, .result = &result, .start = daub_now_ns()
+    };
+    fill_result(request, &result);
+    daub_status status = text_phase(&run);
+    if (status == DAUB_OK) {
+        const uint32_t width = engine->desc.text.hidden_size;
+        const struct daub_st_write tensors[] = {
+            { .name = "prompt_embeds", .n_dims = 3, .dims = { 1, run.tokens, width }, .data = run.text },
+            { .name = "negative_prompt_embeds", .n_dims = 3, .dims = { 1, run.tokens, width }, .data = run.negative },
+        };
+        status = daub_safetensors_write(engine->host, path, tensors, run.negative ? 2 : 1);
+    }
+    daub_free(engine->host, run.owned_text);
+    return status;
+}

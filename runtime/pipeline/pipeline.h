@@ -1,0 +1,57 @@
+// pipeline.h - one picture from a request: prompt -> tokens -> embeddings -> denoising -> pixels.
+#ifndef DAUB_PIPELINE_PIPELINE_H
+#define DAUB_PIPELINE_PIPELINE_H
+#include "runtime/base/rng.h"
+#include "runtime/pipeline/engine.h"
+
+// A request with every default resolved and every string owned; made by daub_request_create.
+struct daub_request {
+    const struct daub_host *host;
+    struct daub_arena *arena;
+    char *prompt, *negative; // NULL for models without text
+    uint32_t width, height, n_steps, batch;
+    float guidance_scale, guidance_rescale;
+    uint32_t layers, negative_layers; // of the text encoder that run: clip skip
+    uint32_t clip_skip;
+    uint64_t seed;
+    daub_rng_source rng;
+    struct daub_sampler_config sampler;
+    char sampler_name[32], schedule_name[32];
+    struct daub_program program;
+
+    // precomputed embeddings, [embed_tokens, cross_attention_dim] each; NULL: from the prompts
+    float *embeds, *negative_embeds;
+    uint32_t embed_tokens;
+
+    bool profile, nofuse;
+};
+
+// Checks params against the model and resolves them. Errors: INVALID_ARG with the thing, the value and the limit; IO, BAD_FILE
+// (prompt_embeds_path); NO_HOST_MEMORY.
+daub_status daub_request_create(const struct daub_engine *engine, const daub_generate_params *params,
+                                struct daub_request **out);
+void daub_request_destroy(struct daub_request **request);
+// Replaces the sampler's configuration and records its program again (the reference's own configurations).
+daub_status daub_request_set_sampler(struct daub_request *request, const struct daub_sampler_config *config);
+
+struct daub_run_hooks {
+    bool (*on_progress)(void *user, const daub_progress *progress); // false cancels
+    daub_call_fn on_call;                                           // after each model call; may read vectors
+    // Draw j of the noise, fp32 [batch, C, h, w], instead of the generator's; NULL: from the seed.
+    const float *(*noise)(void *user, uint32_t draw);
+    float *image;       // NULL, or room for fp32 [batch, 3, H, W] in -1..1
+    float *text_states; // NULL, or room for [1 or 2, tokens, width]: negative (with guidance), then prompt
+    void *user;
+};
+
+// Runs a request; `rgb8` gets [batch, H, W, 4] bytes. `result` is filled as far as the run came. Not thread safe: one at a time an engine.
+daub_status daub_run(struct daub_engine *engine, const struct daub_request *request, const struct daub_run_hooks *hooks,
+                     uint8_t *rgb8, daub_result *result);
+
+// Refuses now what would not fit: NO_GPU_MEMORY with the numbers.
+daub_status daub_request_check_memory(struct daub_engine *engine, const struct daub_request *request);
+
+// The embeddings of the request's prompts into a file. Errors: IO, UNSUPPORTED (no text encoder).
+daub_status daub_write_embeds(struct daub_engine *engine, const struct daub_request *request, const char *path);
+
+#endif

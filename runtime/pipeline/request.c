@@ -1,0 +1,205 @@
+// request.c - from the caller's params to a request with every default resolved and every limit checked.
+#include "runtime/pipeline/pipeline.h"
+
+#include "runtime/base/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_SIZE = 16384, MAX_STEPS = 1000 };
+
+static daub_status copy_text(struct daub_request *r, const char *what, const char *text, char **out)
+{
+    size_t bad = 0;
+    if (!daub_utf8_valid(text, strlen(text), &bad))
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "the %s is not valid UTF-8: byte %zu is 0x%02x", what, bad,
+                         (unsigned)(uint8_t)text[bad]);
+    *out = daub_arena_strdup(r->arena, text);
+    return *out ? DAUB_OK : daub_no_memory("a prompt");
+}
+
+static daub_status resolve_size(const struct daub_engine *engine, const char *what, uint32_t wanted, uint32_t fallback,
+                                uint32_t *out)
+{
+    const uint32_t multiple = engine->desc.size_multiple;
+    const uint32_t size = wanted ? wanted : fallback;
+    if (size < multiple || size > MAX_SIZE)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "%s %u is outside %u..%d", what, size, multiple, MAX_SIZE);
+    if (size % multiple != 0)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "%s %u is not a multiple of %u (%u and %u are)", what, size, multiple,
+                         size / multiple * multiple, (size / multiple + 1) * multiple);
+    *out = size;
+    return DAUB_OK;
+}
+
+static daub_status resolve_text(const struct daub_engine *engine, const daub_generate_params *p, struct daub_request *r)
+{
+    const struct daub_model_desc *desc = &engine->desc;
+    if (!desc->has_text) {
+        if ((p->prompt && *p->prompt) || (p->negative_prompt && *p->negative_prompt) || p->prompt_embeds_path)
+            return daub_fail(DAUB_ERROR_INVALID_ARG, "this model has no text encoder and takes no prompt");
+        return DAUB_OK;
+    }
+    if (!p->prompt && !p->prompt_embeds_path)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "a prompt is required");
+    TRY(copy_text(r, "prompt", p->prompt ? p->prompt : "", &r->prompt));
+    TRY(copy_text(r, "negative prompt", p->negative_prompt ? p->negative_prompt : "", &r->negative));
+
+    if (p->clip_skip > desc->text_layers)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "clip skip %u is above the text encoder's %u layers", p->clip_skip,
+                         desc->text_layers);
+    r->clip_skip = p->clip_skip ? p->clip_skip : 1;
+    r->layers = desc->text_layers - (r->clip_skip - 1);
+    r->negative_layers = r->layers;
+    return DAUB_OK;
+}
+
+static daub_status check_range(const char *what, double value, double low, double high)
+{
+    if (!(value >= low && value <= high))
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "%s %g is outside %g..%g", what, value, low, high);
+    return DAUB_OK;
+}
+
+static daub_status resolve_sampler(const struct daub_engine *engine, const daub_generate_params *p,
+                                   struct daub_request *r)
+{
+    const struct daub_model_desc *desc = &engine->desc;
+    r->sampler = desc->sampler;
+    const char *schedule = NULL;
+    if (p->sampler) {
+        const struct daub_sampler_desc *sampler;
+        TRY(daub_sampler_find(p->sampler, &sampler, &schedule));
+        if (sampler != desc->sampler.sampler) {
+            if (desc->scheduler_json) {
+                TRY(daub_sampler_config_parse(desc->scheduler_json, sampler, r->arena, &r->sampler));
+            } else { // a bare single file: the family's noise schedule, the sampler's own options
+                struct daub_sampler_config config;
+                daub_sampler_config_defaults(sampler, &config);
+                config.num_train_timesteps = desc->sampler.num_train_timesteps;
+                config.beta_start = desc->sampler.beta_start;
+                config.beta_end = desc->sampler.beta_end;
+                config.beta_schedule = desc->sampler.beta_schedule;
+                config.prediction_type = desc->sampler.prediction_type;
+                config.rescale_betas_zero_snr = desc->sampler.rescale_betas_zero_snr;
+                config.steps_offset = desc->sampler.steps_offset;
+                config.clip_sample = false;
+                config.set_alpha_to_one = desc->sampler.set_alpha_to_one;
+                r->sampler = config;
+            }
+        }
+    }
+    if (p->schedule)
+        schedule = p->schedule;
+    if (schedule)
+        TRY(daub_sigma_spacing_find(schedule, &r->sampler.sigma_spacing));
+    TRY(check_range("eta", p->eta, 0.0, 1.0));
+    r->sampler.eta = p->eta;
+    return DAUB_OK;
+}
+
+static daub_status record(struct daub_request *r)
+{
+    snprintf(r->sampler_name, sizeof(r->sampler_name), "%s", r->sampler.sampler->name);
+    snprintf(r->schedule_name, sizeof(r->schedule_name), "%s", daub_sigma_spacing_name(r->sampler.sigma_spacing));
+    return daub_program_record(&r->sampler, r->n_steps, r->arena, &r->program);
+}
+
+// One tensor of an embeddings file: [1, tokens, width] or [tokens, width].
+static daub_status read_embed(const struct daub_safetensors *st, const char *name, uint32_t width,
+                              struct daub_request *r, uint32_t *tokens, float **out)
+{
+    const struct daub_st_tensor *t = daub_safetensors_find(st, name);
+    if (!t)
+        return daub_fail(DAUB_ERROR_BAD_FILE, "%s has no tensor %s", daub_safetensors_path(st), name);
+    const uint32_t skip = t->n_dims == 3 && t->dims[0] == 1 ? 1 : 0;
+    if (t->n_dims - skip != 2 || t->dims[skip] == 0 || t->dims[skip] > 4096 || t->dims[skip + 1] != width)
+        return daub_fail(DAUB_ERROR_BAD_FILE, "%s: %s is not [1, 1..4096 tokens, %u], the width this model takes",
+                         daub_safetensors_path(st), name, width);
+    *tokens = (uint32_t)t->dims[skip];
+    *out = daub_arena_alloc(r->arena, (size_t)*tokens * width * sizeof(float));
+    if (!*out)
+        return daub_no_memory("prompt embeddings");
+    TRY(daub_safetensors_floats(st, t, *out));
+    for (size_t i = 0; i < (size_t)*tokens * width; i++)
+        if (!isfinite((*out)[i]))
+            return daub_fail(DAUB_ERROR_BAD_FILE, "%s: %s holds a value that is not finite", daub_safetensors_path(st),
+                             name);
+    return DAUB_OK;
+}
+
+static daub_status read_embeds(const struct daub_engine *engine, const char *path, struct daub_request *r)
+{
+    struct daub_safetensors *st = NULL;
+    TRY(daub_safetensors_open(engine->host, path, &st));
+    const uint32_t width = engine->desc.unet.cross_attention_dim;
+    daub_status status = read_embed(st, "prompt_embeds", width, r, &r->embed_tokens, &r->embeds);
+    if (status == DAUB_OK && r->guidance_scale > 1.0f) {
+        uint32_t tokens = 0;
+        status = read_embed(st, "negative_prompt_embeds", width, r, &tokens, &r->negative_embeds);
+        if (status == DAUB_OK && tokens != r->embed_tokens)
+            status = daub_fail(DAUB_ERROR_BAD_FILE, "%s: prompt_embeds has %u tokens and negative_prompt_embeds %u",
+                               path, r->embed_tokens, tokens);
+    }
+    daub_safetensors_close(&st);
+    return status;
+}
+
+static daub_status resolve(const struct daub_engine *engine, const daub_generate_params *p, struct daub_request *r)
+{
+    const struct daub_model_desc *desc = &engine->desc;
+    TRY(resolve_text(engine, p, r));
+    TRY(resolve_size(engine, "width", p->width, desc->width, &r->width));
+    TRY(resolve_size(engine, "height", p->height, desc->height, &r->height));
+    r->n_steps = p->n_steps ? p->n_steps : desc->n_steps;
+    TRY(check_range("steps", r->n_steps, 1, MAX_STEPS));
+    r->guidance_scale = p->guidance_scale != 0.0f ? p->guidance_scale : desc->guidance_scale;
+    TRY(check_range("guidance", (double)r->guidance_scale, 1.0, 1000.0));
+    if (!desc->has_text && r->guidance_scale > 1.0f)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "guidance %g needs a prompt, and this model takes none",
+                         (double)r->guidance_scale);
+    r->guidance_rescale = p->guidance_rescale;
+    TRY(check_range("guidance rescale", (double)p->guidance_rescale, 0.0, 1.0));
+    if ((uint32_t)p->rng > DAUB_RNG_CUDA)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "rng %d is none of DAUB_RNG_TORCH_CPU (1) and DAUB_RNG_CUDA (2)",
+                         (int)p->rng);
+    r->rng = p->rng == DAUB_RNG_DEFAULT ? DAUB_RNG_TORCH_CPU : p->rng;
+    r->seed = p->seed;
+    r->batch = 1;
+    TRY(resolve_sampler(engine, p, r));
+    TRY(record(r));
+    return p->prompt_embeds_path ? read_embeds(engine, p->prompt_embeds_path, r) : DAUB_OK;
+}
+
+daub_status daub_request_create(const struct daub_engine *engine, const daub_generate_params *params,
+                                struct daub_request **out)
+{
+    struct daub_request *r = daub_alloc(engine->host, sizeof(*r));
+    if (!r)
+        return daub_no_memory("a request");
+    r->host = engine->host;
+    r->arena = daub_arena_create(engine->host);
+    const daub_status status = r->arena ? resolve(engine, params, r) : daub_no_memory("a request");
+    if (status != DAUB_OK) {
+        daub_request_destroy(&r);
+        return status;
+    }
+    *out = r;
+    return DAUB_OK;
+}
+
+void daub_request_destroy(struct daub_request **request)
+{
+    if (!*request)
+        return;
+    daub_arena_destroy(&(*request)->arena);
+    daub_free((*request)->host, *request);
+    *request = NULL;
+}
+
+daub_status daub_request_set_sampler(struct daub_request *request, const struct daub_sampler_config *config)
+{
+    request->sampler = *config;
+    return record(request);
+}

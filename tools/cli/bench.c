@@ -1,0 +1,155 @@
+// bench.c - daub bench: seconds a phase, an operation, or a start.
+#include "cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MAX_ROWS = 64 };
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+// ---- start -----------------------------------------------------------------------------------------------------------
+
+// Runs this program once more to draw one picture with the caches in `folder`; seconds, or negative when it failed.
+static double one_start(const struct cli *cli, const char *folder)
+{
+    char output[4096];
+    snprintf(output, sizeof(output), "%s/out.png", folder);
+    const double start = now();
+    const pid_t child = fork();
+    if (child == 0) {
+        char mesa[4096];
+        snprintf(mesa, sizeof(mesa), "%s/mesa", folder);
+        setenv("XDG_CACHE_HOME", folder, 1);
+        setenv("MESA_SHADER_CACHE_DIR", mesa, 1);
+        setenv("MESA_GLSL_CACHE_DIR", mesa, 1);
+        const char *args[24];
+        int n = 0;
+        args[n++] = cli->program;
+        args[n++] = "generate";
+        args[n++] = cli->text ? cli->text : "a red apple";
+        args[n++] = "--quiet";
+        args[n++] = "--seed=1";
+        args[n++] = "-o";
+        args[n++] = output;
+        if (cli->model) {
+            args[n++] = "--model";
+            args[n++] = cli->model;
+        }
+        if (cli->device) {
+            args[n++] = "--device";
+            args[n++] = cli->device;
+        }
+        if (cli->precision) {
+            args[n++] = "--precision";
+            args[n++] = cli->precision;
+        }
+        args[n] = NULL;
+        execvp(cli->program, (char *const *)(uintptr_t)args);
+        _exit(127);
+    }
+    int status = 0;
+    if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        return -1.0;
+    return now() - start;
+}
+
+static int bench_start(const struct cli *cli)
+{
+    char folder[] = "/tmp/daub-start-XXXXXX", command[128];
+    if (!mkdtemp(folder))
+        return cli_fail("cannot make a folder in /tmp");
+    const double first = one_start(cli, folder);
+    const double second = first < 0.0 ? -1.0 : one_start(cli, folder);
+    snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+    if (system(command) != 0)
+        cli_fail("cannot remove %s", folder);
+    if (second < 0.0)
+        return cli_fail("the picture of a fresh start could not be drawn");
+    if (cli->json)
+        printf("{\"first_start\": %.3f, \"second_start\": %.3f}\n", first, second);
+    else
+        printf("first start  %7.2f s (no caches)\nsecond start %7.2f s (%.0f %% of the first)\n", first, second,
+               100.0 * second / first);
+    return EXIT_OK;
+}
+
+// ---- phases and operations -------------------------------------------------------------------------------------------
+
+static void print_text(const daub_tools_op_cost *rows, uint32_t n, const daub_result *r, bool ops)
+{
+    printf("%ux%u, %u steps of %s, %u model calls\n", r->width, r->height, r->n_steps, r->sampler, r->n_model_calls);
+    printf("prepare %8.3f s\ntext    %8.3f s\ndenoise %8.3f s (first step %.3f s", r->prepare_seconds, r->text_seconds,
+           r->denoise_seconds, r->first_step_seconds);
+    if (r->n_model_calls > 1)
+        printf(", then %.3f s a call", (r->denoise_seconds - r->first_step_seconds) / (r->n_model_calls - 1));
+    printf(")\ndecode  %8.3f s\narena   %8.1f MB\nmemory  %8.1f MB at the peak\n", r->decode_seconds,
+           (double)r->arena_size * 1e-6, (double)r->memory_peak * 1e-6);
+    if (!ops)
+        return;
+    printf("\n%-8s %-16s %10s %10s %10s %10s %10s\n", "phase", "op", "dispatches", "seconds", "GFLOP", "GFLOP/s",
+           "GB/s");
+    for (uint32_t i = 0; i < n; i++) {
+        const daub_tools_op_cost *c = &rows[i];
+        const bool timed = c->seconds > 0.0;
+        printf("%-8s %-16s %10u %10.4f %10.2f %10.1f %10.1f\n", c->phase, c->op, c->n_dispatches, c->seconds, c->gflop,
+               timed ? c->gflop / c->seconds : 0.0, timed ? c->gbytes / c->seconds : 0.0);
+    }
+}
+
+static void print_json(const daub_tools_op_cost *rows, uint32_t n, const daub_result *r)
+{
+    printf(
+        "{\"width\": %u, \"height\": %u, \"steps\": %u, \"model_calls\": %u, \"sampler\": \"%s\", \"prepare\": %.4f, "
+        "\"text\": %.4f, \"denoise\": %.4f, \"first_step\": %.4f, \"decode\": %.4f, \"arena\": %llu, \"memory\": %llu, "
+        "\"ops\": [",
+        r->width, r->height, r->n_steps, r->n_model_calls, r->sampler, r->prepare_seconds, r->text_seconds,
+        r->denoise_seconds, r->first_step_seconds, r->decode_seconds, (unsigned long long)r->arena_size,
+        (unsigned long long)r->memory_peak);
+    for (uint32_t i = 0; i < n; i++)
+        printf("%s\n  {\"phase\": \"%s\", \"op\": \"%s\", \"dispatches\": %u, \"seconds\": %.6f, \"gflop\": %.4f, "
+               "\"gbytes\": "
+               "%.4f}",
+               i ? "," : "", rows[i].phase, rows[i].op, rows[i].n_dispatches, rows[i].seconds, rows[i].gflop,
+               rows[i].gbytes);
+    puts("]}");
+}
+
+int cli_bench(const struct cli *cli)
+{
+    if (cli->start)
+        return bench_start(cli);
+    struct cli with_prompt = *cli;
+    daub_device *dev = NULL;
+    daub_model *model = NULL;
+    daub_model_info info;
+    if (!cli_open(cli, &dev, &model))
+        return EXIT_FAILED;
+    int status = daub_model_get_info(model, &info) == DAUB_OK ? EXIT_OK : cli_failed();
+    if (!with_prompt.text && info.text && !cli->prompt_embeds)
+        with_prompt.text = "a red apple";
+    daub_generate_params params;
+    if (status == EXIT_OK)
+        status = cli_params(&with_prompt, &params);
+    if (status == EXIT_OK) {
+        daub_tools_op_cost rows[MAX_ROWS];
+        uint32_t n = 0;
+        daub_result result;
+        if (daub_tools_bench(model, &params, rows, MAX_ROWS, &n, &result) != DAUB_OK)
+            status = cli_failed();
+        else if (cli->json)
+            print_json(rows, n < MAX_ROWS ? n : MAX_ROWS, &result);
+        else
+            print_text(rows, n < MAX_ROWS ? n : MAX_ROWS, &result, cli->ops);
+    }
+    cli_close(&dev, &model);
+    return status;
+}

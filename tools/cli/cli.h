@@ -1,0 +1,88 @@
+// cli.h - the daub command: what its files share. It includes the public headers only.
+#ifndef DAUB_CLI_H
+#define DAUB_CLI_H
+#include "daub.h"
+#include "daub_tools.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum cli_command {
+    CLI_GENERATE = 1 << 0,
+    CLI_DEVICES = 1 << 1,
+    CLI_INSPECT = 1 << 2,
+    CLI_SAMPLERS = 1 << 3,
+    CLI_ENCODE = 1 << 4,
+    CLI_NOISE = 1 << 5,
+    CLI_BENCH = 1 << 6,
+    CLI_ALL = (1 << 7) - 1,
+};
+
+struct cli { // every option's value; 0 and NULL mean not given
+    enum cli_command command;
+    const char *text; // the positional argument: prompt, model or picture
+    const char *program;
+
+    const char *model, *config_from, *device, *output, *format, *precision;
+    const char *negative, *sampler, *schedule, *rng, *size, *seed_text, *prompt_embeds;
+    uint32_t width, height, steps, count, clip_skip, quality, columns;
+    float guidance, guidance_rescale, eta;
+    uint64_t seed;
+    bool quiet, verbose, json, ops, start, help, version, man;
+};
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CANCELLED = 130 };
+
+// options.c: one table makes the parser, the help and the man page.
+int cli_parse(int argc, char **argv, struct cli *cli); // EXIT_OK, or EXIT_USAGE after one sentence on stderr
+void cli_help(const struct cli *cli, FILE *out);
+void cli_man(FILE *out);
+const char *cli_command_name(enum cli_command command);
+
+// commands
+int cli_generate(const struct cli *cli);
+int cli_devices(const struct cli *cli);
+int cli_inspect(const struct cli *cli);
+int cli_samplers(const struct cli *cli);
+int cli_encode(const struct cli *cli);
+int cli_noise(const struct cli *cli);
+int cli_bench(const struct cli *cli);
+
+// common.c
+int cli_fail(const char *fmt, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 1, 2)))
+#endif
+    ;                 // "daub: sentence" on stderr; returns EXIT_FAILED
+int cli_failed(void); // the same with daub_last_error()
+bool cli_open(const struct cli *cli, daub_device **dev, daub_model **model); // says what failed
+void cli_close(daub_device **dev, daub_model **model);
+int cli_params(const struct cli *cli, daub_generate_params *out); // prompt, sizes, names; not the seed
+void cli_json_text(FILE *out, const char *text);                  // quoted and escaped
+bool cli_interrupted(void);                                       // Ctrl-C came
+void cli_catch_interrupt(void);
+
+// progress.c
+struct progress {
+    bool quiet, terminal;
+    uint32_t index, count; // picture i of n
+    int last_line;         // phase and tenth printed last, on what is no terminal
+};
+bool progress_update(void *progress, const daub_progress *p); // daub_generate_params.on_progress
+void progress_end(struct progress *progress);
+
+// metadata.c: A1111's "parameters" text. The caller frees it. NULL: no memory.
+char *metadata_text(const struct cli *cli, const daub_model_info *model, const daub_result *result, const char *hash);
+
+// picture.c: encodes by format ("png", "jpg", "ppm") and writes; the file is replaced whole or not at all; "-" is standard output.
+const char *picture_format(const char *path, const char *format); // NULL after a sentence
+bool picture_check_writable(const char *path);                    // false after a sentence
+bool picture_write(const char *path, const char *format, int quality, const daub_image *image, const char *parameters);
+uint8_t *picture_read(const char *path, uint32_t *width,
+                      uint32_t *height); // RGB, freed by the caller; NULL after a sentence
+// png.c: inserts the text chunk. All return malloc'd bytes or NULL.
+uint8_t *png_encode(const daub_image *image, const char *parameters, size_t *size);
+uint8_t *jpeg_encode(const daub_image *image, int quality, const char *parameters, size_t *size);
+uint8_t *ppm_encode(const daub_image *image, size_t *size);
+
+#endif

@@ -1,0 +1,125 @@
+// common.c - errors, opening device and model, parameters, Ctrl-C.
+#include "cli.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+int cli_fail(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    fputs("daub: ", stderr);
+    vfprintf(stderr, fmt, args);
+    fputs("\n", stderr);
+    va_end(args);
+    return EXIT_FAILED;
+}
+
+int cli_failed(void)
+{
+    return cli_fail("%s", daub_last_error());
+}
+
+static void log_message(void *user, daub_log_level level, const char *message)
+{
+    (void)user;
+    static const char *const names[] = { "", "error: ", "warning: ", "", "" };
+    fprintf(stderr, "daub: %s%s\n", level <= DAUB_LOG_DEBUG ? names[level] : "", message);
+}
+
+bool cli_open(const struct cli *cli, daub_device **dev, daub_model **model)
+{
+    daub_model_params params = { .struct_size = sizeof(params), .config_from = cli->config_from };
+    if (cli->precision && strcmp(cli->precision, "f32") == 0)
+        params.precision = DAUB_PRECISION_F32;
+    else if (cli->precision && strcmp(cli->precision, "f16") != 0) {
+        cli_fail("--precision wants f16 or f32, not '%s'", cli->precision);
+        return false;
+    }
+    const daub_device_params device_params = {
+        .struct_size = sizeof(device_params),
+        .device = cli->device,
+        .log = log_message,
+        .log_level = cli->quiet     ? DAUB_LOG_ERROR
+                     : cli->verbose ? DAUB_LOG_INFO
+                                    : DAUB_LOG_WARNING,
+    };
+    if (daub_device_create(&device_params, dev) != DAUB_OK) {
+        cli_failed();
+        return false;
+    }
+    if (daub_model_load(*dev, cli->model, &params, model) != DAUB_OK) {
+        cli_failed();
+        daub_device_destroy(dev);
+        return false;
+    }
+    return true;
+}
+
+void cli_close(daub_device **dev, daub_model **model)
+{
+    daub_model_destroy(model);
+    daub_device_destroy(dev);
+}
+
+int cli_params(const struct cli *cli, daub_generate_params *out)
+{
+    *out = (daub_generate_params) {
+        .struct_size = sizeof(*out),
+        .prompt = cli->text,
+        .negative_prompt = cli->negative,
+        .width = cli->width,
+        .height = cli->height,
+        .n_steps = cli->steps,
+        .guidance_scale = cli->guidance,
+        .guidance_rescale = cli->guidance_rescale,
+        .sampler = cli->sampler,
+        .schedule = cli->schedule,
+        .eta = (double)cli->eta,
+        .clip_skip = cli->clip_skip,
+        .prompt_embeds_path = cli->prompt_embeds,
+        .seed = cli->seed,
+    };
+    if (!cli->rng || strcmp(cli->rng, "torch-cpu") == 0 || strcmp(cli->rng, "cpu") == 0)
+        out->rng = DAUB_RNG_TORCH_CPU;
+    else if (strcmp(cli->rng, "cuda") == 0 || strcmp(cli->rng, "nv") == 0 || strcmp(cli->rng, "philox") == 0)
+        out->rng = DAUB_RNG_CUDA;
+    else
+        return cli_fail("--rng wants torch-cpu or cuda, not '%s'", cli->rng);
+    return EXIT_OK;
+}
+
+void cli_json_text(FILE *out, const char *text)
+{
+    fputc('"', out);
+    for (; *text; text++) {
+        const unsigned char c = (unsigned char)*text;
+        if (c == '"' || c == '\\')
+            fprintf(out, "\\%c", c);
+        else if (c < 0x20)
+            fprintf(out, "\\u%04x", c);
+        else
+            fputc(c, out);
+    }
+    fputc('"', out);
+}
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal_number)
+{
+    (void)signal_number;
+    interrupted = 1;
+}
+
+bool cli_interrupted(void)
+{
+    return interrupted != 0;
+}
+
+void cli_catch_interrupt(void)
+{
+    signal(SIGINT, on_interrupt);
+    signal(SIGTERM, on_interrupt);
+}

@@ -1,0 +1,177 @@
+// generate.c - daub "a red apple".
+#include "cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+// A seed from the system's generator; the clock where there is none. 32 bits: what torch uses of a seed, and short to type.
+static uint64_t random_seed(void)
+{
+    uint32_t seed = 0;
+    FILE *file = fopen("/dev/urandom", "rb");
+    const bool ok = file && fread(&seed, sizeof(seed), 1, file) == 1;
+    if (file)
+        fclose(file);
+    return ok ? seed : (uint32_t)time(NULL);
+}
+
+// Fills {seed} and {n} into the pattern. With more than one picture and neither, "-1", "-2", ... go before the extension.
+static bool make_path(const char *pattern, uint64_t seed, uint32_t index, uint32_t count, char *out, size_t size)
+{
+    size_t n = 0;
+    bool filled = false;
+    for (const char *p = pattern; *p && n < size;) {
+        int made;
+        if (strncmp(p, "{seed}", 6) == 0) {
+            made = snprintf(out + n, size - n, "%llu", (unsigned long long)seed);
+            p += 6;
+            filled = true;
+        } else if (strncmp(p, "{n}", 3) == 0) {
+            made = snprintf(out + n, size - n, "%u", index + 1);
+            p += 3;
+            filled = true;
+        } else {
+            made = snprintf(out + n, size - n, "%c", *p++);
+        }
+        n += (size_t)made;
+    }
+    if (n + 16 >= size) {
+        cli_fail("the output's path is longer than 4,096 bytes");
+        return false;
+    }
+    if (count > 1 && !filled && strcmp(pattern, "-") != 0) {
+        char *dot = strrchr(out, '.');
+        char *slash = strrchr(out, '/');
+        char end[4096] = "";
+        if (dot && (!slash || dot > slash)) {
+            snprintf(end, sizeof(end), "%s", dot);
+            *dot = '\0';
+        }
+        snprintf(out + strlen(out), size - strlen(out), "-%u%s", index + 1, end);
+    }
+    return true;
+}
+
+// The default name never replaces an older picture: "-2", "-3", ... is appended until the name is free.
+static void avoid_existing(char *path, size_t size)
+{
+    char base[4096];
+    snprintf(base, sizeof(base), "%s", path);
+    char *dot = strrchr(base, '.');
+    if (dot)
+        *dot = '\0';
+    for (unsigned i = 2; access(path, F_OK) == 0 && i < 100000; i++)
+        snprintf(path, size, "%s-%u.%s", base, i, dot ? dot + 1 : "png");
+}
+
+static void report(const struct cli *cli, const char *path, const daub_result *r)
+{
+    FILE *out = strcmp(path, "-") == 0 ? stderr : stdout;
+    if (r->n_tokens_cut > 0 && !cli->quiet)
+        fprintf(stderr,
+                "daub: warning: the prompt is %u tokens too long for this model's window of %u; cut from: %.80s\n",
+                r->n_tokens_cut, r->n_tokens, r->prompt_cut);
+    if (cli->json) {
+        fputs("{\"path\": ", out);
+        cli_json_text(out, path);
+        fprintf(
+            out,
+            ", \"seed\": %llu, \"width\": %u, \"height\": %u, \"steps\": %u, \"guidance\": %g, \"sampler\": \"%s\", "
+            "\"schedule\": \"%s\", \"seconds\": {\"prepare\": %.3f, \"text\": %.3f, \"denoise\": %.3f, \"decode\": "
+            "%.3f}, \"memory\": %llu}\n",
+            (unsigned long long)r->seed, r->width, r->height, r->n_steps, (double)r->guidance_scale, r->sampler,
+            r->schedule, r->prepare_seconds, r->text_seconds, r->denoise_seconds, r->decode_seconds,
+            (unsigned long long)r->memory_peak);
+    } else if (!cli->quiet) {
+        fprintf(out,
+                "%s: %ux%u, seed %llu, %u steps of %s, guidance %g; prepare %.2f s, text %.2f s, denoise %.2f s, "
+                "decode %.2f s\n",
+                path, r->width, r->height, (unsigned long long)r->seed, r->n_steps, r->sampler,
+                (double)r->guidance_scale, r->prepare_seconds, r->text_seconds, r->denoise_seconds, r->decode_seconds);
+    }
+    fflush(out);
+}
+
+static int draw_one(const struct cli *cli, daub_model *model, const daub_model_info *info, const char *hash,
+                    daub_generate_params *params, const char *path, const char *format, struct progress *progress)
+{
+    daub_image image = { 0 };
+    daub_result result;
+    params->on_progress = progress_update;
+    params->user = progress;
+    const daub_status status = daub_generate_with_result(model, params, &image, &result);
+    progress_end(progress);
+    if (status == DAUB_ERROR_CANCELLED) {
+        cli_failed();
+        return EXIT_CANCELLED;
+    }
+    if (status != DAUB_OK)
+        return cli_failed();
+    char *parameters = metadata_text(cli, info, &result, hash);
+    const bool ok = parameters &&
+                    picture_write(path, format, cli->quality ? (int)cli->quality : 92, &image, parameters);
+    if (!parameters)
+        cli_fail("no memory for the picture's parameters");
+    free(parameters);
+    daub_image_free(&image);
+    if (!ok)
+        return EXIT_FAILED;
+    report(cli, path, &result);
+    return EXIT_OK;
+}
+
+// Every path and format before any work: a bad name must not cost a picture.
+static int check_outputs(const struct cli *cli, const char *pattern, uint64_t seed, uint32_t count)
+{
+    char path[4096];
+    for (uint32_t i = 0; i < count; i++) {
+        if (!make_path(pattern, seed + i, i, count, path, sizeof(path)) || !picture_format(path, cli->format) ||
+            !picture_check_writable(path))
+            return EXIT_FAILED;
+    }
+    return EXIT_OK;
+}
+
+int cli_generate(const struct cli *cli)
+{
+    const uint32_t count = cli->count ? cli->count : 1;
+    const char *pattern = cli->output ? cli->output : "daub-{seed}.png";
+    const uint64_t seed = cli->seed_text ? cli->seed : random_seed();
+    if (check_outputs(cli, pattern, seed, count) != EXIT_OK)
+        return EXIT_FAILED;
+    daub_generate_params params;
+    if (cli_params(cli, &params) != EXIT_OK)
+        return EXIT_FAILED;
+
+    daub_device *dev = NULL;
+    daub_model *model = NULL;
+    daub_model_info info;
+    if (!cli_open(cli, &dev, &model))
+        return EXIT_FAILED;
+    int status = daub_model_get_info(model, &info) == DAUB_OK ? EXIT_OK : cli_failed();
+    char hash[11];
+    const bool has_hash = status == EXIT_OK && daub_tools_model_hash(cli->model, hash) == DAUB_OK;
+
+    cli_catch_interrupt();
+    for (uint32_t i = 0; status == EXIT_OK && i < count; i++) {
+        char path[4096];
+        if (!make_path(pattern, seed + i, i, count, path, sizeof(path)))
+            break;
+        if (!cli->output)
+            avoid_existing(path, sizeof(path));
+        struct progress progress = {
+            .quiet = cli->quiet,
+            .terminal = isatty(STDERR_FILENO) != 0,
+            .index = i,
+            .count = count,
+            .last_line = -1,
+        };
+        params.seed = seed + i;
+        status = draw_one(cli, model, &info, has_hash ? hash : NULL, &params, path, picture_format(path, cli->format),
+                          &progress);
+    }
+    cli_close(&dev, &model);
+    return status;
+}

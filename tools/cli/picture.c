@@ -1,0 +1,126 @@
+// picture.c - pictures to and from files. A file is replaced whole or not at all.
+#include "cli.h"
+
+#include <errno.h>
+#include <stb/stb_image.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool ends_with(const char *path, const char *end)
+{
+    const size_t n = strlen(path), m = strlen(end);
+    if (n < m)
+        return false;
+    for (size_t i = 0; i < m; i++) {
+        const char c = path[n - m + i];
+        if ((c >= 'A' && c <= 'Z' ? c + 32 : c) != end[i])
+            return false;
+    }
+    return true;
+}
+
+const char *picture_format(const char *path, const char *format)
+{
+    if (format) {
+        if (strcmp(format, "png") == 0 || strcmp(format, "jpg") == 0 || strcmp(format, "ppm") == 0)
+            return format;
+        if (strcmp(format, "jpeg") == 0)
+            return "jpg";
+        cli_fail("--format wants png, jpg or ppm, not '%s'", format);
+        return NULL;
+    }
+    if (strcmp(path, "-") == 0 || ends_with(path, ".png"))
+        return "png";
+    if (ends_with(path, ".jpg") || ends_with(path, ".jpeg"))
+        return "jpg";
+    if (ends_with(path, ".ppm"))
+        return "ppm";
+    cli_fail("%s: cannot tell the format by the name; use .png, .jpg or .ppm, or --format", path);
+    return NULL;
+}
+
+bool picture_check_writable(const char *path)
+{
+    if (strcmp(path, "-") == 0)
+        return true;
+    char folder[4096];
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        snprintf(folder, sizeof(folder), ".");
+    else if (slash == path)
+        snprintf(folder, sizeof(folder), "/");
+    else
+        snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
+    // The file is written beside its place and renamed, so the folder is what must be writable.
+    if (access(folder, W_OK | X_OK) != 0) {
+        cli_fail("cannot write to %s: folder %s: %s", path, folder, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+static bool write_file(const char *path, const uint8_t *data, size_t size)
+{
+    if (strcmp(path, "-") == 0) {
+        if (fwrite(data, 1, size, stdout) == size && fflush(stdout) == 0)
+            return true;
+        cli_fail("cannot write to standard output: %s", strerror(errno));
+        return false;
+    }
+    char temporary[4200];
+    if (snprintf(temporary, sizeof(temporary), "%s.%ld.part", path, (long)getpid()) >= (int)sizeof(temporary)) {
+        cli_fail("the output's path is longer than 4,096 bytes");
+        return false;
+    }
+    FILE *file = fopen(temporary, "wb");
+    bool ok = file && fwrite(data, 1, size, file) == size && fflush(file) == 0;
+    int error = ok ? 0 : errno;
+    if (file && fclose(file) != 0 && ok) {
+        ok = false;
+        error = errno;
+    }
+    if (ok && rename(temporary, path) != 0) {
+        ok = false;
+        error = errno;
+    }
+    if (!ok) {
+        remove(temporary);
+        cli_fail("cannot write %s: %s", path, strerror(error));
+    }
+    return ok;
+}
+
+bool picture_write(const char *path, const char *format, int quality, const daub_image *image, const char *parameters)
+{
+    size_t size = 0;
+    uint8_t *data = strcmp(format, "png") == 0   ? png_encode(image, parameters, &size)
+                    : strcmp(format, "jpg") == 0 ? jpeg_encode(image, quality, parameters, &size)
+                                                 : ppm_encode(image, &size);
+    if (!data) {
+        cli_fail("no memory for %s as %s", path, format);
+        return false;
+    }
+    const bool ok = write_file(path, data, size);
+    free(data);
+    return ok;
+}
+
+uint8_t *picture_read(const char *path, uint32_t *width, uint32_t *height)
+{
+    int w = 0, h = 0, channels = 0;
+    FILE *file = fopen(path, "rb");
+    if (!file) {
+        cli_fail("cannot open %s: %s", path, strerror(errno));
+        return NULL;
+    }
+    uint8_t *pixels = stbi_load_from_file(file, &w, &h, &channels, 3);
+    fclose(file);
+    if (!pixels) {
+        cli_fail("%s is no picture daub can read (PNG, JPEG, BMP, TGA, GIF, PPM): %s", path, stbi_failure_reason());
+        return NULL;
+    }
+    *width = (uint32_t)w;
+    *height = (uint32_t)h;
+    return pixels;
+}
