@@ -1,0 +1,182 @@
+// pipeline_cache.c - VkPipelineCache on disk: a header of ours, then the driver's bytes. The driver's bytes go to the driver only
+// if the header shows that this driver wrote them for these kernels and that nothing was cut or changed since: drivers trust them.
+#include "runtime/vk/pipeline_cache.h"
+#include "runtime/base/file.h"
+
+#include <string.h>
+
+static const char magic[8] = "daubpc1";
+static const size_t max_file = 512u << 20;
+
+struct file_header { // no padding; byte order of the machine, which the magic's reader shares
+    char magic[8];
+    uint32_t vendor_id, device_id, driver_version, api_version;
+    uint8_t driver_uuid[16], cache_uuid[16];
+    uint64_t code_hash;  // of the kernels
+    uint64_t size, hash; // of the bytes that follow
+};
+
+uint64_t daub_hash64(uint64_t hash, const void *data, size_t size)
+{
+    const unsigned char *bytes = data;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ bytes[i]) * 0x100000001b3u;
+    return hash;
+}
+
+static uint64_t hash_kernels(void)
+{
+    uint64_t hash = DAUB_HASH_START;
+    for (uint32_t k = DAUB_KERNEL_NONE + 1; k < DAUB_KERNEL_COUNT; k++) {
+        size_t size;
+        const uint32_t *words = daub_kernel_code((enum daub_kernel)k, &size);
+        for (size_t i = 0; i < size / sizeof(words[0]); i++) // by words: megabytes at every start
+            hash = (hash ^ words[i]) * 0x100000001b3u;
+    }
+    return hash;
+}
+
+static struct file_header make_header(const daub_device *dev, const struct daub_pipeline_cache *cache, const void *data,
+                                      size_t size)
+{
+    VkPhysicalDeviceProperties p;
+    dev->instance.vkGetPhysicalDeviceProperties(dev->physical, &p);
+    struct file_header header = {
+        .vendor_id = dev->caps.vendor_id,
+        .device_id = dev->caps.device_id,
+        .driver_version = p.driverVersion,
+        .api_version = p.apiVersion,
+        .code_hash = cache->code_hash,
+        .size = size,
+        .hash = daub_hash64(DAUB_HASH_START, data, size),
+    };
+    memcpy(header.magic, magic, sizeof(magic));
+    memcpy(header.driver_uuid, dev->caps.driver_uuid, sizeof(header.driver_uuid));
+    memcpy(header.cache_uuid, dev->caps.pipeline_cache_uuid, sizeof(header.cache_uuid));
+    return header;
+}
+
+// Names the file by device and driver, so that several of them do not overwrite one another's.
+static char *make_path(const daub_device *dev, const char *dir)
+{
+    uint64_t id = daub_hash64(DAUB_HASH_START, dev->caps.driver_uuid, sizeof(dev->caps.driver_uuid));
+    id = daub_hash64(id, dev->caps.pipeline_cache_uuid, sizeof(dev->caps.pipeline_cache_uuid));
+    id = daub_hash64(id, &dev->caps.vendor_id, sizeof(dev->caps.vendor_id));
+    id = daub_hash64(id, &dev->caps.device_id, sizeof(dev->caps.device_id));
+    char *name = daub_asprintf(&dev->host, "pipelines-%016llx.bin", (unsigned long long)id);
+    char *path = name ? daub_path_join(&dev->host, dir, name) : NULL;
+    daub_free(&dev->host, name);
+    return path;
+}
+
+// The driver's part of the file; NULL when there is none that fits.
+static char *load(const daub_device *dev, const struct daub_pipeline_cache *cache, char **file, size_t *size)
+{
+    size_t file_size;
+    *size = 0;
+    if (!daub_path_is_file(cache->path) ||
+        daub_file_read(&dev->host, cache->path, max_file, file, &file_size) != DAUB_OK)
+        return NULL;
+    struct file_header found;
+    if (file_size < sizeof(found))
+        return NULL;
+    memcpy(&found, *file, sizeof(found));
+    char *data = *file + sizeof(found);
+    const struct file_header wanted = make_header(dev, cache, data, file_size - sizeof(found));
+    if (memcmp(&found, &wanted, sizeof(found)) != 0) {
+        daub_log(&dev->host, DAUB_LOG_INFO, "%s is of another driver or build, or damaged; it will be replaced",
+                 cache->path);
+        return NULL;
+    }
+    *size = file_size - sizeof(found);
+    return data;
+}
+
+daub_status daub_pipeline_cache_open(daub_device *dev, const char *cache_dir, struct daub_pipeline_cache *cache)
+{
+    char *own = NULL, *file = NULL, *data = NULL;
+    size_t size = 0;
+    if (!cache_dir)
+        cache_dir = own = daub_cache_dir(&dev->host);
+    if (cache_dir && cache_dir[0] && !dev->debug.nocache) {
+        cache->path = make_path(dev, cache_dir);
+        if (!cache->path) {
+            daub_free(&dev->host, own);
+            return daub_no_memory("the pipeline cache's path");
+        }
+        cache->code_hash = hash_kernels();
+        data = load(dev, cache, &file, &size);
+        cache->loaded = size;
+    }
+    VkPipelineCacheCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO,
+        .initialDataSize = size,
+        .pInitialData = data,
+    };
+    VkResult result = dev->vk.vkCreatePipelineCache(dev->handle, &info, NULL, &cache->handle);
+    if (result != VK_SUCCESS && size > 0) { // the driver does not like its own bytes: begin anew
+        info.initialDataSize = 0;
+        info.pInitialData = NULL;
+        cache->loaded = 0;
+        result = dev->vk.vkCreatePipelineCache(dev->handle, &info, NULL, &cache->handle);
+    }
+    daub_free(&dev->host, file);
+    daub_free(&dev->host, own);
+    return result == VK_SUCCESS ? DAUB_OK : daub_from_vk(result, "vkCreatePipelineCache");
+}
+
+void daub_pipeline_cache_close(daub_device *dev, struct daub_pipeline_cache *cache)
+{
+    dev->vk.vkDestroyPipelineCache(dev->handle, cache->handle, NULL);
+    daub_free(&dev->host, cache->path);
+    *cache = (struct daub_pipeline_cache) { 0 };
+}
+
+static daub_status save(daub_device *dev, struct daub_pipeline_cache *cache)
+{
+    size_t size = 0;
+    VK_RETURN(dev->vk.vkGetPipelineCacheData(dev->handle, cache->handle, &size, NULL));
+    if (size <= cache->loaded || size > max_file - sizeof(struct file_header))
+        return DAUB_OK;
+    char *file = daub_alloc(&dev->host, sizeof(struct file_header) + size);
+    if (!file)
+        return daub_no_memory("the pipeline cache");
+    char *data = file + sizeof(struct file_header);
+    daub_status status = DAUB_OK;
+    const VkResult result = dev->vk.vkGetPipelineCacheData(dev->handle, cache->handle, &size, data);
+    if (result != VK_SUCCESS)
+        status = daub_from_vk(result, "vkGetPipelineCacheData");
+    if (status == DAUB_OK) {
+        const struct file_header header = make_header(dev, cache, data, size);
+        memcpy(file, &header, sizeof(header));
+        status = daub_file_write(&dev->host, cache->path, file, sizeof(header) + size);
+    }
+    if (status == DAUB_OK)
+        cache->loaded = size;
+    daub_free(&dev->host, file);
+    return status;
+}
+
+static daub_status make_folder(const daub_device *dev, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return DAUB_OK;
+    char *dir = daub_strndup(&dev->host, path, (size_t)(slash - path));
+    if (!dir)
+        return daub_no_memory("a path");
+    const daub_status status = dir[0] ? daub_make_dirs(dir) : DAUB_OK;
+    daub_free(&dev->host, dir);
+    return status;
+}
+
+void daub_pipeline_cache_save(daub_device *dev, struct daub_pipeline_cache *cache)
+{
+    if (!cache->path)
+        return;
+    daub_status status = make_folder(dev, cache->path);
+    if (status == DAUB_OK)
+        status = save(dev, cache);
+    if (status != DAUB_OK)
+        daub_log(&dev->host, DAUB_LOG_WARNING, "the pipeline cache was not written: %s", daub_last_error());
+}

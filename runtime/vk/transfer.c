@@ -1,0 +1,224 @@
+// transfer.c - blocking uploads, downloads and fills. Where memory is shared they are plain copies after the queue has drained;
+// elsewhere two staging buffers take turns, so that the host fills one while the GPU copies the other.
+#include "runtime/vk/device_private.h"
+
+#include <string.h>
+
+enum { N_SLOTS = 2 };
+static const uint64_t slot_size = 16ull << 20;
+
+struct slot {
+    VkCommandBuffer cb;
+    struct daub_buffer *buf; // made at the first staged transfer
+    uint64_t ticket;         // of its last copy
+};
+
+struct daub_staging {
+    daub_mutex mutex; // one transfer at a time
+    VkCommandPool pool;
+    struct slot slots[N_SLOTS];
+};
+
+daub_status daub_staging_create(daub_device *dev)
+{
+    daub_status status;
+    struct daub_staging *staging = daub_alloc(&dev->host, sizeof(*staging));
+    if (!staging)
+        return daub_no_memory("the staging ring");
+    status = daub_mutex_init(&staging->mutex);
+    if (status != DAUB_OK) {
+        daub_free(&dev->host, staging);
+        return status;
+    }
+    dev->staging = staging;
+    const VkCommandPoolCreateInfo pool_info = {
+        .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
+        .flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT | VK_COMMAND_POOL_CREATE_TRANSIENT_BIT,
+        .queueFamilyIndex = dev->queue_family,
+    };
+    VK_TRY(dev->vk.vkCreateCommandPool(dev->handle, &pool_info, NULL, &staging->pool));
+    const VkCommandBufferAllocateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
+        .commandPool = staging->pool,
+        .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
+        .commandBufferCount = 1,
+    };
+    for (uint32_t i = 0; i < N_SLOTS; i++)
+        VK_TRY(dev->vk.vkAllocateCommandBuffers(dev->handle, &info, &staging->slots[i].cb));
+    return DAUB_OK;
+
+fail:
+    daub_staging_destroy(dev);
+    return status;
+}
+
+void daub_staging_destroy(daub_device *dev)
+{
+    struct daub_staging *staging = dev->staging;
+    if (!staging)
+        return;
+    for (uint32_t i = 0; i < N_SLOTS; i++)
+        daub_buffer_destroy(dev, &staging->slots[i].buf);
+    dev->vk.vkDestroyCommandPool(dev->handle, staging->pool, NULL);
+    daub_mutex_destroy(&staging->mutex);
+    daub_free(&dev->host, staging);
+    dev->staging = NULL;
+}
+
+// The slot's buffer, of at least `size` bytes, no longer in use by the GPU.
+static daub_status slot_ready(daub_device *dev, struct slot *slot, uint64_t size)
+{
+    TRY(daub_wait(dev, slot->ticket, UINT64_MAX, NULL));
+    if (slot->buf && slot->buf->size < size)
+        daub_buffer_destroy(dev, &slot->buf);
+    if (slot->buf)
+        return DAUB_OK;
+    return daub_buffer_create(dev, DAUB_MEMORY_HOST, size > slot_size ? size : slot_size, "staging", &slot->buf);
+}
+
+static daub_status slot_begin(daub_device *dev, struct slot *slot)
+{
+    const VkCommandBufferBeginInfo begin = {
+        .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
+        .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT,
+    };
+    TRY(daub_wait(dev, slot->ticket, UINT64_MAX, NULL));
+    VK_RETURN(dev->vk.vkBeginCommandBuffer(slot->cb, &begin));
+    daub_barrier_begin(dev, slot->cb);
+    return DAUB_OK;
+}
+
+static daub_status slot_submit(daub_device *dev, struct slot *slot)
+{
+    daub_barrier_end(dev, slot->cb);
+    VK_RETURN(dev->vk.vkEndCommandBuffer(slot->cb));
+    return daub_queue_submit(dev, slot->cb, &slot->ticket);
+}
+
+static daub_status slot_copy(daub_device *dev, struct slot *slot, VkBuffer dst, uint64_t dst_offset, VkBuffer src,
+                             uint64_t src_offset, uint64_t size)
+{
+    const VkBufferCopy region = { .srcOffset = src_offset, .dstOffset = dst_offset, .size = size };
+    TRY(slot_begin(dev, slot));
+    dev->vk.vkCmdCopyBuffer(slot->cb, src, dst, 1, &region);
+    return slot_submit(dev, slot);
+}
+
+static daub_status check(const struct daub_range *range, const char *what)
+{
+    if (!range->buf)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "%s: no buffer", what);
+    if (!daub_range_valid(range))
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "%s: bytes %llu to %llu are not inside %s of %llu bytes", what,
+                         (unsigned long long)range->offset, (unsigned long long)(range->offset + range->size),
+                         range->buf->name, (unsigned long long)range->buf->size);
+    return DAUB_OK;
+}
+
+// Called with the mutex held.
+static daub_status upload_staged(daub_device *dev, const struct daub_range *dst, uint64_t granule,
+                                 void (*write)(void *, void *, uint64_t, uint64_t), void *user)
+{
+    const uint64_t least = granule < dst->size ? granule : dst->size;
+    uint64_t turn = 0;
+    for (uint64_t done = 0; done < dst->size; turn++) {
+        struct slot *slot = &dev->staging->slots[turn % N_SLOTS];
+        TRY(slot_ready(dev, slot, least));
+        const uint64_t room = slot->buf->size / granule * granule;
+        const uint64_t left = dst->size - done, size = room && room < left ? room : left;
+        write(user, slot->buf->slice.map, done, size);
+        TRY(slot_copy(dev, slot, dst->buf->handle, dst->offset + done, slot->buf->handle, 0, size));
+        done += size;
+    }
+    return daub_queue_drain(dev);
+}
+
+daub_status daub_upload_with(daub_device *dev, struct daub_range dst, uint64_t granule,
+                             void (*write)(void *user, void *ptr, uint64_t offset, uint64_t size), void *user)
+{
+    TRY(check(&dst, "upload"));
+    if (granule == 0)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "upload: a granule of 0 bytes");
+    char *map = daub_buffer_map(dst.buf);
+    daub_mutex_lock(&dev->staging->mutex);
+    daub_status status;
+    if (map) {
+        status = daub_queue_drain(dev); // what was submitted before may still read or write there
+        if (status == DAUB_OK)
+            write(user, map + dst.offset, 0, dst.size);
+    } else {
+        status = upload_staged(dev, &dst, granule, write, user);
+    }
+    daub_mutex_unlock(&dev->staging->mutex);
+    return status;
+}
+
+static void copy_piece(void *user, void *ptr, uint64_t offset, uint64_t size)
+{
+    memcpy(ptr, (const char *)user + offset, (size_t)size);
+}
+
+daub_status daub_upload(daub_device *dev, struct daub_range dst, const void *data)
+{
+    return daub_upload_with(dev, dst, 1, copy_piece, (void *)(uintptr_t)data); // copy_piece only reads it
+}
+
+// Called with the mutex held. Piece n is asked for before piece n - 1 is collected.
+static daub_status download_staged(daub_device *dev, const struct daub_range *src, char *data)
+{
+    const uint64_t n_pieces = (src->size + slot_size - 1) / slot_size;
+    for (uint64_t turn = 0; turn <= n_pieces; turn++) {
+        if (turn < n_pieces) {
+            struct slot *slot = &dev->staging->slots[turn % N_SLOTS];
+            const uint64_t at = turn * slot_size, left = src->size - at;
+            TRY(slot_ready(dev, slot, 1));
+            TRY(slot_copy(dev, slot, slot->buf->handle, 0, src->buf->handle, src->offset + at,
+                          left < slot_size ? left : slot_size));
+        }
+        if (turn > 0) {
+            const struct slot *slot = &dev->staging->slots[(turn - 1) % N_SLOTS];
+            const uint64_t at = (turn - 1) * slot_size, left = src->size - at;
+            TRY(daub_wait(dev, slot->ticket, UINT64_MAX, NULL));
+            memcpy(data + at, slot->buf->slice.map, (size_t)(left < slot_size ? left : slot_size));
+        }
+    }
+    return DAUB_OK;
+}
+
+daub_status daub_download(daub_device *dev, struct daub_range src, void *data)
+{
+    TRY(check(&src, "download"));
+    const char *map = daub_buffer_map(src.buf);
+    daub_mutex_lock(&dev->staging->mutex);
+    daub_status status;
+    if (map) {
+        status = daub_queue_drain(dev);
+        if (status == DAUB_OK)
+            memcpy(data, map + src.offset, (size_t)src.size);
+    } else {
+        status = download_staged(dev, &src, data);
+    }
+    daub_mutex_unlock(&dev->staging->mutex);
+    return status;
+}
+
+static daub_status fill(daub_device *dev, const struct daub_range *dst, uint32_t word)
+{
+    struct slot *slot = &dev->staging->slots[0];
+    TRY(slot_begin(dev, slot));
+    dev->vk.vkCmdFillBuffer(slot->cb, dst->buf->handle, dst->offset, dst->size, word);
+    TRY(slot_submit(dev, slot));
+    return daub_wait(dev, slot->ticket, UINT64_MAX, NULL);
+}
+
+daub_status daub_fill(daub_device *dev, struct daub_range dst, uint32_t word)
+{
+    TRY(check(&dst, "fill"));
+    if (dst.offset % 4 || dst.size % 4)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "fill: offset %llu and size %llu of %s are not multiples of 4",
+                         (unsigned long long)dst.offset, (unsigned long long)dst.size, dst.buf->name);
+    daub_mutex_lock(&dev->staging->mutex);
+    const daub_status status = fill(dev, &dst, word);
+    daub_mutex_unlock(&dev->staging->mutex);
+    return status;
+}
