@@ -57,8 +57,8 @@ uint64_t daub_local_heap_size(const VkPhysicalDeviceMemoryProperties *types, uin
 // Bytes the driver's budget leaves in a heap; false when it does not say.
 bool daub_heap_budget(const struct daub_instance *instance, VkPhysicalDevice physical, uint32_t heap_index,
                       uint64_t *available);
-// Fills caps, memory_types, max_*_bindings and timestamp_bits of a device whose instance, physical, mask, info and queue_family
-// are set.
+// Fills caps, memory_types, max_*_bindings and timestamp_bits of a device whose instance, physical, mask, info and
+// queue_family are set.
 void daub_caps_fill(daub_device *dev, uint64_t max_memory);
 
 // memory.c ---------------------------------------------------------------------------------------------------------
@@ -113,14 +113,7 @@ void daub_kernels_destroy(daub_device *dev);
 // Lives as long as the device. Thread safe.
 daub_status daub_kernels_get(daub_device *dev, const struct daub_dispatch *dispatch, struct daub_pipeline *out);
 
-// cmd.c and profile.c ----------------------------------------------------------------------------------------------
-
-// A barrier among compute shaders, transfers and the host. Flags are those that synchronization2 shares with Vulkan 1.0.
-void daub_barrier(daub_device *dev, VkCommandBuffer cb, VkPipelineStageFlags src_stage, VkAccessFlags src_access,
-                  VkPipelineStageFlags dst_stage, VkAccessFlags dst_access);
-// Full barriers at the two ends of every submission.
-void daub_barrier_begin(daub_device *dev, VkCommandBuffer cb);
-void daub_barrier_end(daub_device *dev, VkCommandBuffer cb);
+// profile.c --------------------------------------------------------------------------------------------------------
 
 struct daub_profile;
 daub_status daub_profile_create(daub_device *dev, struct daub_profile **out);

@@ -274,8 +274,8 @@ static daub_status add_entry(daub_device *dev, const struct key *key, struct ent
     return DAUB_OK;
 }
 
-// Called with the mutex held, which is released while compiling: others may make other pipelines meanwhile, and who wants this one
-// waits. A failed entry stays and is tried again by the next who asks.
+// Called with the mutex held, which is released while compiling: others may make other pipelines meanwhile, and who
+// wants this one waits. A failed entry stays and is tried again by the next who asks.
 static daub_status get_entry(daub_device *dev, const struct key *key, struct entry **out)
 {
     struct daub_kernels *kernels = dev->kernels;

@@ -1,5 +1,5 @@
-// memory.c - few large blocks, cut into ranges by first fit from a free list sorted by offset. A network's buffers are few, large and
-// long-lived, so neither speed nor fragmentation asks for more.
+// memory.c - few large blocks, cut into ranges by first fit from a free list sorted by offset. A network's buffers are
+// few, large and long-lived, so neither speed nor fragmentation asks for more.
 #include "runtime/vk/device_private.h"
 
 #include <stdio.h>
@@ -73,8 +73,8 @@ static uint32_t find_type(const daub_device *dev, enum daub_memory memory, uint3
     return found;
 }
 
-// Makes room for the holes that one more range can leave, so that giving a range back cannot fail: a block has at most one hole more
-// than it has ranges.
+// Makes room for the holes that one more range can leave, so that giving a range back cannot fail: a block has at most
+// one hole more than it has ranges.
 static bool reserve_hole(daub_device *dev, struct daub_block *block)
 {
     if (block->n_ranges + 2 <= block->capacity)

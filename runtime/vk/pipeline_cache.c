@@ -1,5 +1,6 @@
-// pipeline_cache.c - VkPipelineCache on disk: a header of ours, then the driver's bytes. The driver's bytes go to the driver only
-// if the header shows that this driver wrote them for these kernels and that nothing was cut or changed since: drivers trust them.
+// pipeline_cache.c - VkPipelineCache on disk: a header of ours, then the driver's bytes. The driver's bytes go to the
+// driver only if the header shows that this driver wrote them for these kernels and that nothing was cut or changed
+// since: drivers trust them.
 #include "runtime/vk/pipeline_cache.h"
 #include "runtime/base/file.h"
 

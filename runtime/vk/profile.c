@@ -1,6 +1,6 @@
-// profile.c - timestamps round every dispatch of a cmd. Both are taken when all work before them is done (bottom of pipe), and the cmd
-// puts a barrier before each dispatch, so a row holds one dispatch and nothing else: the sum is a little more than a run without
-// profiling takes.
+// profile.c - timestamps round every dispatch of a cmd. Both are taken when all work before them is done (bottom of
+// pipe), and the cmd puts a barrier before each dispatch, so a row holds one dispatch and nothing else: the sum is a
+// little more than a run without profiling takes.
 #include "runtime/vk/device_private.h"
 
 #include <string.h>

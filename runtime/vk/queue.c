@@ -1,5 +1,5 @@
-// queue.c - submission and waiting. A ticket is a value of one timeline semaphore or, where there is none, the number of a
-// submission with a fence of its own; both count up from 1 and are reached in order.
+// queue.c - submission and waiting. A ticket is a value of one timeline semaphore or, where there is none, the number
+// of a submission with a fence of its own; both count up from 1 and are reached in order.
 #include "runtime/vk/device_private.h"
 
 // Submissions in flight without timeline semaphores; the next one waits for the oldest.
@@ -143,8 +143,8 @@ static daub_status wait_locked(daub_device *dev, uint64_t ticket, uint64_t timeo
     return DAUB_OK;
 }
 
-// A fence for submission `ticket`, free of its earlier one. Called with the mutex held; others may submit meanwhile, so the caller
-// takes its ticket again until that did not happen.
+// A fence for submission `ticket`, free of its earlier one. Called with the mutex held; others may submit meanwhile, so
+// the caller takes its ticket again until that did not happen.
 static daub_status claim_fence(daub_device *dev, uint64_t ticket, VkFence *fence)
 {
     struct daub_queue *queue = dev->queue;

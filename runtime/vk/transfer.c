@@ -1,6 +1,6 @@
-// transfer.c - blocking uploads, downloads and fills. Where memory is shared they are plain copies after the queue has drained;
-// elsewhere two staging buffers take turns, so that the host fills one while the GPU copies the other.
-#include "runtime/vk/device_private.h"
+// transfer.c - blocking uploads, downloads and fills. Where memory is shared they are plain copies after the queue has
+// drained; elsewhere two staging buffers take turns, so that the host fills one while the GPU copies the other.
+#include "runtime/vk/hazard.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
-// test_vk.c - devices, transfers, dispatches, hazards and times, under every mask that changes how they are done. The validation
-// layer with synchronisation validation watches all of it.
+// test_vk.c - devices, transfers, dispatches, hazards and times, under every mask that changes how they are done. The
+// validation layer with synchronisation validation watches all of it.
 #include "tests/op/vk.h"
 
 enum { N = 3000 }; // vectors; no multiple of the workgroup
@@ -173,7 +173,8 @@ static void test_dispatch(daub_device *dev)
     daub_buffer_destroy(dev, &buf);
 }
 
-// A chain x -> y -> x ... that is wrong if one barrier is missing, and counts of barriers that are wrong if one is too many.
+// A chain x -> y -> x ... that is wrong if one barrier is missing, and counts of barriers that are wrong if one is too
+// many.
 static void test_hazards(daub_device *dev)
 {
     const uint64_t size = 16 * N;
@@ -269,18 +270,22 @@ static daub_status record_one(daub_device *dev, const struct daub_dispatch *d)
 static void test_refusals(daub_device *dev)
 {
     const struct daub_caps *caps = daub_device_caps(dev);
-    struct daub_buffer *buf = make(dev, caps->max_range + 4096, "large");
+    const bool reachable = caps->max_range <= 256u << 20; // a larger range is not worth its memory
+    const uint64_t range = reachable ? caps->max_range : 1u << 20;
+    struct daub_buffer *buf = make(dev, range + 4096, "large");
     const struct probe_params push = { .n = 1, .add = 1 };
     const struct daub_range low = { buf, 0, 64 }, high = { buf, 4096, 64 };
     struct daub_dispatch d;
 
     d = vk_probe(&push, (struct daub_range) { buf, 8, 64 }, high, 1, 1);
     REQUIRE_STATUS(record_one(dev, &d), DAUB_ERROR_UNSUPPORTED, "is not a multiple of");
-    d = vk_probe(&push, low, (struct daub_range) { buf, 4096, caps->max_range }, 1, 1);
+    d = vk_probe(&push, low, (struct daub_range) { buf, 4096, range }, 1, 1);
     REQUIRE_OK(record_one(dev, &d));
-    d = vk_probe(&push, low, (struct daub_range) { buf, 512, caps->max_range + 16 }, 1, 1);
-    REQUIRE_STATUS(record_one(dev, &d), DAUB_ERROR_UNSUPPORTED, "a range may have");
-    d = vk_probe(&push, low, (struct daub_range) { buf, 4096, caps->max_range + 16 }, 1, 1);
+    if (reachable) {
+        d = vk_probe(&push, low, (struct daub_range) { buf, 512, range + 16 }, 1, 1);
+        REQUIRE_STATUS(record_one(dev, &d), DAUB_ERROR_UNSUPPORTED, "a range may have");
+    }
+    d = vk_probe(&push, low, (struct daub_range) { buf, 4096, range + 16 }, 1, 1);
     REQUIRE_STATUS(record_one(dev, &d), DAUB_ERROR_INVALID_ARG, "not inside large");
     d = vk_probe(&push, low, high, 1, 1);
     d.groups[0] = caps->max_groups[0];
@@ -298,11 +303,11 @@ static void test_refusals(daub_device *dev)
         d.bind[0].range.size = 60;
         REQUIRE_STATUS(record_one(dev, &d), DAUB_ERROR_INVALID_ARG, "texels");
         const uint64_t most = caps->max_texel_elements * 16;
-        if (most < caps->max_range) {
+        if (most < range) {
             d.bind[0].range.size = most + 16;
             REQUIRE_STATUS(record_one(dev, &d), DAUB_ERROR_UNSUPPORTED, "a texel buffer may have");
-        } else {
-            d.bind[0].range = (struct daub_range) { buf, 0, caps->max_range + 16 };
+        } else if (reachable) {
+            d.bind[0].range = (struct daub_range) { buf, 0, range + 16 };
             REQUIRE_STATUS(record_one(dev, &d), DAUB_ERROR_UNSUPPORTED, "a range may have");
         }
     } else {
