@@ -1,0 +1,282 @@
+// tools.c - daub_tools.h: measuring and looking inside.
+#include "include/daub_tools.h"
+
+#include "runtime/api/model.h"
+#include "runtime/api/params.h"
+#include "runtime/base/file.h"
+#include "runtime/base/sha256.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// Copies a text into memory that daub_tools_free frees, whatever the device's allocator.
+static daub_status give_text(const char *text, char **out)
+{
+    *out = daub_strdup(NULL, text);
+    return *out ? DAUB_OK : daub_no_memory("a text");
+}
+
+void daub_tools_free(char *text)
+{
+    daub_free(NULL, text);
+}
+
+// ---- costs -----------------------------------------------------------------------------------------------------------
+
+struct costs {
+    daub_tools_op_cost *rows;
+    uint32_t capacity, n;
+};
+
+static void add_cost(struct costs *costs, const char *phase, const struct daub_cmd_time *t, double runs)
+{
+    uint32_t i = 0;
+    while (i < costs->n && (strcmp(costs->rows[i].phase, phase) != 0 || strcmp(costs->rows[i].op, t->op) != 0))
+        i++;
+    if (i == costs->n) {
+        if (i == costs->capacity)
+            return;
+        costs->rows[i] = (daub_tools_op_cost) { 0 };
+        snprintf(costs->rows[i].phase, sizeof(costs->rows[i].phase), "%s", phase);
+        snprintf(costs->rows[i].op, sizeof(costs->rows[i].op), "%s", t->op);
+        costs->n++;
+    }
+    daub_tools_op_cost *row = &costs->rows[i];
+    row->n_dispatches += (uint32_t)runs;
+    row->seconds += t->seconds * runs;
+    row->gflop += t->flop * 1e-9 * runs;
+    row->gbytes += (double)t->bytes * 1e-9 * runs;
+}
+
+// Adds a stage's dispatches, counted as run `runs` times (the timestamps are of its last run).
+static daub_status add_stage(struct costs *costs, const struct daub_host *host, struct daub_exec *exec,
+                             enum daub_stage stage, const char *phase, double runs)
+{
+    uint32_t n = daub_exec_dispatch_count(exec, stage), got = 0;
+    if (n == 0)
+        return DAUB_OK;
+    struct daub_cmd_time *times = daub_alloc_array(host, n, sizeof(*times));
+    if (!times)
+        return daub_no_memory("timings");
+    const daub_status status = daub_exec_times(exec, stage, times, n, &got);
+    for (uint32_t i = 0; status == DAUB_OK && i < got && i < n; i++)
+        add_cost(costs, phase, &times[i], runs);
+    daub_free(host, times);
+    return status;
+}
+
+daub_status daub_tools_bench(daub_model *model, const daub_generate_params *params, daub_tools_op_cost *rows,
+                             uint32_t capacity, uint32_t *count, daub_result *result)
+{
+    if (!model || !count || !result || (capacity > 0 && !rows))
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_tools_bench: an argument is NULL");
+    daub_generate_params p;
+    TRY(daub_params_copy("daub_generate_params", params, &p, sizeof(p)));
+    struct daub_engine *engine = daub_model_engine(model);
+    struct daub_request *request = NULL;
+    TRY(daub_request_create(engine, &p, &request));
+    request->profile = daub_device_caps(engine->dev)->timestamps;
+    struct costs costs = { .rows = rows, .capacity = capacity };
+
+    daub_model_enter(model, daub_model_ticket(model));
+    uint8_t *pixels = daub_alloc_array(engine->host, (size_t)request->width * request->height, 4);
+    daub_status status = pixels ? daub_run(engine, request, NULL, pixels, result) : daub_no_memory("the picture");
+    struct daub_exec *denoiser = daub_denoiser_exec(engine), *decoder = daub_decoder_exec(engine);
+    if (status == DAUB_OK && request->profile) {
+        const double calls = request->program.n_calls;
+        static const struct {
+            enum daub_stage stage;
+            const char *phase;
+            bool every_call;
+        } stages[] = {
+            { DAUB_STAGE_PICTURE, "prompt", false },
+            { DAUB_STAGE_TIME, "time", false },
+            { DAUB_STAGE_STEP, "denoise", true },
+            { DAUB_STAGE_TAIL, "sampler", true },
+        };
+        for (size_t i = 0; status == DAUB_OK && i < sizeof(stages) / sizeof(stages[0]); i++)
+            status = add_stage(&costs, engine->host, denoiser, stages[i].stage, stages[i].phase,
+                               stages[i].every_call ? calls : 1.0);
+        if (status == DAUB_OK)
+            status = add_stage(&costs, engine->host, decoder, DAUB_STAGE_STEP, "decode", 1.0);
+    }
+    daub_free(engine->host, pixels);
+    daub_model_leave(model);
+    daub_request_destroy(&request);
+    *count = costs.n;
+    return status;
+}
+
+// ---- texts -----------------------------------------------------------------------------------------------------------
+
+daub_status daub_tools_caps_text(daub_device *dev, char **out)
+{
+    if (!dev || !out)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_tools_caps_text: an argument is NULL");
+    const struct daub_caps *c = daub_device_caps(dev);
+    char text[2048];
+    snprintf(text, sizeof(text),
+             "  api             %u.%u\n  kernels         %s\n  load path       %s\n  f16 storage     %d\n"
+             "  f16 arithmetic  %d\n  subgroup        %u (arithmetic %d)\n  timeline        %d\n  sync2           %d\n"
+             "  shared memory   %u KiB\n  binding range   %llu MiB\n  allocation      %llu MiB\n  memory limit    %llu MiB\n"
+             "  unified memory  %d\n  timestamps      %d\n",
+             c->api_version >> 22 & 0x7f, c->api_version >> 12 & 0x3ff, c->lane ? "lane" : "shared memory",
+             c->texel && c->prefer_texel ? "texel buffers" : "storage buffers", c->f16_storage, c->f16_arithmetic,
+             c->subgroup_size, c->subgroup_arithmetic, c->timeline, c->sync2, c->max_shared >> 10,
+             (unsigned long long)(c->max_range >> 20), (unsigned long long)(c->max_alloc >> 20),
+             (unsigned long long)(c->max_memory >> 20), c->uma, c->timestamps);
+    return give_text(text, out);
+}
+
+const char *daub_tools_debug_words(void)
+{
+    return "DAUB_DEBUG (comma separated): validate, names, times, nofuse, graph, plan, nocache, dump=PATTERN. "
+           "DAUB_CAPS: -f16, -subgroup, -texel, -lane, -shared, -coopmat, -timeline, -sync2, -pushdesc, -uma, range=SIZE, "
+           "shared=SIZE, alloc=SIZE, memory=SIZE, api=1.1 (sizes with K, M or G).";
+}
+
+static void levels_text(char *out, size_t size, const uint32_t *values, uint32_t n)
+{
+    size_t at = 0;
+    out[0] = '\0';
+    for (uint32_t i = 0; i < n && at < size; i++) {
+        const int made = snprintf(out + at, size - at, "%s%u", i ? ", " : "", values[i]);
+        at += made > 0 ? (size_t)made : 0;
+    }
+}
+
+daub_status daub_tools_inspect_text(const char *path, const daub_model_params *params, char **out)
+{
+    if (!out)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_tools_inspect_text: out is NULL");
+    daub_model_params p;
+    TRY(daub_params_copy("daub_model_params", params, &p, sizeof(p)));
+    struct daub_checkpoint *ckpt = NULL;
+    struct daub_arena *arena = NULL;
+    struct daub_model_desc d = { 0 };
+    TRY(daub_engine_describe(NULL, path, &p, &ckpt, &arena, &d));
+
+    char text[8192], unet[128], vae[128];
+    static const char *const predictions[] = { "epsilon", "v_prediction", "sample" };
+    levels_text(unet, sizeof(unet), d.unet.block_out_channels, d.unet.n_levels);
+    levels_text(vae, sizeof(vae), d.vae.block_out_channels, d.vae.n_levels);
+    int n = snprintf(text, sizeof(text),
+                     "%s\n  family      %s (%s)\n  unet        %.1f M parameters, widths %s, in %u, out %u\n"
+                     "  prediction  %s\n  sampler     %s, schedule %s\n  defaults    %ux%u, %u steps, guidance %g\n",
+                     daub_checkpoint_path(ckpt), d.family->name, d.evidence,
+                     (double)daub_checkpoint_parameters(ckpt, DAUB_UNET) * 1e-6, unet, d.unet.in_channels,
+                     d.unet.out_channels, predictions[d.sampler.prediction_type], d.sampler.sampler->name,
+                     daub_sigma_spacing_name(d.sampler.sigma_spacing), d.width, d.height, d.n_steps,
+                     (double)d.guidance_scale);
+    if (d.has_text && n > 0 && (size_t)n < sizeof(text))
+        n += snprintf(text + n, sizeof(text) - (size_t)n,
+                      "  text        %.1f M parameters, %u layers of %u, %u heads, %u tokens, %s\n",
+                      (double)daub_checkpoint_parameters(ckpt, DAUB_TEXT) * 1e-6, d.text.num_hidden_layers,
+                      d.text.hidden_size, d.text.num_attention_heads, d.text.max_position_embeddings,
+                      d.text.quick_gelu ? "quick_gelu" : "gelu");
+    if (d.has_vae && n > 0 && (size_t)n < sizeof(text))
+        snprintf(text + n, sizeof(text) - (size_t)n,
+                 "  vae         %.1f M parameters, widths %s, %u latent channels, scaling %g\n",
+                 (double)daub_checkpoint_parameters(ckpt, DAUB_VAE) * 1e-6, vae, d.vae.latent_channels, d.vae.scaling_factor);
+    const daub_status status = give_text(text, out);
+    daub_arena_destroy(&arena);
+    daub_checkpoint_close(&ckpt);
+    return status;
+}
+
+daub_status daub_tools_default_model(char *out, size_t capacity)
+{
+    return daub_default_model_path(NULL, out, capacity);
+}
+
+// ---- model hash ------------------------------------------------------------------------------------------------------
+
+static daub_status hash_file(const char *path, char hex[65])
+{
+    struct daub_file_map *map = NULL;
+    TRY(daub_file_map_open(NULL, path, &map));
+    struct daub_sha256 sha;
+    uint8_t digest[32];
+    daub_sha256_init(&sha);
+    const uint8_t *data = daub_file_map_data(map);
+    const size_t size = daub_file_map_size(map), piece = (size_t)16 << 20;
+    for (size_t at = 0; at < size; at += piece) {
+        const size_t n = size - at < piece ? size - at : piece;
+        daub_sha256_update(&sha, data + at, n);
+    }
+    daub_sha256_final(&sha, digest);
+    daub_file_map_close(&map);
+    for (int i = 0; i < 32; i++)
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    return DAUB_OK;
+}
+
+// The cache is a text file, "hash size mtime path" a line.
+static bool find_hash(const char *cache, uint64_t size, uint64_t mtime, const char *path, char out[11])
+{
+    for (const char *line = cache; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+        unsigned long long s = 0, m = 0;
+        char hex[65];
+        int at = 0;
+        if (sscanf(line, "%64s %llu %llu %n", hex, &s, &m, &at) != 3 || strlen(hex) != 64 || s != size || m != mtime)
+            continue;
+        const size_t n = strcspn(line + at, "\n");
+        if (n == strlen(path) && strncmp(line + at, path, n) == 0) {
+            memcpy(out, hex, 10);
+            out[10] = '\0';
+            return true;
+        }
+    }
+    return false;
+}
+
+// Adds a line to the cache, keeping its last 64 KiB. Failing to costs time only.
+static void keep_hash(const char *dir, const char *file, const char *old, const char *hex, uint64_t size, uint64_t mtime,
+                      const char *path)
+{
+    const size_t n = old ? strlen(old) : 0;
+    char *text = daub_asprintf(NULL, "%s%s %llu %llu %s\n", old ? old + (n > 65536 ? n - 65536 : 0) : "", hex,
+                               (unsigned long long)size, (unsigned long long)mtime, path);
+    if (text && daub_make_dirs(dir) == DAUB_OK)
+        (void)daub_file_write(NULL, file, text, strlen(text));
+    daub_free(NULL, text);
+}
+
+daub_status daub_tools_model_hash(const char *path, char out[11])
+{
+    if (!out)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_tools_model_hash: out is NULL");
+    char default_path[1024];
+    if (!path) {
+        TRY(daub_default_model_path(NULL, default_path, sizeof(default_path)));
+        path = default_path;
+    }
+    struct daub_checkpoint *ckpt = NULL;
+    TRY(daub_checkpoint_open(NULL, path, NULL, &ckpt));
+    const char *file = daub_checkpoint_hash_path(ckpt);
+    uint64_t size = 0, mtime = 0;
+    daub_status status = file && daub_path_stat(file, &size, &mtime)
+                             ? DAUB_OK
+                             : daub_fail(DAUB_ERROR_IO, "%s has no file to take a hash of", path);
+    if (status == DAUB_OK) {
+        char *dir = daub_cache_dir(NULL), *cache = NULL, hex[65];
+        char *cache_file = dir ? daub_path_join(NULL, dir, "model-hashes.txt") : NULL;
+        size_t n = 0;
+        if (cache_file && daub_path_is_file(cache_file))
+            (void)daub_file_read(NULL, cache_file, 1 << 20, &cache, &n);
+        if (!cache || !find_hash(cache, size, mtime, file, out)) {
+            status = hash_file(file, hex);
+            if (status == DAUB_OK) {
+                memcpy(out, hex, 10);
+                out[10] = '\0';
+                if (cache_file)
+                    keep_hash(dir, cache_file, cache, hex, size, mtime, file);
+            }
+        }
+        daub_free(NULL, cache);
+        daub_free(NULL, cache_file);
+        daub_free(NULL, dir);
+    }
+    daub_checkpoint_close(&ckpt);
+    return status;
+}
