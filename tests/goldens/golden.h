@@ -15,7 +15,7 @@ struct session {                // of one call of the program
     enum daub_dtype dtype;
     daub_device *dev;
     struct daub_engine *engine; // of the last checkpoint used
-    char engine_name[256];
+    char engine_name[1200];
     uint64_t largest_arena;
 };
 

@@ -57,13 +57,10 @@ static bool make_path(const char *pattern, uint64_t seed, uint32_t index, uint32
 // The default name never replaces an older picture: "-2", "-3", ... is appended until the name is free.
 static void avoid_existing(char *path, size_t size)
 {
-    char base[4096];
-    snprintf(base, sizeof(base), "%s", path);
-    char *dot = strrchr(base, '.');
-    if (dot)
-        *dot = '\0';
+    char *dot = strrchr(path, '.');
+    const size_t stem = dot ? (size_t)(dot - path) : strlen(path);
     for (unsigned i = 2; access(path, F_OK) == 0 && i < 100000; i++)
-        snprintf(path, size, "%s-%u.%s", base, i, dot ? dot + 1 : "png");
+        snprintf(path + stem, size - stem, "-%u.png", i);
 }
 
 static void report(const struct cli *cli, const char *path, const daub_result *r)
