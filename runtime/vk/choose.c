@@ -27,11 +27,11 @@ static daub_device_kind kind_of(VkPhysicalDeviceType type)
 static const char *kind_text(daub_device_kind kind)
 {
     static const char *const texts[] = {
-        [DAUB_DEVICE_OTHER] = "device of unknown kind",
-        [DAUB_DEVICE_INTEGRATED] = "integrated GPU",
-        [DAUB_DEVICE_DISCRETE] = "discrete GPU",
-        [DAUB_DEVICE_VIRTUAL] = "virtual GPU",
-        [DAUB_DEVICE_CPU] = "CPU driver",
+        [DAUB_DEVICE_OTHER] = "a device of unknown kind",
+        [DAUB_DEVICE_INTEGRATED] = "an integrated GPU",
+        [DAUB_DEVICE_DISCRETE] = "a discrete GPU",
+        [DAUB_DEVICE_VIRTUAL] = "a virtual GPU",
+        [DAUB_DEVICE_CPU] = "a CPU driver",
     };
     return texts[kind];
 }
@@ -107,7 +107,7 @@ static void judge(const struct daub_instance *instance, const struct daub_host *
         info->usable = true;
 }
 
-static void mark_choice(struct daub_candidate *list, uint32_t count)
+void daub_candidates_mark(struct daub_candidate *list, uint32_t count)
 {
     struct daub_candidate *best = NULL;
     uint32_t n_usable = 0;
@@ -124,15 +124,14 @@ static void mark_choice(struct daub_candidate *list, uint32_t count)
             continue;
         info->chosen = &list[i] == best;
         if (info->chosen && n_usable == 1)
-            snprintf(info->reason, sizeof(info->reason), "chosen: a %s, the only usable device", kind_text(info->kind));
+            snprintf(info->reason, sizeof(info->reason), "chosen: %s, the only usable device", kind_text(info->kind));
         else if (info->chosen)
-            snprintf(info->reason, sizeof(info->reason), "chosen: the first %s, and none comes before that kind",
-                     kind_text(info->kind));
+            snprintf(info->reason, sizeof(info->reason), "chosen: %s, the best kind here", kind_text(info->kind));
         else if (info->kind == best->info.kind)
-            snprintf(info->reason, sizeof(info->reason), "usable, not chosen: a %s as device %u, which comes first",
+            snprintf(info->reason, sizeof(info->reason), "usable, not chosen: %s as device %u, which comes first",
                      kind_text(info->kind), best->info.index);
         else
-            snprintf(info->reason, sizeof(info->reason), "usable, not chosen: a %s comes before a %s",
+            snprintf(info->reason, sizeof(info->reason), "usable, not chosen: %s comes before %s",
                      kind_text(best->info.kind), kind_text(info->kind));
     }
 }
@@ -163,7 +162,7 @@ daub_status daub_candidates(const struct daub_instance *instance, const struct d
         candidates[i].info.index = i;
         judge(instance, host, &candidates[i]);
     }
-    mark_choice(candidates, n);
+    daub_candidates_mark(candidates, n);
     daub_free(host, devices);
     *list = candidates;
     *count = n;
@@ -205,10 +204,11 @@ static void list_names(const struct daub_candidate *list, uint32_t count, const 
     }
 }
 
-static daub_status require_usable(const struct daub_candidate *c)
+static daub_status choose_one(const struct daub_candidate *c, uint32_t *index)
 {
     if (!c->info.usable)
         return daub_fail(DAUB_ERROR_NO_DEVICE, "device %u (%s) is %s", c->info.index, c->info.name, c->info.reason);
+    *index = c->info.index;
     return DAUB_OK;
 }
 
@@ -240,10 +240,8 @@ daub_status daub_choose(const struct daub_candidate *list, uint32_t count, const
 
     if (text[strspn(text, "0123456789")] == '\0') {
         const unsigned long number = strtoul(text, NULL, 10);
-        if (number < count) {
-            *index = (uint32_t)number;
-            return require_usable(&list[*index]);
-        }
+        if (number < count)
+            return choose_one(&list[number], index);
     }
     char names[1024];
     uint32_t n_matches = 0, match = 0;
@@ -261,6 +259,5 @@ daub_status daub_choose(const struct daub_candidate *list, uint32_t count, const
         return daub_fail(DAUB_ERROR_INVALID_ARG, "device '%s' is %u devices, give the number: %s", text, n_matches,
                          names);
     }
-    *index = match;
-    return require_usable(&list[match]);
+    return choose_one(&list[match], index);
 }

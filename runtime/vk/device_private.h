@@ -44,6 +44,8 @@ struct daub_candidate {
 // Every device of the instance, with the default choice marked. *list (freed by the caller) is NULL when there is none.
 daub_status daub_candidates(const struct daub_instance *instance, const struct daub_host *host,
                             struct daub_candidate **list, uint32_t *count);
+// Marks what NULL opens, and says of each usable one why it is that one or not.
+void daub_candidates_mark(struct daub_candidate *list, uint32_t count);
 // `text` as daub_device_params.device; NULL: the marked one. Errors: NO_DEVICE, INVALID_ARG (more than one match).
 daub_status daub_choose(const struct daub_candidate *list, uint32_t count, const char *text, uint32_t *index);
 
