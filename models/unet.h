@@ -4,7 +4,7 @@
 #include "runtime/base/json.h"
 #include "runtime/graph/net.h"
 
-enum { DAUB_UNET_MAX_LEVELS = 8 };
+enum { DAUB_UNET_MAX_LEVELS = 8, DAUB_UNET_MAX_LAYERS = 16, DAUB_UNET_MAX_DEPTH = 64 };
 
 struct daub_unet_config { // names as in config.json
     bool conditional;     // UNet2DConditionModel; else UNet2DModel
@@ -14,7 +14,7 @@ struct daub_unet_config { // names as in config.json
     uint32_t layers_per_block[DAUB_UNET_MAX_LEVELS];
     bool down_attention[DAUB_UNET_MAX_LEVELS]; // CrossAttnDownBlock2D, AttnDownBlock2D; else DownBlock2D
     bool up_attention[DAUB_UNET_MAX_LEVELS];   // as up_block_types counts: 0 is the deepest
-    bool mid_attention;
+    bool mid_block, mid_attention;
     uint32_t transformer_layers_per_block[DAUB_UNET_MAX_LEVELS];
     // The number of heads on each level. SD 1.x's config calls it attention_head_dim (8) although it counts heads; in UNet2DModel the same
     // field is a head's size and null means one head.
@@ -22,6 +22,7 @@ struct daub_unet_config { // names as in config.json
     uint32_t cross_attention_dim;
     bool use_linear_projection;
     uint32_t norm_num_groups;
+    uint32_t attn_norm_num_groups; // of the mid block's attention in UNet2DModel
     float norm_eps;
     bool flip_sin_to_cos;
     double freq_shift;
