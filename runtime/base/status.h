@@ -5,7 +5,9 @@
 
 #include <stdarg.h>
 
-#if defined(__GNUC__)
+#if defined(__MINGW32__)
+#define DAUB_PRINTF(fmt_at, args_at) __attribute__((format(gnu_printf, fmt_at, args_at)))
+#elif defined(__GNUC__)
 #define DAUB_PRINTF(fmt_at, args_at) __attribute__((format(printf, fmt_at, args_at)))
 #else
 #define DAUB_PRINTF(fmt_at, args_at)

@@ -9,13 +9,22 @@
 #if defined(_WIN32)
 typedef struct { void *srw; } daub_mutex;
 typedef struct { void *cv; } daub_cond;
-typedef struct { void *handle; } daub_thread;
+typedef void *daub_thread_handle;
 #else
 #include <pthread.h>
 typedef struct { pthread_mutex_t m; } daub_mutex;
 typedef struct { pthread_cond_t c; } daub_cond;
-typedef struct { pthread_t t; bool started; } daub_thread;
+typedef pthread_t daub_thread_handle;
 #endif
+
+// Stays where it is from start to join: the new thread reads it. Zeroed: not started.
+typedef struct {
+    daub_thread_handle handle;
+    bool started;
+    void (*run)(void *arg);
+    void *arg;
+    char name[16]; // what Linux keeps of a thread's name
+} daub_thread;
 
 daub_status daub_mutex_init(daub_mutex *m);
 void daub_mutex_destroy(daub_mutex *m);
@@ -25,7 +34,8 @@ void daub_mutex_unlock(daub_mutex *m);
 daub_status daub_cond_init(daub_cond *c);
 void daub_cond_destroy(daub_cond *c);
 void daub_cond_wait(daub_cond *c, daub_mutex *m);
-bool daub_cond_wait_ns(daub_cond *c, daub_mutex *m, uint64_t timeout_ns); // false: timed out; UINT64_MAX: for ever
+// false: timed out; UINT64_MAX: for ever. As with daub_cond_wait, waking does not mean that the condition holds.
+bool daub_cond_wait_ns(daub_cond *c, daub_mutex *m, uint64_t timeout_ns);
 void daub_cond_broadcast(daub_cond *c);
 
 daub_status daub_thread_start(daub_thread *t, void (*run)(void *arg), void *arg, const char *name);

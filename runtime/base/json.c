@@ -1,0 +1,293 @@
+// json.c - parsing with limits, and typed getters that say what was there and what was wanted.
+#include "runtime/base/json.h"
+#include "runtime/base/file.h"
+#include "runtime/base/text.h"
+
+#include <cjson/cJSON.h>
+#include <float.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+// Configs nest 3 or 4 deep. cJSON recurses once a level and would go to 1000.
+enum { NESTING_MAX = 64, SIZE_LIMIT = 64 << 20 };
+
+static daub_status fail_at(const char *name, const char *text, size_t offset, const char *what)
+{
+    size_t line = 1;
+    size_t line_start = 0;
+    for (size_t i = 0; i < offset; i++) {
+        if (text[i] == '\n') {
+            line++;
+            line_start = i + 1;
+        }
+    }
+    return daub_fail(DAUB_ERROR_BAD_FILE, "%s: line %zu, column %zu: %s", name, line, offset - line_start + 1, what);
+}
+
+// What cJSON would let pass or recurse into: depth, and strings that end before their end because of a zero.
+static daub_status check_text(const char *name, const char *text, size_t size)
+{
+    size_t bad;
+    if (!daub_utf8_valid(text, size, &bad))
+        return fail_at(name, text, bad, "the bytes are not valid UTF-8");
+    uint32_t depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < size; i++) {
+        const char c = text[i];
+        if (c == 0)
+            return fail_at(name, text, i, "there is a zero byte");
+        if (c == '"') {
+            in_string = !in_string;
+        } else if (in_string && c == '\\') {
+            if (size - i >= 6 && memcmp(text + i, "\\u0000", 6) == 0)
+                return fail_at(name, text, i, "a string holds a zero character");
+            i++; // the escaped character; a quote among them does not end the string
+        } else if (!in_string && (c == '{' || c == '[')) {
+            if (++depth > NESTING_MAX)
+                return fail_at(name, text, i, "the nesting is deeper than 64");
+        } else if (!in_string && (c == '}' || c == ']') && depth > 0) {
+            depth--;
+        }
+    }
+    return DAUB_OK;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+daub_status daub_json_parse(const struct daub_host *host, const char *name, const char *text, size_t size,
+                            struct daub_json *out)
+{
+    struct daub_json json = { .host = host };
+    daub_status status = DAUB_OK;
+    const char *end = text;
+    if (size > SIZE_LIMIT) {
+        return daub_fail(DAUB_ERROR_BAD_FILE, "%s: %zu bytes are too many for a JSON file, at most %d are read", name,
+                         size, (int)SIZE_LIMIT);
+    }
+    TRY_OR_FAIL(check_text(name, text, size));
+    if (size == 0) {
+        status = fail_at(name, text, 0, "the file is empty, wanted JSON");
+        goto fail;
+    }
+    json.name = daub_strdup(host, name);
+    if (!json.name) {
+        status = daub_no_memory("a JSON file's name");
+        goto fail;
+    }
+    json.root = cJSON_ParseWithLengthOpts(text, size, &end, false);
+    if (!json.root) {
+        status = fail_at(name, text, (size_t)(end - text), "this is not valid JSON");
+        goto fail;
+    }
+    while (end < text + size && is_space(*end))
+        end++;
+    if (end < text + size) {
+        status = fail_at(name, text, (size_t)(end - text), "something follows the end of the JSON value");
+        goto fail;
+    }
+    *out = json;
+    return DAUB_OK;
+fail:
+    daub_json_free(&json);
+    return status;
+}
+
+daub_status daub_json_load(const struct daub_host *host, const char *path, struct daub_json *out)
+{
+    char *text;
+    size_t size;
+    TRY(daub_file_read(host, path, SIZE_LIMIT, &text, &size));
+    const daub_status status = daub_json_parse(host, path, text, size, out);
+    daub_free(host, text);
+    return status;
+}
+
+void daub_json_free(struct daub_json *json)
+{
+    if (!json)
+        return;
+    cJSON_Delete(json->root);
+    daub_free(json->host, json->name);
+    *json = (struct daub_json) { 0 };
+}
+
+// The last of equal keys, as Python's parser has it; NULL when absent or null.
+static const cJSON *find(const struct daub_json *json, const char *key)
+{
+    const cJSON *found = NULL;
+    if (!cJSON_IsObject(json->root))
+        return NULL;
+    for (const cJSON *item = json->root->child; item; item = item->next) {
+        if (item->string && strcmp(item->string, key) == 0)
+            found = item;
+    }
+    return cJSON_IsNull(found) ? NULL : found;
+}
+
+// How a value is shown: 'x', 1.5, true, a list, an object.
+static void describe(const cJSON *value, char *out, size_t size)
+{
+    if (cJSON_IsString(value)) {
+        const size_t n = strlen(value->valuestring);
+        const size_t shown = n > 40 ? daub_utf8_cut(value->valuestring, 40) : n;
+        snprintf(out, size, "'%.*s%s'", (int)shown, value->valuestring, shown < n ? "..." : "");
+    } else if (cJSON_IsNumber(value)) {
+        snprintf(out, size, "%.15g", value->valuedouble);
+    } else if (cJSON_IsBool(value)) {
+        snprintf(out, size, "%s", cJSON_IsTrue(value) ? "true" : "false");
+    } else if (cJSON_IsArray(value)) {
+        snprintf(out, size, "a list");
+    } else if (cJSON_IsObject(value)) {
+        snprintf(out, size, "an object");
+    } else {
+        snprintf(out, size, "null");
+    }
+}
+
+// index < 0: the value of the key itself; else entry `index` of its list.
+static daub_status fail_value(const struct daub_json *json, const char *key, int64_t index, const cJSON *value,
+                              const char *wanted)
+{
+    char got[64];
+    char at[32] = "";
+    describe(value, got, sizeof(got));
+    if (index >= 0)
+        snprintf(at, sizeof(at), "[%" PRId64 "]", index);
+    return daub_fail(DAUB_ERROR_BAD_FILE, "%s: %s%s is %s, wanted %s", json->name, key, at, got, wanted);
+}
+
+static daub_status read_u32(const struct daub_json *json, const char *key, int64_t index, const cJSON *value,
+                            uint32_t min, uint32_t max, uint32_t *out)
+{
+    const double v = cJSON_IsNumber(value) ? value->valuedouble : -1;
+    if (cJSON_IsNumber(value) && v >= min && v <= max && v == floor(v)) {
+        *out = (uint32_t)v;
+        return DAUB_OK;
+    }
+    char wanted[64];
+    snprintf(wanted, sizeof(wanted), "a whole number of %" PRIu32 "..%" PRIu32, min, max);
+    return fail_value(json, key, index, value, wanted);
+}
+
+daub_status daub_json_u32(const struct daub_json *json, const char *key, uint32_t min, uint32_t max, uint32_t *out)
+{
+    const cJSON *const value = find(json, key);
+    return value ? read_u32(json, key, -1, value, min, max, out) : DAUB_OK;
+}
+
+daub_status daub_json_f64(const struct daub_json *json, const char *key, double *out)
+{
+    const cJSON *const value = find(json, key);
+    if (!value)
+        return DAUB_OK;
+    // "1e999" parses as infinity.
+    if (!cJSON_IsNumber(value) || !(fabs(value->valuedouble) <= DBL_MAX))
+        return fail_value(json, key, -1, value, "a number");
+    *out = value->valuedouble;
+    return DAUB_OK;
+}
+
+daub_status daub_json_f32(const struct daub_json *json, const char *key, float *out)
+{
+    const cJSON *const value = find(json, key);
+    if (!value)
+        return DAUB_OK;
+    // Tested after the rounding: a double between FLT_MAX and the next step up still rounds to FLT_MAX.
+    const float rounded = cJSON_IsNumber(value) ? (float)value->valuedouble : INFINITY;
+    if (!(fabsf(rounded) <= FLT_MAX))
+        return fail_value(json, key, -1, value, "a number within single precision");
+    *out = rounded;
+    return DAUB_OK;
+}
+
+daub_status daub_json_bool(const struct daub_json *json, const char *key, bool *out)
+{
+    const cJSON *const value = find(json, key);
+    if (!value)
+        return DAUB_OK;
+    if (!cJSON_IsBool(value))
+        return fail_value(json, key, -1, value, "true or false");
+    *out = cJSON_IsTrue(value);
+    return DAUB_OK;
+}
+
+daub_status daub_json_text(const struct daub_json *json, const char *key, const char **out)
+{
+    const cJSON *const value = find(json, key);
+    if (!value)
+        return DAUB_OK;
+    if (!cJSON_IsString(value))
+        return fail_value(json, key, -1, value, "a text");
+    *out = value->valuestring;
+    return DAUB_OK;
+}
+
+static daub_status check_count(const struct daub_json *json, const char *key, const cJSON *list, uint32_t capacity)
+{
+    uint32_t n = 0;
+    for (const cJSON *item = list->child; item && n < UINT32_MAX; item = item->next)
+        n++;
+    if (n <= capacity)
+        return DAUB_OK;
+    return daub_fail(DAUB_ERROR_BAD_FILE, "%s: %s has %" PRIu32 " entries, at most %" PRIu32 " are supported",
+                     json->name, key, n, capacity);
+}
+
+daub_status daub_json_u32_list(const struct daub_json *json, const char *key, uint32_t min, uint32_t max, uint32_t *out,
+                               uint32_t capacity, uint32_t *count)
+{
+    const cJSON *const value = find(json, key);
+    *count = 0;
+    if (!value)
+        return DAUB_OK;
+    if (cJSON_IsNumber(value) && capacity > 0) {
+        TRY(read_u32(json, key, -1, value, min, max, out));
+        *count = 1;
+        return DAUB_OK;
+    }
+    if (!cJSON_IsArray(value))
+        return fail_value(json, key, -1, value, "a whole number or a list of them");
+    TRY(check_count(json, key, value, capacity));
+    // Checked whole before anything is written: defaults set before survive a failure.
+    uint32_t n = 0;
+    uint32_t entry;
+    for (const cJSON *item = value->child; item; item = item->next)
+        TRY(read_u32(json, key, n++, item, min, max, &entry));
+    n = 0;
+    for (const cJSON *item = value->child; item; item = item->next)
+        out[n++] = (uint32_t)item->valuedouble;
+    *count = n;
+    return DAUB_OK;
+}
+
+daub_status daub_json_text_list(const struct daub_json *json, const char *key, const char **out, uint32_t capacity,
+                                uint32_t *count)
+{
+    const cJSON *const value = find(json, key);
+    *count = 0;
+    if (!value)
+        return DAUB_OK;
+    if (!cJSON_IsArray(value))
+        return fail_value(json, key, -1, value, "a list of texts");
+    TRY(check_count(json, key, value, capacity));
+    uint32_t n = 0;
+    for (const cJSON *item = value->child; item; item = item->next, n++) {
+        if (!cJSON_IsString(item))
+            return fail_value(json, key, n, item, "a text");
+    }
+    n = 0;
+    for (const cJSON *item = value->child; item; item = item->next)
+        out[n++] = item->valuestring;
+    *count = n;
+    return DAUB_OK;
+}
+
+bool daub_json_has(const struct daub_json *json, const char *key)
+{
+    return find(json, key) != NULL;
+}
