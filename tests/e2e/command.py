@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""The daub command as a user meets it: pictures in every format, their metadata, and one clear sentence for every bad input.
+
+    command.py PATH/daub SOURCE_DIR
+"""
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+
+DAUB, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+ENV = {k: v for k, v in os.environ.items() if k != "DAUB_DEBUG"}
+failures = []
+
+
+def run(*args, env=None, **kw):
+    return subprocess.run([DAUB, *args], capture_output=True, env=dict(ENV, **(env or {})), timeout=300, **kw)
+
+
+def check(ok, what):
+    if not ok:
+        failures.append(what)
+        print("FAIL", what)
+
+
+def png_chunks(data):
+    assert data[:8] == b"\x89PNG\r\n\x1a\n", data[:8]
+    at, out = 8, []
+    while at < len(data):
+        n, kind = struct.unpack(">I4s", data[at:at + 8])
+        body, crc = data[at + 8:at + 8 + n], struct.unpack(">I", data[at + 8 + n:at + 12 + n])[0]
+        check(zlib.crc32(kind + body) == crc, "CRC of chunk %s" % kind)
+        out.append((kind, body))
+        at += 12 + n
+    return out
+
+
+def refused(name, *args, words=(), status=None, env=None):
+    """One sentence on stderr, a non-zero exit, no new file, nothing on stdout."""
+    before = set(os.listdir("."))
+    result = run(*args, env=env)
+    text = result.stderr.decode("utf-8", "replace")
+    lines = [line for line in text.splitlines() if line]
+    check(result.returncode != 0 and result.returncode > 0, "%s: exit status %d" % (name, result.returncode))
+    check(status is None or result.returncode == status, "%s: exit status %d, not %s" % (name, result.returncode, status))
+    check(len(lines) == 1 and lines[0].startswith("daub: "), "%s: not one sentence: %r" % (name, text[:400]))
+    check(set(os.listdir(".")) == before, "%s: left a file" % name)
+    check(not result.stdout, "%s: wrote to standard output" % name)
+    for word in words:
+        check(word.lower() in text.lower(), "%s: %r does not say %r" % (name, text[:300], word))
+
+
+def pictures():
+    base = ["a red apple", "--steps", "2", "--seed", "7", "--quiet"]
+    result = run(*base, "-o", "a.png")
+    check(result.returncode == 0 and not result.stdout and not result.stderr, "a quiet picture: %r" % result.stderr)
+    chunks = png_chunks(open("a.png", "rb").read())
+    check(struct.unpack(">II", chunks[0][1][:8]) == (64, 64), "size in IHDR")
+    text = [body for kind, body in chunks if kind == b"tEXt"][0]
+    check(text.startswith(b"parameters\0a red apple\nSteps: 2, Sampler: DDIM"), "parameters: %r" % text)
+    for part in (b"CFG scale: 4", b"Seed: 7", b"Size: 64x64", b"Model hash: ", b"Model: default", b"RNG: CPU", b"Version: daub"):
+        check(part in text, "%r in the parameters %r" % (part, text))
+    run(*base, "-o", "b.png")
+    check(open("a.png", "rb").read() == open("b.png", "rb").read(), "the same command gives the same bytes")
+    run(*base, "--negative", "blue: \"dark\"", "-o", "n.png")
+    check(b"\nNegative prompt: blue: \"dark\"\n" in open("n.png", "rb").read(), "the negative prompt is stored")
+    run("\u30ea\u30f3\u30b4", *base[1:], "-o", "u.png")
+    itxt = [body for kind, body in png_chunks(open("u.png", "rb").read()) if kind == b"iTXt"]
+    check(itxt and "\u30ea\u30f3\u30b4".encode() in itxt[0], "a prompt beyond Latin-1 is in an iTXt chunk")
+
+    result = run(*base, "-o", "-")
+    check(result.stdout == open("a.png", "rb").read(), "standard output has the same bytes")
+    run(*base, "-o", "a.ppm")
+    ppm = open("a.ppm", "rb").read()
+    check(ppm.startswith(b"P6\n64 64\n255\n") and len(ppm) == 13 + 64 * 64 * 3, "a PPM")
+    run(*base, "-o", "a.jpg")
+    jpeg = open("a.jpg", "rb").read()
+    check(jpeg[:4] == b"\xff\xd8\xff\xe1" and b"Exif\0\0MM" in jpeg[:20] and "red apple".encode("utf-16-be") in jpeg,
+          "a JPEG with its parameters")
+    run(*base[:3], "--seed", "3", "-n", "2", "--quiet", "-o", "many.png")
+    check(os.path.exists("many-1.png") and os.path.exists("many-2.png"), "two pictures, two names")
+    run(*base[:3], "--seed", "4", "--quiet", "-o", "s-{seed}.png")
+    check(os.path.exists("s-4.png") and open("s-4.png", "rb").read()[41:] != b"" and
+          png_chunks(open("s-4.png", "rb").read())[2:] == png_chunks(open("many-2.png", "rb").read())[2:],
+          "picture i has seed + i")
+    result = run("x", "--steps", "1", "--json", "--quiet")
+    answer = json.loads(result.stdout)
+    check(os.path.exists(answer["path"]) and answer["path"] == "daub-%d.png" % answer["seed"], "a random seed, named and stored")
+    result = run("apple " * 10000, "--steps", "1", "--seed", "1", "-o", "cut.png")
+    check(result.returncode == 0 and b"too long" in result.stderr and b"cut from: apple" in result.stderr,
+          "a long prompt says what was cut: %r" % result.stderr[:300])
+    result = run("x", "--steps", "3", "--seed", "1", "-o", "p.png")
+    check(b"denoise" in result.stderr and b"p.png" in result.stdout and b"\r" not in result.stderr, "plain progress lines")
+
+
+def other_commands():
+    for args, part in ((["devices"], b"* 0"), (["samplers"], b"dpmpp_2m"), (["--help"], b"daub \"a red apple\""),
+                       (["help"], b"--steps"), (["man"], b".TH DAUB"), (["--version"], b"daub 0."), (["noise", "--help"], b"--columns"),
+                       (["inspect", os.path.join(SOURCE, "models/default")], b"v_prediction"), (["devices", "-v"], b"binding range")):
+        result = run(*args)
+        check(result.returncode == 0 and part in result.stdout, "daub %s: %r" % (" ".join(args), result.stdout[:200] + result.stderr))
+    for args in (["devices", "--json"], ["samplers", "--json"], ["inspect", os.path.join(SOURCE, "models/default"), "--json"],
+                 ["bench", "--steps", "1", "--json"]):
+        result = run(*args)
+        try:
+            json.loads(result.stdout)
+        except ValueError as error:
+            check(False, "daub %s is no JSON: %s %r" % (" ".join(args), error, result.stderr))
+    check(max(len(line) for line in run("--help").stdout.decode().splitlines()) <= 130, "help fits a screen")
+    result = run("noise", "a.png", "-o", "strip.png", "--columns", "5")
+    check(result.returncode == 0 and struct.unpack(">II", png_chunks(open("strip.png", "rb").read())[0][1][:8]) ==
+          (5 * 68 - 4, 3 * 68 - 4), "a strip of three rows: %r" % result.stderr)
+    result = run("encode", "a red heart", "-o", "e.safetensors")
+    head = json.loads(open("e.safetensors", "rb").read()[8:].split(b"}}")[0] + b"}}") if result.returncode == 0 else {}
+    check(set(head) - {"__metadata__"} == {"prompt_embeds", "negative_prompt_embeds"}, "daub encode: %r" % result.stderr)
+    run("a red heart", "--steps", "2", "--seed", "1", "-o", "h1.ppm", "--quiet")
+    run("--prompt-embeds", "e.safetensors", "--steps", "2", "--seed", "1", "-o", "h2.ppm", "--quiet")
+    check(open("h1.ppm", "rb").read() == open("h2.ppm", "rb").read(), "embeddings stand for the prompt")
+
+
+def bad_inputs():
+    open("empty.safetensors", "wb").close()
+    open("text.safetensors", "w").write("this is a web page, not a model " * 10)
+    whole = open(os.path.join(SOURCE, "models/default/unet/diffusion_pytorch_model.safetensors"), "rb").read()
+    open("truncated.safetensors", "wb").write(whole[:100000])
+    os.mkdir("locked")
+    os.mkdir("folder")
+    p = ["x", "--steps", "1"]
+    refused("a missing model", *p, "-m", "none.safetensors", words=["none.safetensors"])
+    refused("an empty model", *p, "-m", "empty.safetensors", words=["empty.safetensors"])
+    refused("no model", *p, "-m", "text.safetensors", words=["text.safetensors"])
+    refused("a truncated model", *p, "-m", "truncated.safetensors", words=["truncated.safetensors"])
+    refused("a folder that is no model", *p, "-m", "folder", words=["folder"])
+    shutil.copytree(os.path.join(SOURCE, "models/default"), "shape", ignore=shutil.ignore_patterns("goldens"))
+    config = json.load(open("shape/unet/config.json"))
+    json.dump(dict(config, cross_attention_dim=136), open("shape/unet/config.json", "w"))
+    refused("wrong shapes", *p, "-m", "shape", words=["attn2.to_k.weight", "136", "128"])
+    json.dump(dict(config, _class_name="UNet9DModel"), open("shape/unet/config.json", "w"))
+    refused("an unknown class", *p, "-m", "shape", words=["UNet9DModel"])
+    refused("no loader or driver", *p, words=["vulkan"], env={"VK_DRIVER_FILES": "/none.json", "VK_ICD_FILENAMES": "/none.json"})
+    refused("no such device", *p, "--device", "voodoo", words=["voodoo"])
+    refused("an unwritable output", *p, "-o", "none/x.png", words=["none"])
+    refused("a folder as output", *p, "-o", "folder", words=["folder"])
+    refused("an unknown format", *p, "-o", "x.webp", words=["x.webp"])
+    refused("width 0", *p, "--width", "0", words=["0", "width"], status=2)
+    refused("width 63", *p, "--width", "63", words=["63", "multiple"])
+    refused("width 100000", *p, "--width", "100000", words=["100000"], status=2)
+    refused("a size that is none", *p, "--size", "64", words=["64"], status=2)
+    refused("steps 0", "x", "--steps", "0", words=["steps"], status=2)
+    refused("an unknown sampler", *p, "--sampler", "eular", words=["euler"])
+    refused("an unknown schedule", *p, "--schedule", "karas", words=["karras"])
+    refused("an unknown option", *p, "--stpes", "3", words=["--steps"], status=2)
+    refused("no number", "x", "--steps", "many", words=["many"], status=2)
+    refused("half a number", "x", "--steps", "3.5", words=["3.5"], status=2)
+    refused("a seed that is none", *p, "--seed", "-1", words=["-1"], status=2)
+    refused("invalid UTF-8", b"a\xff\xfe", "--steps", "1", words=["UTF-8"])
+    refused("two prompts", "a", "b", words=["quotes"], status=2)
+    refused("an option of another command", "devices", "--steps", "3", words=["devices"], status=2)
+    refused("a wrong word in DAUB_CAPS", *p, words=["DAUB_CAPS", "-f17"], env={"DAUB_CAPS": "-f17"})
+    refused("a wrong word in DAUB_DEBUG", *p, words=["DAUB_DEBUG", "speed"], env={"DAUB_DEBUG": "speed"})
+    refused("a picture that is none", "noise", "text.safetensors", words=["text.safetensors"])
+
+
+def readme_program():
+    """The program in README compiles and draws as it is printed."""
+    text = open(os.path.join(SOURCE, "README.md"), encoding="utf-8").read()
+    program = text.split("```c\n")[1].split("```")[0]
+    check(len(program.strip().splitlines()) <= 14, "README's program is short")
+    open("program.c", "w").write(program)
+    library = os.path.join(os.path.dirname(os.path.dirname(DAUB)), "lib")
+    build = subprocess.run(["cc", "-std=c11", "-Wall", "-Werror", "program.c", "-I" + os.path.join(SOURCE, "include"), "-L" + library,
+                            "-ldaub", "-o", "program"], capture_output=True)
+    check(build.returncode == 0, "README's program compiles: %r" % build.stderr[:500])
+    if build.returncode == 0:
+        result = subprocess.run(["./program"], capture_output=True, timeout=300,
+                                env=dict(ENV, LD_LIBRARY_PATH=library, DAUB_DEFAULT_MODEL=os.path.join(SOURCE, "models/default")))
+        check(result.returncode == 0 and open("apple.ppm", "rb").read(2) == b"P6", "README's program draws: %r" % result)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        pictures()
+        other_commands()
+        bad_inputs()
+        sanitized = "asan" in DAUB or "tsan" in DAUB
+        if not sanitized:
+            readme_program()
+        os.chdir("/")
+    print("%d failed" % len(failures))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
