@@ -1,0 +1,84 @@
+// test_group_norm.c - group normalisation against a two-pass double reference.
+#include "tests/op/harness.h"
+
+struct group_norm_case {
+    struct daub_shape shape;
+    uint32_t second; // channels of a second source beside shape.c; 0: not a pair
+    uint32_t groups;
+    float mean;
+    bool silu;
+};
+
+static const float eps = 1e-5f;
+
+// Channel c of picture n: from the one source or the other.
+static const float *channel(struct op_run *run, const struct group_norm_case *t, struct daub_tensor *const x[2],
+                            uint32_t n, uint32_t c)
+{
+    const uint32_t pixels = t->shape.h * t->shape.w;
+    if (c < t->shape.c)
+        return op_values(run, x[0]) + (size_t)(n * t->shape.c + c) * pixels;
+    return op_values(run, x[1]) + (size_t)(n * t->second + c - t->shape.c) * pixels;
+}
+
+static void check(struct op_run *run, const void *user)
+{
+    const struct group_norm_case *t = user;
+    const uint32_t channels = t->shape.c + t->second, pixels = t->shape.h * t->shape.w;
+    struct daub_tensor *x[2], *both;
+    both = x[0] = op_input_scaled(run, "x", DAUB_STAGE_STEP, t->shape, 1, 1.0f, t->mean);
+    if (t->second) {
+        struct daub_shape shape = t->shape;
+        shape.c = t->second;
+        x[1] = op_input_scaled(run, "skip", DAUB_STAGE_STEP, shape, 1, 2.0f, -t->mean);
+        both = daub_net_pair(run->net, x[0], x[1]);
+    }
+    struct daub_tensor *gamma = op_weight(run, "weight", 1, &channels, 0.5f, 1.0f);
+    struct daub_tensor *beta = op_weight(run, "bias", 1, &channels, 0.5f, 0.0f);
+    struct daub_tensor *y = daub_group_norm(run->net, both, gamma, beta, t->groups, eps);
+    if (t->silu)
+        y = daub_act(run->net, y, DAUB_ACT_SILU);
+    op_execute(run, y);
+
+    double *want = op_plain(run, y);
+    const uint32_t group_channels = channels / t->groups;
+    const double count = (double)group_channels * pixels;
+    for (uint32_t n = 0; n < t->shape.n; n++) {
+        for (uint32_t g = 0; g < t->groups; g++) {
+            double mean = 0.0, var = 0.0;
+            for (uint32_t c = g * group_channels; c < (g + 1) * group_channels; c++)
+                for (uint32_t i = 0; i < pixels; i++)
+                    mean += channel(run, t, x, n, c)[i] / count;
+            for (uint32_t c = g * group_channels; c < (g + 1) * group_channels; c++)
+                for (uint32_t i = 0; i < pixels; i++)
+                    var += pow(channel(run, t, x, n, c)[i] - mean, 2.0) / count;
+            for (uint32_t c = g * group_channels; c < (g + 1) * group_channels; c++) {
+                const double a = op_values(run, gamma)[c] / sqrt(var + (double)eps), b = op_values(run, beta)[c];
+                for (uint32_t i = 0; i < pixels; i++) {
+                    const double v = (channel(run, t, x, n, c)[i] - mean) * a + b;
+                    want[(size_t)(n * channels + c) * pixels + i] = t->silu ? v / (1.0 + exp(-v)) : v;
+                }
+            }
+        }
+    }
+    op_compare(run, y, want, 1);
+}
+
+int main(int argc, char **argv)
+{
+    // clang-format off
+    static const struct group_norm_case cases[] = {
+        { { 1,   1,   1,   32 },   0, 32,   0.0f, false }, // one value a group: var = 0
+        { { 2,  16,  12,  320 },   0, 32,   0.0f, true  }, // groups of 10: they straddle words
+        { { 1,   7,   5,   96 },   0, 32,   0.5f, true  }, // nothing divides a chunk
+        { { 3,   3,   1,    5 },   0,  5,   0.0f, false }, // padding
+        { { 1,   9,   9,   20 },   0,  2,   0.0f, true  },
+        { { 1,  24,  24,  128 },   0, 32, 300.0f, false }, // |mean| >> deviation
+        { { 1,  33,  31,   12 },   0,  1, -80.0f, false }, // one group of all
+        { { 2,   6,   5,   40 },  20, 12,   0.0f, true  }, // a pair whose groups of 5 straddle the border
+        { { 2,   8,   8,   64 },  32, 32,   4.0f, false },
+        { { 2, 240, 200,   64 },   8,  8,   0.0f, true  }, // 24 MB in fp32: more than one range under range=16M
+    };
+    // clang-format on
+    return op_main(argc, argv, "group_norm", cases, sizeof(cases) / sizeof(cases[0]), sizeof(cases[0]), check);
+}
