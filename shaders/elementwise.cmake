@@ -1,0 +1,5 @@
+daub_add_kernel(elementwise VARIANTS f32 f16 f32_f16 f16_f32
+    DEFINES_f32 REAL_F32
+    DEFINES_f16 REAL_F16
+    DEFINES_f32_f16 REAL_F32 TO_F16
+    DEFINES_f16_f32 REAL_F16 TO_F32)
