@@ -1,0 +1,32 @@
+// attention.h - what attention.c and attention_wide.c share.
+#ifndef DAUB_OP_ATTENTION_H
+#define DAUB_OP_ATTENTION_H
+#include "runtime/op/exec.h"
+
+struct attention_attrs {
+    bool causal;
+    bool wide;                // scores through scratch[0], by three kernels; else one kernel
+    bool texel;               // q, k, v (and scores) through texel buffers
+    bool lane;                // wide: one row of tiles a workgroup, as CPU drivers like it
+    enum daub_kernel kernel;  // not wide
+    uint32_t spec_words;      // not wide: words a head (lane kernel), or chunks of 32 channels (shared kernel)
+    uint32_t spec_queries;    // not wide: queries a lane; 0 for the shared kernel
+    uint32_t tile;            // not wide: queries a workgroup
+    enum daub_kernel softmax; // wide
+    uint32_t chunk;           // wide: rows of queries scratch[0] holds
+    uint32_t window;          // wide: keys a dispatch may bind; below n_k, sums go through scratch[1]
+};
+
+static inline uint32_t daub_attention_head_words(const struct daub_tensor *q)
+{
+    return daub_words(q) / q->heads;
+}
+
+// log2(e) / sqrt(d)
+float daub_attention_scale(const struct daub_tensor *q);
+
+// attention_wide.c. q, k, v are the node's inputs 0 to 2.
+daub_status daub_attention_wide_select(const struct daub_select *select, struct daub_net *net, struct daub_node *node);
+daub_status daub_attention_wide_record(struct daub_recording *rec, const struct daub_node *node);
+
+#endif
