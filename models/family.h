@@ -42,4 +42,9 @@ extern const struct daub_family *const daub_families[]; // NULL-terminated, most
 // at once). Errors: BAD_FILE, UNSUPPORTED ("X looks like SDXL, which this version cannot run").
 daub_status daub_model_describe(struct daub_checkpoint *ckpt, struct daub_arena *arena, struct daub_model_desc *out);
 
+// What a user's other sampler works with on this model: the model's noise schedule and prediction type, the rest from the file as
+// diffusers' from_config does, or that sampler's own.
+daub_status daub_model_sampler_config(const struct daub_model_desc *desc, const struct daub_sampler_desc *sampler,
+                                      struct daub_arena *arena, struct daub_sampler_config *out);
+
 #endif

@@ -1,0 +1,145 @@
+// family_sd.c - what Stable Diffusion 1.x and 2.x share.
+#include "models/family_sd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const pipelines[] = {
+    "StableDiffusionPipeline",
+    "StableDiffusionImg2ImgPipeline",
+    "StableDiffusionInpaintPipeline",
+    "LatentConsistencyModelPipeline",
+};
+
+void daub_evidence_add(struct daub_model_desc *desc, const char *fmt, ...)
+{
+    const size_t used = strlen(desc->evidence);
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(desc->evidence + used, sizeof(desc->evidence) - used, fmt, args);
+    va_end(args);
+}
+
+// A text value of a JSON file; "" when the file, the key or a text is not there.
+static const char *text_at(const struct daub_json *json, const char *key)
+{
+    const char *text = NULL;
+    if (!json || daub_json_text(json, key, &text) != DAUB_OK || !text)
+        return "";
+    return text;
+}
+
+bool daub_sd_folder(const struct daub_checkpoint *ckpt, const char **pipeline, const char **hidden_act)
+{
+    if (daub_checkpoint_is_single(ckpt))
+        return false;
+    *pipeline = text_at(daub_checkpoint_index(ckpt), "_class_name");
+    *hidden_act = text_at(daub_checkpoint_config(ckpt, DAUB_TEXT), "hidden_act");
+    for (size_t i = 0; i < sizeof(pipelines) / sizeof(pipelines[0]); i++)
+        if (strcmp(*pipeline, pipelines[i]) == 0)
+            return true;
+    return false;
+}
+
+static daub_status networks(struct daub_checkpoint *ckpt, const struct daub_sd_traits *traits,
+                            struct daub_model_desc *desc)
+{
+    const struct daub_safetensors *st = daub_checkpoint_single(ckpt);
+    const struct daub_json *json[DAUB_COMPONENT_COUNT];
+    for (int i = 0; i < DAUB_COMPONENT_COUNT; i++) {
+        const enum daub_component c = (enum daub_component)i;
+        if (!daub_checkpoint_has(ckpt, c))
+            return daub_fail(DAUB_ERROR_BAD_FILE, "%s holds no %s", daub_checkpoint_path(ckpt), daub_component_name(c));
+        json[i] = daub_checkpoint_config(ckpt, c);
+        if (!json[i] && !st)
+            return daub_fail(DAUB_ERROR_BAD_FILE, "%s has no %s/config.json", daub_checkpoint_path(ckpt),
+                             daub_component_name(c));
+    }
+    TRY(json[DAUB_UNET] ? daub_unet_config_parse(json[DAUB_UNET], &desc->unet)
+                        : daub_ldm_unet_config(st, traits->heads, &desc->unet));
+    TRY(json[DAUB_VAE] ? daub_vae_config_parse(json[DAUB_VAE], &desc->vae) : daub_ldm_vae_config(st, &desc->vae));
+    TRY(json[DAUB_TEXT] ? daub_clip_config_parse(json[DAUB_TEXT], &desc->text)
+                        : daub_ldm_text_config(st, traits->open_clip, &desc->text));
+    if (!desc->unet.conditional)
+        return daub_fail(DAUB_ERROR_UNSUPPORTED, "%s: a UNet2DModel takes no text", json[DAUB_UNET]->name);
+    if (st) {
+        const struct daub_ldm_layout layout = {
+            .unet_levels = desc->unet.n_levels,
+            .unet_layers_per_block = desc->unet.layers_per_block[0],
+            .vae_levels = desc->vae.n_levels,
+            .vae_layers_per_block = desc->vae.layers_per_block,
+            .open_clip = traits->open_clip,
+            .text_hidden = desc->text.hidden_size,
+        };
+        daub_checkpoint_set_layout(ckpt, &layout);
+    }
+    return DAUB_OK;
+}
+
+static daub_status check_fit(const struct daub_checkpoint *ckpt, const struct daub_model_desc *desc)
+{
+    if (desc->text.hidden_size != desc->unet.cross_attention_dim)
+        return daub_fail(DAUB_ERROR_BAD_FILE, "%s: the text encoder is %u wide and the U-Net takes %u",
+                         daub_checkpoint_path(ckpt), desc->text.hidden_size, desc->unet.cross_attention_dim);
+    if (desc->vae.latent_channels != desc->unet.out_channels || desc->unet.in_channels < desc->unet.out_channels)
+        return daub_fail(
+            DAUB_ERROR_UNSUPPORTED, "%s: the U-Net takes %u and makes %u channels, the VAE's latents have %u",
+            daub_checkpoint_path(ckpt), desc->unet.in_channels, desc->unet.out_channels, desc->vae.latent_channels);
+    if (desc->vae.out_channels != 3)
+        return daub_fail(DAUB_ERROR_UNSUPPORTED, "%s: the VAE makes %u channels, wanted 3", daub_checkpoint_path(ckpt),
+                         desc->vae.out_channels);
+    return DAUB_OK;
+}
+
+daub_status daub_sd_sampler(struct daub_model_desc *desc, enum daub_prediction prediction)
+{
+    // As the scheduler files of the released models: PNDM without Runge-Kutta steps for epsilon, DDIM for v.
+    const struct daub_sampler_desc *sampler = NULL;
+    TRY(daub_sampler_find(prediction == DAUB_PREDICTION_V ? "ddim" : "plms", &sampler, NULL));
+    struct daub_sampler_config *config = &desc->sampler;
+    daub_sampler_config_defaults(sampler, config);
+    config->beta_start = 0.00085;
+    config->beta_end = 0.012;
+    config->beta_schedule = DAUB_BETA_SCALED_LINEAR;
+    config->prediction_type = prediction;
+    config->timestep_spacing = DAUB_SPACING_LEADING;
+    config->steps_offset = 1;
+    config->skip_prk_steps = true;
+    config->set_alpha_to_one = false;
+    config->clip_sample = false;
+    return DAUB_OK;
+}
+
+daub_status daub_sd_configure(struct daub_checkpoint *ckpt, struct daub_arena *arena,
+                              const struct daub_sd_traits *traits, struct daub_model_desc *desc)
+{
+    TRY(networks(ckpt, traits, desc));
+    TRY(check_fit(ckpt, desc));
+    desc->has_text = true;
+    desc->has_vae = true;
+    desc->text_layers = desc->text.num_hidden_layers;
+
+    desc->scheduler_json = daub_checkpoint_scheduler(ckpt);
+    TRY(desc->scheduler_json ? daub_sampler_config_parse(desc->scheduler_json, NULL, arena, &desc->sampler)
+                             : daub_sd_sampler(desc, DAUB_PREDICTION_EPSILON));
+
+    desc->size_multiple = 1u << (desc->vae.n_levels - 1);
+    desc->width = desc->unet.sample_size * desc->size_multiple;
+    desc->height = desc->width;
+    desc->n_steps = 20;
+    desc->guidance_scale = 7.5f;
+    return DAUB_OK;
+}
+
+bool daub_sd_says_v(const struct daub_checkpoint *ckpt, const char **why)
+{
+    const struct daub_safetensors *st = daub_checkpoint_single(ckpt);
+    const char *metadata = st ? daub_safetensors_metadata(st, "modelspec.prediction_type") : NULL;
+    if (st && daub_safetensors_find(st, "v_pred"))
+        *why = "a key v_pred";
+    else if (metadata && metadata[0] == 'v')
+        *why = "modelspec.prediction_type in its metadata";
+    else
+        return false;
+    return true;
+}
