@@ -1,7 +1,7 @@
 // gemm.h - push constants of gemm_lane.comp and gemm_shared.comp.
 #ifndef DAUB_PARAMS_GEMM_H
 #define DAUB_PARAMS_GEMM_H
-#include "params/types.h"
+#include "types.h"
 
 #define GEMM_PANEL 8 // words of 8 columns a panel of the packed weight
 

@@ -1,0 +1,45 @@
+// gemm.h - linear layers and convolutions as one op, for fusions.c and the files of the op itself.
+#ifndef DAUB_OP_GEMM_H
+#define DAUB_OP_GEMM_H
+#include "runtime/op/exec.h"
+#include "runtime/op/op.h"
+
+enum {                   // node inputs; all but the first two may be NULL
+    DAUB_GEMM_IN_X,      // may be a pair
+    DAUB_GEMM_IN_WEIGHT, // [out, in, kh, kw] or [out, in]
+    DAUB_GEMM_IN_BIAS,
+    DAUB_GEMM_IN_ROWS,    // added to every pixel, as daub_add_channels
+    DAUB_GEMM_IN_COUNTER, // with rows: by the step counter
+    DAUB_GEMM_IN_RESIDUAL,
+    DAUB_GEMM_N_IN
+};
+
+struct daub_gemm_tile;
+
+// result = act(conv(upsampled x) + bias + rows) + residual, or with geglu (value + bias) * gelu(gate + bias) + residual.
+struct daub_gemm_attrs {
+    const char *op_class; // of cost tables
+    uint32_t kernel_h, kernel_w, stride, pad_top, pad_left;
+    uint32_t in_h, in_w; // of the input as the convolution sees it
+    uint32_t shift;      // 1: it is x upsampled by 2, pixel (y, x) is stored pixel (y >> 1, x >> 1)
+    enum daub_act act;
+    bool geglu; // the weight has 2 * out channels: value, then gate
+    // Chosen by select.
+    const struct daub_gemm_tile *tile;
+    bool texel;
+};
+
+// A kernel: one workgroup makes `rows` output pixels by `panels` panels of 64 columns.
+struct daub_gemm_tile {
+    enum daub_kernel kernel[2][2]; // by dtype (DAUB_F32, DAUB_F16), then storage buffers or texel buffers
+    uint32_t rows, panels;
+    bool (*fits)(const struct daub_caps *caps, uint32_t m, uint32_t n_panels, uint32_t out_words, bool geglu);
+};
+
+// gemm_record.c: whether the smallest piece of the node can be bound, and its recording.
+bool daub_gemm_can_bind(const struct daub_caps *caps, const struct daub_node *node, bool texel);
+daub_status daub_gemm_record(struct daub_recording *rec, const struct daub_node *node);
+
+extern const struct daub_op daub_op_gemm;
+
+#endif
