@@ -3,13 +3,13 @@
 
 #include <math.h>
 
-// Entry i of n evenly spaced floats from start to end, counted from the nearer end, as torch.linspace does.
+// Entry i of n evenly spaced floats from start to end, counted from the nearer end and rounded once, as torch.linspace does.
 static float even_f32(float start, float end, uint32_t n, uint32_t i)
 {
     if (n == 1)
         return start;
     const float step = (end - start) / (float)(n - 1);
-    return i < n / 2 ? start + step * (float)i : end - step * (float)(n - 1 - i);
+    return i < n / 2 ? fmaf(step, (float)i, start) : fmaf(-step, (float)(n - 1 - i), end);
 }
 
 // Nichol and Dhariwal 2021, arXiv:2102.09672, eq. 17 with s = 0.008; the betas are capped at 0.999.
