@@ -62,7 +62,7 @@ float daub_attention_scale(const struct daub_tensor *q)
 static bool fits(const struct daub_caps *caps, const struct daub_tensor *q, const struct daub_tensor *k, uint32_t tile,
                  bool texel)
 {
-    return daub_range_fits(caps, daub_row_size(k) * k->shape.w, texel) &&
+    return daub_range_fits(caps, daub_row_size(k) * daub_tokens(k), texel) &&
            daub_range_fits(caps, daub_row_size(q) * tile, texel);
 }
 
@@ -77,7 +77,7 @@ static daub_status attention_select(const struct daub_select *select, struct dau
         const struct choice *choice = &choices[i];
         if (!choice->needs(caps) || (choice->texel && !(caps->texel && caps->prefer_texel)))
             continue;
-        const uint32_t queries = choice->shared ? 0 : queries_a_lane(head_words, q->shape.w);
+        const uint32_t queries = choice->shared ? 0 : queries_a_lane(head_words, daub_tokens(q));
         const uint32_t tile = choice->shared ? ATTENTION_SHARED_TILE : ATTENTION_LANES * queries;
         if (!fits(caps, q, k, tile, choice->texel))
             continue;
@@ -95,7 +95,7 @@ static daub_status attention_select(const struct daub_select *select, struct dau
 static double flop(const struct daub_node *node)
 {
     const struct daub_tensor *q = node->in[0], *k = node->in[1];
-    return 4.0 * q->shape.n * q->shape.w * k->shape.w * q->shape.c;
+    return 4.0 * q->shape.n * daub_tokens(q) * daub_tokens(k) * q->shape.c;
 }
 
 // Queries begin .. end - 1 of n pictures from `image` on; n > 1 only with all queries.
@@ -104,7 +104,7 @@ static daub_status dispatch(struct daub_recording *rec, const struct daub_node *
 {
     const struct attention_attrs *attrs = node->attrs;
     const struct daub_tensor *q = node->in[0], *k = node->in[1], *v = node->in[2];
-    const uint32_t n_q = q->shape.w, n_k = k->shape.w;
+    const uint32_t n_q = daub_tokens(q), n_k = daub_tokens(k);
     const uint32_t row = image * n_q + begin, n_rows = (n - 1) * n_q + end - begin;
     const bool broadcast = k->shape.n == 1;
     const uint32_t kv_row = broadcast ? 0 : image * n_k, n_kv_rows = broadcast ? n_k : n * n_k;
@@ -145,13 +145,13 @@ static daub_status attention_record(struct daub_recording *rec, const struct dau
         return daub_attention_wide_record(rec, node);
 
     const struct daub_tensor *q = node->in[0], *k = node->in[1];
-    const uint32_t n_q = q->shape.w, n_images = q->shape.n;
+    const uint32_t n_q = daub_tokens(q), n_images = q->shape.n;
     if (daub_range_fits(rec->caps, daub_tensor_size(q), attrs->texel) &&
         daub_range_fits(rec->caps, daub_tensor_size(k), attrs->texel) && flop(node) <= rec->max_flop &&
         (n_q + attrs->tile - 1) / attrs->tile <= rec->caps->max_groups[0] && n_images <= rec->caps->max_groups[2])
         return dispatch(rec, node, 0, n_images, 0, n_q);
 
-    const double row_flop = 4.0 * k->shape.w * q->shape.c;
+    const double row_flop = 4.0 * daub_tokens(k) * q->shape.c;
     uint32_t tiles = 1; // as many as one dispatch may have, doubling
     while (tiles * attrs->tile < n_q && 2 * tiles <= rec->caps->max_groups[0] &&
            2.0 * tiles * attrs->tile * row_flop <= rec->max_flop &&
@@ -177,8 +177,7 @@ struct daub_tensor *daub_attention(struct daub_net *net, struct daub_tensor *q, 
     const struct daub_shape a = q->shape, b = k->shape, c = v->shape;
     const bool poison = q->kind == DAUB_TENSOR_POISON || k->kind == DAUB_TENSOR_POISON || v->kind == DAUB_TENSOR_POISON;
     if (!poison) {
-        if (a.h != 1 || b.h != 1 || a.c != b.c || (b.n != a.n && b.n != 1) || c.n != b.n || c.h != 1 || c.w != b.w ||
-            c.c != b.c)
+        if (a.c != b.c || (b.n != a.n && b.n != 1) || c.n != b.n || daub_tokens(v) != daub_tokens(k) || c.c != b.c)
             return daub_net_fail(net,
                                  "attention of queries [%u,%u,%u,%u] to keys [%u,%u,%u,%u] and values [%u,%u,%u,%u]",
                                  a.n, a.h, a.w, a.c, b.n, b.h, b.w, b.c, c.n, c.h, c.w, c.c);

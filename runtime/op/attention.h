@@ -29,4 +29,10 @@ float daub_attention_scale(const struct daub_tensor *q);
 daub_status daub_attention_wide_select(const struct daub_select *select, struct daub_net *net, struct daub_node *node);
 daub_status daub_attention_wide_record(struct daub_recording *rec, const struct daub_node *node);
 
+// The pixels of a map are tokens in the order in which they are stored.
+static inline uint32_t daub_tokens(const struct daub_tensor *t)
+{
+    return t->shape.h * t->shape.w;
+}
+
 #endif

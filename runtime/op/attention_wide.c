@@ -32,7 +32,7 @@ daub_status daub_attention_wide_select(const struct daub_select *select, struct 
     struct attention_attrs *attrs = node->attrs;
     const struct daub_caps *caps = select->caps;
     const struct daub_tensor *q = node->in[0], *k = node->in[1];
-    const uint32_t n_q = q->shape.w, n_k = k->shape.w, head_words = daub_attention_head_words(q);
+    const uint32_t n_q = daub_tokens(q), n_k = daub_tokens(k), head_words = daub_attention_head_words(q);
 
     const uint64_t range = caps->max_range - 2 * (uint64_t)caps->buffer_align;
     const uint64_t row_size = 32ull * score_pitch(n_k);
@@ -91,7 +91,7 @@ static uint32_t local_y(const struct attention_attrs *attrs)
 static struct daub_binding bind_queries(const struct chunk *c, const struct daub_tensor *t, enum daub_access access,
                                         bool texel, uint32_t *base)
 {
-    const uint32_t row = c->image * t->shape.w + c->query;
+    const uint32_t row = c->image * daub_tokens(t) + c->query;
     uint32_t first;
     const struct daub_binding binding = daub_bind_rows(c->rec, t, row, c->n_rows, access, texel, &first);
     *base = row * c->params.pitch + c->head * c->params.head_words - first;
@@ -100,7 +100,7 @@ static struct daub_binding bind_queries(const struct chunk *c, const struct daub
 
 static struct daub_binding bind_keys(struct chunk *c, const struct daub_tensor *t, uint32_t begin, uint32_t end)
 {
-    const uint32_t row = (t->shape.n == 1 ? 0 : c->image * t->shape.w) + begin;
+    const uint32_t row = (t->shape.n == 1 ? 0 : c->image * daub_tokens(t)) + begin;
     uint32_t first;
     const struct daub_binding binding = daub_bind_rows(c->rec, t, row, end - begin, DAUB_READ, c->attrs->texel, &first);
     c->params.key_begin = begin;
@@ -185,7 +185,7 @@ daub_status daub_attention_wide_record(struct daub_recording *rec, const struct 
 {
     const struct attention_attrs *attrs = node->attrs;
     const struct daub_tensor *q = node->in[0], *k = node->in[1];
-    const uint32_t n_q = q->shape.w, n_k = k->shape.w;
+    const uint32_t n_q = daub_tokens(q), n_k = daub_tokens(k);
     const uint32_t head_words = daub_attention_head_words(q);
 
     uint32_t step = attrs->chunk;

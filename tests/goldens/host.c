@@ -148,12 +148,6 @@ static bool draw_cpu(struct golden *g, const struct daub_st_tensor *t, const cha
     }
     if (strncmp(what, "f64_", 4) == 0) {
         double values[64];
-        if (strcmp(what, "f64_n5") == 0) { // drawn after the sequence
-            static const size_t sizes[] = { 256, 256, 3, 4, 15, 16, 7, 252 };
-            float scratch[256];
-            for (unsigned i = 0; i < 8; i++)
-                daub_rng_randn(&rng, scratch, sizes[i]);
-        }
         daub_rng_randn_f64(&rng, values, n);
         const uint8_t *data = daub_safetensors_data(g->st, t);
         double worst = 0.0;
