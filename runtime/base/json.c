@@ -26,8 +26,9 @@ static daub_status fail_at(const char *name, const char *text, size_t offset, co
     return daub_fail(DAUB_ERROR_BAD_FILE, "%s: line %zu, column %zu: %s", name, line, offset - line_start + 1, what);
 }
 
-// What cJSON would let pass or recurse into: depth, and strings that end before their end because of a zero.
-static daub_status check_text(const char *name, const char *text, size_t size)
+// What cJSON would let pass or recurse into: depth, and strings that end before their end because of a zero. *open: some
+// bracket or string has no end.
+static daub_status check_text(const char *name, const char *text, size_t size, bool *open)
 {
     size_t bad;
     if (!daub_utf8_valid(text, size, &bad))
@@ -51,6 +52,7 @@ static daub_status check_text(const char *name, const char *text, size_t size)
             depth--;
         }
     }
+    *open = in_string || depth > 0;
     return DAUB_OK;
 }
 
@@ -69,7 +71,8 @@ daub_status daub_json_parse(const struct daub_host *host, const char *name, cons
         return daub_fail(DAUB_ERROR_BAD_FILE, "%s: %zu bytes are too many for a JSON file, at most %d are read", name,
                          size, (int)SIZE_LIMIT);
     }
-    TRY_OR_FAIL(check_text(name, text, size));
+    bool open = false;
+    TRY_OR_FAIL(check_text(name, text, size, &open));
     if (size == 0) {
         status = fail_at(name, text, 0, "the file is empty, wanted JSON");
         goto fail;
@@ -81,7 +84,10 @@ daub_status daub_json_parse(const struct daub_host *host, const char *name, cons
     }
     json.root = cJSON_ParseWithLengthOpts(text, size, &end, false);
     if (!json.root) {
-        status = fail_at(name, text, (size_t)(end - text), "this is not valid JSON");
+        // cJSON points at the last byte where it ran out of them.
+        const bool cut = open && end + 1 >= text + size;
+        status = fail_at(name, text, cut ? size : (size_t)(end - text),
+                         cut ? "the text ends too early" : "this is not valid JSON");
         goto fail;
     }
     while (end < text + size && is_space(*end))
