@@ -111,9 +111,11 @@ static void fill_memory(daub_device *dev, uint64_t max_memory)
     uint32_t heap;
     dev->instance.vkGetPhysicalDeviceMemoryProperties(dev->physical, &dev->memory_types);
     caps->heap_size = daub_local_heap_size(&dev->memory_types, &heap);
+    const VkPhysicalDeviceMemoryProperties *all = &dev->memory_types;
     if (caps->kind == DAUB_DEVICE_CPU || caps->kind == DAUB_DEVICE_INTEGRATED)
-        for (uint32_t i = 0; i < dev->memory_types.memoryTypeCount; i++)
-            if ((dev->memory_types.memoryTypes[i].propertyFlags & shared) == shared)
+        for (uint32_t i = 0; i < all->memoryTypeCount; i++)
+            if ((all->memoryTypes[i].propertyFlags & shared) == shared &&
+                all->memoryHeaps[all->memoryTypes[i].heapIndex].size >= caps->heap_size / 2) // not just a small window
                 caps->uma = true;
     if (dev->mask.no_uma)
         caps->uma = false;

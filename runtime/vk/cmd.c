@@ -279,7 +279,9 @@ daub_status daub_submit(daub_device *dev, struct daub_cmd *cmd, uint64_t *ticket
         TRY(daub_wait(dev, cmd->ticket, UINT64_MAX, NULL));
     uint64_t taken = 0;
     TRY(daub_queue_submit(dev, cmd->cb, &taken));
-    cmd->ticket = taken;
+    uint64_t newest = cmd->ticket; // another thread may have submitted it later and come here first
+    while (newest < taken && !atomic_compare_exchange_weak(&cmd->ticket, &newest, taken))
+        continue;
     if (ticket)
         *ticket = taken;
     return DAUB_OK;

@@ -51,7 +51,8 @@ static daub_status fail_full(const daub_device *dev, const char *name, uint64_t 
                      used, allowed, why);
 }
 
-// UINT32_MAX: none. Host memory is coherent always (every device has such a type), so nothing is ever flushed.
+// UINT32_MAX: none. Host memory is coherent always (every device has such a type), so nothing is ever flushed. Of equals
+// the one in the largest heap is taken: some GPUs also have a small window of memory that both sides reach.
 static uint32_t find_type(const daub_device *dev, enum daub_memory memory, uint32_t allowed)
 {
     const bool mapped = memory == DAUB_MEMORY_HOST || dev->caps.uma;
@@ -59,18 +60,23 @@ static uint32_t find_type(const daub_device *dev, enum daub_memory memory, uint3
     const VkMemoryPropertyFlags must = (mapped ? shared : 0) |
                                        (memory == DAUB_MEMORY_DEVICE ? VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT : 0);
     const VkMemoryPropertyFlags wish = mapped ? VK_MEMORY_PROPERTY_HOST_CACHED_BIT : 0;
-    uint32_t found = UINT32_MAX;
-    for (uint32_t i = 0; i < dev->memory_types.memoryTypeCount; i++) {
-        const VkMemoryPropertyFlags flags = dev->memory_types.memoryTypes[i].propertyFlags;
-        if (!(allowed & (1u << i)) || (flags & must) != must ||
-            (flags & (VK_MEMORY_PROPERTY_LAZILY_ALLOCATED_BIT | VK_MEMORY_PROPERTY_PROTECTED_BIT)))
+    const VkMemoryPropertyFlags never = VK_MEMORY_PROPERTY_LAZILY_ALLOCATED_BIT | VK_MEMORY_PROPERTY_PROTECTED_BIT;
+    const VkPhysicalDeviceMemoryProperties *all = &dev->memory_types;
+    uint32_t best = UINT32_MAX;
+    bool best_wish = false;
+    for (uint32_t i = 0; i < all->memoryTypeCount; i++) {
+        const VkMemoryPropertyFlags flags = all->memoryTypes[i].propertyFlags;
+        if (!(allowed & (1u << i)) || (flags & must) != must || (flags & never))
             continue;
-        if ((flags & wish) == wish)
-            return i;
-        if (found == UINT32_MAX)
-            found = i;
+        const bool has_wish = (flags & wish) == wish;
+        const uint64_t size = all->memoryHeaps[all->memoryTypes[i].heapIndex].size;
+        if (best == UINT32_MAX || (has_wish && !best_wish) ||
+            (has_wish == best_wish && size > all->memoryHeaps[all->memoryTypes[best].heapIndex].size)) {
+            best = i;
+            best_wish = has_wish;
+        }
     }
-    return found;
+    return best;
 }
 
 // Makes room for the holes that one more range can leave, so that giving a range back cannot fail: a block has at most
