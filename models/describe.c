@@ -140,8 +140,12 @@ static daub_status unknown(const struct daub_checkpoint *ckpt)
     const char *name = NULL;
     if (!json || daub_json_text(json, "_class_name", &name) != DAUB_OK || !name)
         return daub_fail(DAUB_ERROR_BAD_FILE, "%s is not a whole model: no model_index.json names its class", path);
-    return daub_fail(DAUB_ERROR_UNSUPPORTED, "%s: unknown class '%s'%s", json->name, name,
-                     index ? "" : "; a model of this version is a folder with model_index.json");
+    if (!index)
+        return daub_fail(DAUB_ERROR_BAD_FILE,
+                         "%s is a single component, %s, not a whole model (a folder with "
+                         "model_index.json)",
+                         path, name);
+    return daub_fail(DAUB_ERROR_UNSUPPORTED, "%s: unknown class '%s'", json->name, name);
 }
 
 daub_status daub_model_describe(struct daub_checkpoint *ckpt, struct daub_arena *arena, struct daub_model_desc *out)

@@ -10,6 +10,9 @@
 #define UNET "model.diffusion_model."
 #define VAE "first_stage_model."
 
+// ViT-H has 24 layers, of which the last is never run; files converted from diffusers do not even store it.
+enum { OPEN_CLIP_LAYERS = 23 };
+
 enum { NORM_GROUPS = 32, TEXT_HEAD_WIDTH = 64, MIN_WIDTH = 128, MAX_BLOCKS = 128 };
 
 static const struct daub_st_tensor *find(const struct daub_safetensors *st, const char *fmt, ...) DAUB_PRINTF(2, 3);
@@ -211,13 +214,13 @@ daub_status daub_ldm_text_config(const struct daub_safetensors *st, bool open_cl
             break;
     }
     const uint32_t width = (uint32_t)words->dims[1];
-    if (width % TEXT_HEAD_WIDTH != 0 || width < MIN_WIDTH || n_layers <= (open_clip ? 1u : 0u))
+    if (width % TEXT_HEAD_WIDTH != 0 || width < MIN_WIDTH || n_layers == 0)
         return cannot_tell(st, "the text encoder's heads and layers");
     *out = (struct daub_clip_config) {
         .vocab_size = (uint32_t)words->dims[0],
         .hidden_size = width,
         .intermediate_size = (uint32_t)inner->dims[0],
-        .num_hidden_layers = open_clip ? n_layers - 1 : n_layers,
+        .num_hidden_layers = open_clip && n_layers > OPEN_CLIP_LAYERS ? OPEN_CLIP_LAYERS : n_layers,
         .num_attention_heads = width / TEXT_HEAD_WIDTH,
         .max_position_embeddings = (uint32_t)positions->dims[0],
         .quick_gelu = !open_clip,

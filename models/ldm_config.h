@@ -15,7 +15,7 @@ struct daub_ldm_heads {
 daub_status daub_ldm_unet_config(const struct daub_safetensors *st, struct daub_ldm_heads heads,
                                  struct daub_unet_config *out);
 daub_status daub_ldm_vae_config(const struct daub_safetensors *st, struct daub_vae_config *out);
-// open_clip: names of OpenCLIP under cond_stage_model.model, GELU, and a last layer that is stored and never run.
+// open_clip: names of OpenCLIP under cond_stage_model.model, GELU, and at most 23 layers that are run.
 daub_status daub_ldm_text_config(const struct daub_safetensors *st, bool open_clip, struct daub_clip_config *out);
 
 #endif

@@ -133,6 +133,13 @@ static void test_shapes(const char *dir)
     daub_safetensors_close(&st);
 
     s.n = 0;
+    add_text(&s, true, 1024, 23); // converted from diffusers: the layer that is never run is not stored
+    st = write_single(&s, path);
+    REQUIRE_OK(daub_ldm_text_config(st, true, &text));
+    REQUIRE(text.num_hidden_layers == 23);
+    daub_safetensors_close(&st);
+
+    s.n = 0;
     add_unet(&s, tiny, 24, false, 4);
     add_vae(&s, 16);
     add_text(&s, false, 24, 4);
@@ -216,6 +223,13 @@ static void test_folders(void)
     REQUIRE_TEXT(d.desc.sampler.sampler->name, "ddim");
     REQUIRE(d.desc.n_steps == 25 && d.desc.guidance_scale == 4.0f && d.desc.width == 64);
     REQUIRE(d.desc.sampler.prediction_type == DAUB_PREDICTION_V && d.desc.unet.in_channels == 16);
+    forget(&d);
+}
+
+static void test_component(void)
+{
+    struct described d;
+    REQUIRE_STATUS(describe(source_path(TINY "/unet"), &d), DAUB_ERROR_BAD_FILE, "a single component");
     forget(&d);
 }
 
@@ -319,6 +333,7 @@ int main(void)
     REQUIRE(mkdtemp(dir));
     test_shapes(dir);
     test_folders();
+    test_component();
     test_own_folders(dir);
     test_singles(dir);
 
