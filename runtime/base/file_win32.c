@@ -235,7 +235,7 @@ daub_status daub_make_dirs(const char *path)
         const wchar_t c = wide[i];
         if (c != 0 && c != L'/' && c != L'\\')
             continue;
-        // "C:" and the server and share of "\\server\share" cannot be made: only the whole path must be there at the end.
+        // Drives, servers and shares cannot be made: only the whole path must be there at the end.
         wide[i] = 0;
         CreateDirectoryW(wide, NULL);
         wide[i] = c;

@@ -1,6 +1,7 @@
 // half.c - binary16 and bfloat16 in integer arithmetic without branches, so that the loops over arrays vectorise.
 #include "runtime/base/half.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static uint32_t bits_of(float value)
@@ -17,7 +18,15 @@ static float float_of(uint32_t bits)
     return value;
 }
 
-// All three cases are computed and one is picked by a select: no branch depends on the data.
+// a where the condition holds, else b. By masks and not by ?:, of which compilers make a branch round the other case's
+// floating-point operation; then the loop does not vectorise.
+static uint32_t pick(bool condition, uint32_t a, uint32_t b)
+{
+    const uint32_t mask = 0u - (uint32_t)condition;
+    return (a & mask) | (b & ~mask);
+}
+
+// All cases are computed and one is picked: no branch depends on the data.
 static uint16_t half_from(float value)
 {
     const uint32_t bits = bits_of(value);
@@ -30,9 +39,9 @@ static uint16_t half_from(float value)
     const uint32_t denormal = bits_of(float_of(a) + 0.5f) - 0x3f000000u;
     // A NaN keeps the top of its payload and becomes quiet.
     const uint32_t nan = 0x7e00u | ((a >> 13) & 0x3ffu);
-    uint32_t half = a < (113u << 23) ? denormal : normal;
-    half = a >= (143u << 23) ? 0x7c00u : half; // 2^16 and up, infinity among it
-    half = a > 0x7f800000u ? nan : half;
+    uint32_t half = pick(a < (113u << 23), denormal, normal);
+    half = pick(a >= (143u << 23), 0x7c00u, half); // 2^16 and up, infinity among it
+    half = pick(a > 0x7f800000u, nan, half);
     return (uint16_t)(sign | half);
 }
 
@@ -41,10 +50,10 @@ static float half_to(uint16_t half)
     const uint32_t sign = (half & 0x8000u) << 16;
     const uint32_t a = half & 0x7fffu;
     // Rebias the exponent from 15 to 127; infinity and NaN go from 31 to 255, twice as far.
-    const uint32_t rebias = a >= 0x7c00u ? 224u << 23 : 112u << 23;
+    const uint32_t rebias = pick(a >= 0x7c00u, 224u << 23, 112u << 23);
     const uint32_t normal = (a << 13) + rebias;
     const uint32_t denormal = bits_of((float)(int32_t)a * 0x1p-24f); // exact: at most 10 bits
-    return float_of(sign | (a < 0x400u ? denormal : normal));
+    return float_of(sign | pick(a < 0x400u, denormal, normal));
 }
 
 uint16_t daub_half_from_float(float value)

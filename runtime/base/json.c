@@ -26,8 +26,8 @@ static daub_status fail_at(const char *name, const char *text, size_t offset, co
     return daub_fail(DAUB_ERROR_BAD_FILE, "%s: line %zu, column %zu: %s", name, line, offset - line_start + 1, what);
 }
 
-// What cJSON would let pass or recurse into: depth, and strings that end before their end because of a zero. *open: some
-// bracket or string has no end.
+// What cJSON would let pass or recurse into: depth, and strings that end before their end because of a zero. *open:
+// some bracket or string has no end.
 static daub_status check_text(const char *name, const char *text, size_t size, bool *open)
 {
     size_t bad;

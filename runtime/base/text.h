@@ -5,15 +5,15 @@
 #include <stddef.h>
 
 // Strict UTF-8 as in the Unicode Standard, table 3-7: no overlong form, no surrogate, nothing above U+10FFFF, no
-// sequence cut short. A zero byte counts as text. On failure *bad_offset (may be NULL) is the offset of the first byte of
-// the first sequence that is wrong.
+// sequence cut short. A zero byte counts as text. On failure *bad_offset (may be NULL) is the offset of the first byte
+// of the first sequence that is wrong.
 bool daub_utf8_valid(const char *text, size_t n, size_t *bad_offset);
 
 // The largest length <= n at which `text` can be cut without splitting a well-formed UTF-8 sequence.
 size_t daub_utf8_cut(const char *text, size_t n);
 
-// Replaces control characters (C0, DEL, and C1 in UTF-8) of a zero-terminated text by '?', so that what a file or a user
-// wrote can neither break a line nor steer a terminal.
+// Replaces control characters (C0, DEL, and C1 in UTF-8) of a zero-terminated text by '?', so that what a file or a
+// user wrote can neither break a line nor steer a terminal.
 void daub_text_clean(char *text);
 
 #endif

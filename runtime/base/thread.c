@@ -17,8 +17,8 @@
 // Threads a parallel loop may have beside its caller: their handles are on its stack.
 enum { HELPERS_MAX = 63 };
 
-// A driver compiles shaders on our threads, and LLVM recurses deeply: musl's 128 KiB and macOS's 512 KiB are not enough.
-// Address space only; glibc has the same.
+// A driver compiles shaders on our threads, and LLVM recurses deeply: musl's 128 KiB and macOS's 512 KiB are not
+// enough. Address space only; glibc has the same.
 enum { STACK_SIZE = 8 << 20 };
 
 static const uint64_t second_ns = 1000000000u;

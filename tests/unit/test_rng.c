@@ -1,4 +1,4 @@
-// test_rng.c - known answers of torch's generators (values computed by torch 2.x on a CPU) and of the published vectors.
+// test_rng.c - known answers of torch's generators, computed by torch on a CPU, and the published vectors.
 // link: base
 #include "runtime/base/rng.h"
 #include "tests/test.h"
