@@ -160,9 +160,14 @@ struct daub_tensor *daub_point(struct daub_net *net, const char *leaf, struct da
         return t;
     if (t->kind != DAUB_TENSOR_VALUE && t->kind != DAUB_TENSOR_INPUT)
         return t;
-    t->name = path;
+    struct daub_point *point = daub_arena_alloc(net->arena, sizeof(*point));
+    if (!point) {
+        no_memory(net);
+        return t;
+    }
+    *point = (struct daub_point) { .name = path, .t = t };
     t->keep = true;
-    list_add(net, &net->points, t);
+    list_add(net, &net->points, point);
     return t;
 }
 
@@ -174,9 +179,9 @@ void daub_net_dump(struct daub_net *net, const char *pattern)
 struct daub_tensor *daub_net_find_point(const struct daub_net *net, const char *name)
 {
     for (uint32_t i = 0; i < net->points.n; i++) {
-        struct daub_tensor *t = net->points.at[i];
-        if (strcmp(t->name, name) == 0)
-            return t;
+        const struct daub_point *point = net->points.at[i];
+        if (strcmp(point->name, name) == 0)
+            return point->t;
     }
     return NULL;
 }

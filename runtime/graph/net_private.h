@@ -8,6 +8,11 @@ struct daub_list { // of pointers, growing
     uint32_t n, capacity;
 };
 
+struct daub_point { // a tensor may be several modules' output
+    const char *name;
+    struct daub_tensor *t;
+};
+
 enum { DAUB_SCOPE_MAX = 512, DAUB_SCOPE_DEPTH = 32 };
 
 struct daub_net {
