@@ -127,11 +127,12 @@ int main(int argc, char **argv)
         { 2,  21, 23,  32,  0,   3, 3, 3, PAD1,      0,  0,  true,  false, false, false, true,  0.1f },
         { 1,   3,  5,  16,  0,  72, 3, 3, PAD1,      0,  0,  true,  false, false, false, true,  0.1f },
         { 1,   2,  2,   8,  0,  80, 3, 3, PAD1,      0,  0,  true,  false, false, false, true,  0.1f }, // 4 pixels
-        { 1,  16, 16, 320,  0, 320, 3, 3, PAD1,      0,  0,  true,  true,  false, false, false, 0.02f },
+        { 1,   8, 10, 320,  0, 320, 3, 3, PAD1,      0,  0,  true,  true,  false, false, false, 0.02f },
         { 1,   2,  3, 1024, 0, 512, 3, 3, PAD1,      0,  0,  true,  false, false, false, false, 0.01f }, // weight > 16 MiB
-        { 1, 740, 740,  8,  0,   8, 3, 3, PAD1,      0,  0,  true,  false, false, true,  false, 0.2f },  // pixels > 16 MiB
-        { 2, 420, 640,  8,  8,   9, 3, 3, DOWN,      0,  0,  true,  true,  false, false, false, 0.2f },
-        { 1, 380, 370,  8,  0,  16, 3, 3, PAD1,    760, 739, false, false, false, false, false, 0.2f },
+        // more than 16 MiB of input, of a pair, of the result
+        { 1, 260, 256, 64,  0,   2, 3, 3, PAD1,      0,  0,  true,  false, false, true,  false, 0.1f },
+        { 2, 220, 320, 32,  8,   3, 3, 3, DOWN,      0,  0,  true,  true,  false, false, false, 0.1f },
+        { 1, 128, 130,  1,  0,  64, 3, 3, PAD1,    256, 259, false, false, false, false, false, 0.2f },
     };
     // clang-format on
     return op_main(argc, argv, "conv2d", cases, sizeof(cases) / sizeof(cases[0]), sizeof(cases[0]), check);

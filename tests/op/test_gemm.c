@@ -137,14 +137,14 @@ int main(int argc, char **argv)
         { 2,  31,   32,  0, 1,  256, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       true,  false, 0.2f },
         { 1,  70,   48,  0, 1,  100, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       true,  true,  0.2f }, // 50 and 50
         { 1,   2,   20,  0, 1,   12, 1, false, NO_ROWS,      DAUB_ACT_NONE,       true,  false, 0.4f },
-        { 1, 130,  320,  0, 1, 2560, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       true,  false, 0.05f },
+        { 1,  20,  320,  0, 1, 2560, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       true,  false, 0.05f },
         { 1, 100,  128,  0, 1,    4, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.1f }, // narrow
         { 2, 143,   16, 16, 1,    7, 1, true,  ROWS_IMAGE,   DAUB_ACT_GELU,       false, true,  0.2f },
         { 1,  64,  320,  0, 1,  448, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.05f }, // 7 panels
         { 1,   3, 2048,  0, 1, 4096, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.02f }, // weight > 16 MiB
-        { 1,   9, 1536,  0, 1, 6000, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       true,  false, 0.02f },
-        { 2, 330000, 8,  0, 1,    8, 1, true,  ROWS_IMAGE,   DAUB_ACT_NONE,       false, true,  0.3f }, // pixels > 16 MiB
-        { 1, 200000, 24, 8, 1,   16, 1, true,  NO_ROWS,      DAUB_ACT_SILU,       false, true,  0.3f },
+        { 1,   5, 1536,  0, 1, 2840, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       true,  false, 0.02f },
+        { 2, 540000, 8,  0, 1,    8, 1, true,  ROWS_IMAGE,   DAUB_ACT_NONE,       false, true,  0.3f }, // pixels > 16 MiB
+        { 1, 180000, 24, 8, 1,    8, 1, true,  NO_ROWS,      DAUB_ACT_SILU,       false, true,  0.3f },
     };
     // clang-format on
     return op_main(argc, argv, "gemm", cases, sizeof(cases) / sizeof(cases[0]), sizeof(cases[0]), check);
