@@ -113,8 +113,8 @@ static int32_t compose_pair(int32_t a, int32_t b)
     return utf8proc_normalize_utf32(pair, 2, UTF8PROC_COMPOSE | UTF8PROC_STABLE) == 1 ? pair[0] : 0;
 }
 
-// In place; returns the new length. A character composes with the last starter unless one of its own class or a higher one stands
-// between them.
+// In place; returns the new length. A character composes with the last starter unless one of its own class or a higher
+// one stands between them.
 static size_t compose(struct daub_clip_char *chars, size_t n)
 {
     size_t out = 0, starter = SIZE_MAX;

@@ -1,7 +1,7 @@
 // clip_tokenizer.c - splits a text as CLIP's pattern does and encodes each piece by byte-pair merges.
 //
-// Byte-level BPE: Radford et al. 2019, section 2.2. The order of steps is that of Hugging Face's CLIPTokenizer: special tokens in the
-// text as typed; normalization (clip_normalize.c); special tokens in the result; pieces; merges.
+// Byte-level BPE: Radford et al. 2019, section 2.2. The order of steps is that of Hugging Face's CLIPTokenizer: special
+// tokens in the text as typed; normalization (clip_normalize.c); special tokens in the result; pieces; merges.
 #include "models/clip_tokenizer.h"
 #include "models/clip_tokenizer_private.h"
 
@@ -212,8 +212,9 @@ static size_t starts_with(const struct daub_clip_char *chars, size_t n, const ch
 }
 
 // The length of the piece that begins here: the first alternative that matches of
-//   <|startoftext|>  <|endoftext|>  's 't 're 've 'm 'll 'd  letters  one number  neither letters nor numbers nor spaces
-// The first two are cut again into their three parts, as by the byte-level step behind the split: an actual special token never gets here.
+//   <|startoftext|>  <|endoftext|>  's 't 're 've 'm 'll 'd  letters  one number  what is none of these nor space
+// The first two are cut again into their three parts, as by the byte-level step behind the split: an actual special
+// token never gets here.
 static size_t piece_length(const struct daub_clip_char *chars, size_t n, size_t *cut_first, size_t *cut_last)
 {
     static const char *const specials[] = { "<|startoftext|>", "<|endoftext|>" };

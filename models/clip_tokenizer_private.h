@@ -13,8 +13,8 @@ struct daub_clip_char {
     uint32_t end;
 };
 
-// NFC, white space as spaces, lower case; as the tokenizers library's NFC, Replace and Lowercase, but for runs of spaces.
-// Offsets count from `base`. *out is daub_free'd by the caller. Errors: INVALID_ARG for invalid UTF-8.
+// NFC, white space as spaces, lower case; as the tokenizers library's NFC, Replace and Lowercase, but for runs of
+// spaces. Offsets count from `base`. *out is daub_free'd by the caller. Errors: INVALID_ARG for invalid UTF-8.
 daub_status daub_clip_normalize(const struct daub_host *host, const char *text, size_t size, size_t base,
                                 struct daub_clip_char **out, size_t *count);
 bool daub_clip_is_space(int32_t c); // Unicode's White_Space

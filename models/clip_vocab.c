@@ -1,4 +1,5 @@
-// clip_vocab.c - a tokenizer's tables from vocab.json, merges.txt and the two files about special tokens, or from the built-in merges.
+// clip_vocab.c - a tokenizer's tables from vocab.json, merges.txt and the two files about special tokens, or from the
+// built-in merges.
 #include "models/clip_tokenizer_private.h"
 #include "runtime/base/file.h"
 #include "runtime/base/json.h"
@@ -91,8 +92,8 @@ static daub_status words_create(const struct daub_host *host, uint32_t n, struct
     return out->slots ? DAUB_OK : daub_no_memory("a vocabulary");
 }
 
-// The printable character that stands for a byte in a vocabulary: the byte itself where Latin-1 prints it, else the next free one
-// from U+0100 on. Returns its UTF-8 size, 1 or 2.
+// The printable character that stands for a byte in a vocabulary: the byte itself where Latin-1 prints it, else the
+// next free one from U+0100 on. Returns its UTF-8 size, 1 or 2.
 static size_t byte_symbol(uint32_t byte, char out[2])
 {
     uint32_t c = byte;
@@ -120,8 +121,8 @@ static uint32_t byte_of_index(uint32_t i)
     return runs[run].first + i;
 }
 
-// The next line of merges that has a rule: both halves, the line's number. false: there is none left, or it has not two halves
-// (then *left is NULL too but *at is not at the end).
+// The next line of merges that has a rule: both halves, the line's number. false: there is none left, or it has not two
+// halves (then *left is NULL too but *at is not at the end).
 static bool next_merge(const char *text, size_t size, size_t *at, uint32_t *line, const char **left, size_t *left_size,
                        const char **right, size_t *right_size)
 {

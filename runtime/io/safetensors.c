@@ -1,0 +1,307 @@
+// safetensors.c - a mapped .safetensors file: an eight-byte length, a JSON header (safetensors_header.c), then the
+// data.
+#include "runtime/io/safetensors.h"
+#include "runtime/base/file.h"
+#include "runtime/base/half.h"
+#include "runtime/io/safetensors_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PREFIX = 8 }; // bytes of the header's length
+
+struct daub_safetensors {
+    const struct daub_host *host;
+    struct daub_arena *arena;
+    struct daub_file_map *map; // NULL: opened from memory
+    const char *path;
+    const uint8_t *data;             // the data section
+    uint64_t data_size, data_offset; // data_offset: of the section in the file
+    struct daub_st_header header;
+    const struct daub_st_tensor **by_name;
+};
+
+// What a file that is not ours looks like, from its first bytes.
+static const char *looks_like(const uint8_t *p, size_t size)
+{
+    static const struct {
+        const char *magic, *what;
+    } kinds[] = {
+        { "PK\003\004", "a PyTorch checkpoint (.ckpt, .pt, .bin) or another zip archive" },
+        { "\200\002", "a PyTorch pickle (.ckpt, .pt, .bin)" },
+        { "GGUF", "a GGUF file" },
+        { "ggml", "a GGML file" },
+        { "<!DOCTYPE", "an HTML page" },
+        { "<!doctype", "an HTML page" },
+        { "<html", "an HTML page" },
+        { "version https://git-lfs", "a git-lfs pointer, not the file it stands for" },
+        { "\211PNG", "a PNG picture" },
+        { "\377\330\377", "a JPEG picture" },
+        { "\037\213", "a gzip archive" },
+        { "\211HDF", "an HDF5 file" },
+        { "{", "JSON text" },
+    };
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        const size_t n = strlen(kinds[i].magic);
+        if (size >= n && memcmp(p, kinds[i].magic, n) == 0)
+            return kinds[i].what;
+    }
+    return NULL;
+}
+
+static uint64_t read_u64(const uint8_t *p) // little-endian, as all of the format
+{
+    uint64_t v = 0;
+    for (int i = 7; i >= 0; i--)
+        v = v << 8 | p[i];
+    return v;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    const struct daub_st_tensor *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
+}
+
+static int compare_offsets(const void *a, const void *b)
+{
+    const struct daub_st_tensor *const *x = a, *const *y = b;
+    return ((*x)->offset > (*y)->offset) - ((*x)->offset < (*y)->offset);
+}
+
+// No range may leave the data section or overlap another. Leaves by_name sorted by offset.
+static daub_status check_ranges(struct daub_safetensors *st)
+{
+    const struct daub_st_header *h = &st->header;
+    for (uint32_t i = 0; i < h->n_tensors; i++) {
+        const uint64_t end = h->tensors[i].offset + h->tensors[i].size; // both below 2^63
+        if (end > st->data_size)
+            return daub_fail(DAUB_ERROR_BAD_FILE, "%s is truncated: it has %llu bytes, and %s wants %llu", st->path,
+                             (unsigned long long)(st->data_offset + st->data_size), h->tensors[i].name,
+                             (unsigned long long)(st->data_offset + end));
+    }
+    qsort(st->by_name, h->n_tensors, sizeof(*st->by_name), compare_offsets);
+    const struct daub_st_tensor *last = NULL;
+    for (uint32_t i = 0; i < h->n_tensors; i++) {
+        const struct daub_st_tensor *t = st->by_name[i];
+        if (t->size == 0)
+            continue;
+        if (last && t->offset < last->offset + last->size)
+            return daub_fail(DAUB_ERROR_BAD_FILE, "%s: %s and %s overlap", st->path, last->name, t->name);
+        last = t;
+    }
+    return DAUB_OK;
+}
+
+static daub_status index_names(struct daub_safetensors *st)
+{
+    const uint32_t n = st->header.n_tensors;
+    st->by_name = daub_alloc_array(st->host, n + 1, sizeof(*st->by_name));
+    if (!st->by_name)
+        return daub_no_memory("a safetensors index");
+    for (uint32_t i = 0; i < n; i++)
+        st->by_name[i] = &st->header.tensors[i];
+    TRY(check_ranges(st));
+    qsort(st->by_name, n, sizeof(*st->by_name), compare_names);
+    for (uint32_t i = 1; i < n; i++)
+        if (strcmp(st->by_name[i - 1]->name, st->by_name[i]->name) == 0)
+            return daub_fail(DAUB_ERROR_BAD_FILE, "%s: %s is there twice", st->path, st->by_name[i]->name);
+    return DAUB_OK;
+}
+
+static daub_status read_header(struct daub_safetensors *st, const uint8_t *bytes, size_t size)
+{
+    const char *kind = looks_like(bytes, size);
+    // The first eight bytes of a real file are a small number: only ever a chance match with a magic word when its
+    // sixth byte and on are zero, which no text and no archive has.
+    const bool plausible = size > PREFIX && read_u64(bytes) <= DAUB_ST_MAX_HEADER;
+    if (kind && !plausible)
+        return daub_fail(DAUB_ERROR_BAD_FILE, "%s looks like %s; a .safetensors file or a diffusers folder is wanted",
+                         st->path, kind);
+    if (size <= PREFIX)
+        return daub_fail(DAUB_ERROR_BAD_FILE, "%s is not a safetensors file: it has only %zu bytes", st->path, size);
+    const uint64_t header = read_u64(bytes);
+    if (!plausible)
+        return daub_fail(DAUB_ERROR_BAD_FILE,
+                         "%s is not a safetensors file: its header would have %llu bytes, more than the format's %d",
+                         st->path, (unsigned long long)header, DAUB_ST_MAX_HEADER);
+    if (header > size - PREFIX) {
+        if (bytes[PREFIX] != '{')
+            return daub_fail(DAUB_ERROR_BAD_FILE, "%s is not a safetensors file: it has no header", st->path);
+        return daub_fail(DAUB_ERROR_BAD_FILE, "%s is truncated: it has %zu bytes, and its header alone wants %llu",
+                         st->path, size, (unsigned long long)(header + PREFIX));
+    }
+    st->data_offset = PREFIX + header;
+    st->data = bytes + st->data_offset;
+    st->data_size = size - st->data_offset;
+    TRY(daub_st_header_parse(st->host, st->arena, st->path, (const char *)bytes + PREFIX, (size_t)header, &st->header));
+    return index_names(st);
+}
+
+// `path` lives as long as the caller needs the object's parts; map may be NULL.
+static daub_status make(const struct daub_host *host, const char *path, struct daub_safetensors **out)
+{
+    struct daub_safetensors *st = daub_alloc(host, sizeof(*st));
+    if (!st)
+        return daub_no_memory("a safetensors file");
+    st->host = host;
+    st->arena = daub_arena_create(host);
+    st->path = st->arena ? daub_arena_strdup(st->arena, path) : NULL;
+    if (!st->path) {
+        daub_safetensors_close(&st);
+        return daub_no_memory("a safetensors file");
+    }
+    *out = st;
+    return DAUB_OK;
+}
+
+static uint16_t load_u16(const uint8_t *p)
+{
+    uint16_t v;
+    memcpy(&v, p, sizeof(v));
+    return v;
+}
+
+daub_status daub_safetensors_open(const struct daub_host *host, const char *path, struct daub_safetensors **out)
+{
+    struct daub_safetensors *st;
+    daub_status status;
+    TRY(make(host, path, &st));
+    TRY_OR_FAIL(daub_file_map_open(host, path, &st->map));
+    TRY_OR_FAIL(read_header(st, daub_file_map_data(st->map), daub_file_map_size(st->map)));
+    *out = st;
+    return DAUB_OK;
+
+fail:
+    daub_safetensors_close(&st);
+    return status;
+}
+
+daub_status daub_safetensors_open_memory(const struct daub_host *host, const char *name, const void *data, size_t size,
+                                         struct daub_safetensors **out)
+{
+    struct daub_safetensors *st;
+    daub_status status;
+    TRY(make(host, name, &st));
+    TRY_OR_FAIL(read_header(st, data, size));
+    *out = st;
+    return DAUB_OK;
+
+fail:
+    daub_safetensors_close(&st);
+    return status;
+}
+
+void daub_safetensors_close(struct daub_safetensors **st)
+{
+    struct daub_safetensors *s = *st;
+    if (!s)
+        return;
+    daub_free(s->host, s->by_name);
+    daub_free(s->host, s->header.tensors);
+    daub_free(s->host, s->header.metadata);
+    daub_file_map_close(&s->map);
+    daub_arena_destroy(&s->arena);
+    daub_free(s->host, s);
+    *st = NULL;
+}
+
+const char *daub_safetensors_path(const struct daub_safetensors *st)
+{
+    return st->path;
+}
+
+uint32_t daub_safetensors_count(const struct daub_safetensors *st)
+{
+    return st->header.n_tensors;
+}
+
+const struct daub_st_tensor *daub_safetensors_at(const struct daub_safetensors *st, uint32_t i)
+{
+    return &st->header.tensors[i];
+}
+
+const struct daub_st_tensor *daub_safetensors_find(const struct daub_safetensors *st, const char *name)
+{
+    const struct daub_st_tensor key = { .name = name };
+    const struct daub_st_tensor *const key_ptr = &key;
+    const struct daub_st_tensor **found = bsearch(&key_ptr, st->by_name, st->header.n_tensors, sizeof(*st->by_name),
+                                                  compare_names);
+    return found ? *found : NULL;
+}
+
+const void *daub_safetensors_data(const struct daub_safetensors *st, const struct daub_st_tensor *t)
+{
+    return st->data + t->offset;
+}
+
+bool daub_safetensors_view(const struct daub_safetensors *st, const struct daub_st_tensor *t, struct daub_view *out)
+{
+    if (t->n_dims > 4)
+        return false;
+    *out = (struct daub_view) { .data = st->data + t->offset, .dtype = t->dtype, .n_dims = t->n_dims };
+    memcpy(out->dims, t->dims, sizeof(out->dims));
+    return true;
+}
+
+const char *daub_safetensors_metadata(const struct daub_safetensors *st, const char *key)
+{
+    for (uint32_t i = 0; i < st->header.n_metadata; i++)
+        if (strcmp(st->header.metadata[i].key, key) == 0)
+            return st->header.metadata[i].value;
+    return NULL;
+}
+
+daub_status daub_safetensors_floats(const struct daub_safetensors *st, const struct daub_st_tensor *t, float *out)
+{
+    const uint8_t *p = daub_safetensors_data(st, t);
+    switch (t->dtype) {
+    case DAUB_FILE_F32:
+        memcpy(out, p, (size_t)t->size);
+        return DAUB_OK;
+    case DAUB_FILE_F16:
+        for (uint64_t i = 0; i < t->size / 2; i++)
+            out[i] = daub_half_to_float(load_u16(p + 2 * i));
+        return DAUB_OK;
+    case DAUB_FILE_BF16:
+        for (uint64_t i = 0; i < t->size / 2; i++)
+            out[i] = daub_bf16_to_float(load_u16(p + 2 * i));
+        return DAUB_OK;
+    case DAUB_FILE_F64:
+        for (uint64_t i = 0; i < t->size / 8; i++) {
+            double v;
+            memcpy(&v, p + 8 * i, sizeof(v));
+            out[i] = (float)v;
+        }
+        return DAUB_OK;
+    case DAUB_FILE_I64:
+        for (uint64_t i = 0; i < t->size / 8; i++) {
+            int64_t v;
+            memcpy(&v, p + 8 * i, sizeof(v));
+            out[i] = (float)v;
+        }
+        return DAUB_OK;
+    case DAUB_FILE_I32:
+        for (uint64_t i = 0; i < t->size / 4; i++) {
+            int32_t v;
+            memcpy(&v, p + 4 * i, sizeof(v));
+            out[i] = (float)v;
+        }
+        return DAUB_OK;
+    case DAUB_FILE_U8:
+        for (uint64_t i = 0; i < t->size; i++)
+            out[i] = (float)p[i];
+        return DAUB_OK;
+    case DAUB_FILE_OTHER:
+        break;
+    }
+    return daub_fail(DAUB_ERROR_BAD_FILE,
+                     "%s: %s is of a dtype that is not read (F32, F16, BF16, F64, I64, I32 and U8 are)", st->path,
+                     t->name);
+}
+
+void daub_safetensors_release(const struct daub_safetensors *st, const struct daub_st_tensor *t)
+{
+    if (st->map)
+        daub_file_map_release(st->map, (size_t)(st->data_offset + t->offset), (size_t)t->size);
+}

@@ -1,0 +1,223 @@
+// weights.c - packs a component's weights into few device buffers, each once for every way it is wanted.
+//
+// A Stable Diffusion U-Net has 686 weights from 640 bytes (a bias) to 59 MB (a 3x3 convolution of 2560 channels). Small
+// ones share buffers; a large one gets its own, so that at most half of the last shared buffer is ever left over.
+#include "runtime/io/weights.h"
+#include "runtime/base/thread.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    ALIGN = 256,               // of a weight in a buffer: the most that Vulkan lets an implementation ask for
+    FIRST_BUFFER = 1 << 20,    // bytes of the first shared buffer; each next one is twice as large
+    LARGEST_BUFFER = 32 << 20, // bytes of a shared buffer
+};
+
+struct entry {          // a weight, packed
+    struct entry *next; // of the same bucket
+    const char *name;
+    struct daub_pack pack;
+    struct daub_range range;
+};
+
+struct block {
+    struct block *next;
+    struct daub_buffer *buffer;
+    uint64_t used;
+};
+
+enum { N_BUCKETS = 1024 };
+
+struct daub_weights {
+    daub_device *dev;
+    struct daub_checkpoint *ckpt;
+    enum daub_component component;
+    const struct daub_host *host;
+    struct daub_arena *arena; // entries, blocks, names
+    daub_mutex lock;
+    bool has_lock;
+    struct entry *buckets[N_BUCKETS];
+    struct block *blocks; // all buffers, to free them
+    struct block *shared; // the one that small weights go to now
+    uint64_t next_shared_size, size;
+};
+
+static uint32_t bucket_of(const char *name)
+{
+    uint32_t h = 2166136261u; // FNV-1a
+    for (; *name; name++)
+        h = (h ^ (unsigned char)*name) * 16777619u;
+    return (h ^ h >> 16) % N_BUCKETS;
+}
+
+static bool same_channels(const struct daub_channels *a, const struct daub_channels *b)
+{
+    return a->c[0] == b->c[0] && a->c[1] == b->c[1] && a->heads == b->heads;
+}
+
+static bool same_pack(const struct daub_pack *a, const struct daub_pack *b)
+{
+    return a->kind == b->kind && a->dtype == b->dtype && a->kernel_h == b->kernel_h && a->kernel_w == b->kernel_w &&
+           a->geglu == b->geglu && same_channels(&a->in, &b->in) && same_channels(&a->out, &b->out);
+}
+
+static struct entry *find_entry(const struct daub_weights *w, const char *name, const struct daub_pack *pack)
+{
+    for (struct entry *e = w->buckets[bucket_of(name)]; e; e = e->next)
+        if (strcmp(e->name, name) == 0 && same_pack(&e->pack, pack))
+            return e;
+    return NULL;
+}
+
+static daub_status add_block(struct daub_weights *w, uint64_t size, struct block **out)
+{
+    struct block *block = daub_arena_alloc(w->arena, sizeof(*block));
+    if (!block)
+        return daub_no_memory("the list of weight buffers");
+    const char *name = daub_arena_printf(w->arena, "%s weights", daub_component_name(w->component));
+    TRY(daub_buffer_create(w->dev, DAUB_MEMORY_DEVICE, size, name ? name : "weights", &block->buffer));
+    block->next = w->blocks;
+    w->blocks = block;
+    w->size += size;
+    *out = block;
+    return DAUB_OK;
+}
+
+static daub_status reserve(struct daub_weights *w, uint64_t size, struct daub_range *out)
+{
+    struct block *block = w->shared;
+    if (size > LARGEST_BUFFER / 4) {
+        TRY(add_block(w, size, &block));
+    } else if (!block || block->used + size > daub_buffer_size(block->buffer)) {
+        while (w->next_shared_size < size)
+            w->next_shared_size *= 2;
+        TRY(add_block(w, w->next_shared_size, &block));
+        w->shared = block;
+        if (w->next_shared_size < LARGEST_BUFFER)
+            w->next_shared_size *= 2;
+    }
+    *out = (struct daub_range) { .buf = block->buffer, .offset = block->used, .size = size };
+    block->used += (size + ALIGN - 1) / ALIGN * ALIGN;
+    return DAUB_OK;
+}
+
+static daub_status pack_into(struct daub_weights *w, const struct daub_pack *pack, const struct daub_view *view,
+                             struct daub_range range)
+{
+    uint8_t *mapped = daub_device_caps(w->dev)->uma ? daub_buffer_map(range.buf) : NULL;
+    if (mapped) {
+        daub_pack_weight(pack, view, mapped + range.offset);
+        return DAUB_OK;
+    }
+    void *packed = daub_alloc(w->host, (size_t)range.size);
+    if (!packed)
+        return daub_no_memory("a weight on its way to the device");
+    daub_pack_weight(pack, view, packed);
+    const daub_status status = daub_upload(w->dev, range, packed);
+    daub_free(w->host, packed);
+    return status;
+}
+
+// The weight's view, with the dimensions that the network gives it. Files may differ in trailing ones: a matrix is
+// stored as a 1x1 convolution in some, and the other way round.
+static daub_status find_view(struct daub_weights *w, const struct daub_tensor *weight, struct daub_view *view)
+{
+    const char *const path = daub_checkpoint_path(w->ckpt);
+    if (!daub_checkpoint_find(w->ckpt, w->component, weight->name, view))
+        return daub_fail(DAUB_ERROR_BAD_FILE, "%s: %s: %s is missing", path, daub_component_name(w->component),
+                         weight->name);
+    bool same = true;
+    for (uint32_t i = 0; i < 4; i++) {
+        const uint64_t have = i < view->n_dims ? view->dims[i] : 1, want = i < weight->n_dims ? weight->dims[i] : 1;
+        same = same && have == want;
+    }
+    if (!same)
+        return daub_fail(DAUB_ERROR_BAD_FILE, "%s: %s: %s has the wrong shape", path, daub_component_name(w->component),
+                         weight->name);
+    if (view->dtype == DAUB_FILE_OTHER)
+        return daub_fail(DAUB_ERROR_UNSUPPORTED, "%s: %s: %s is of a dtype that is not read", path,
+                         daub_component_name(w->component), weight->name);
+    view->n_dims = weight->n_dims;
+    for (uint32_t i = 0; i < weight->n_dims; i++)
+        view->dims[i] = weight->dims[i];
+    return DAUB_OK;
+}
+
+static daub_status bind_locked(struct daub_weights *w, struct daub_tensor *weight)
+{
+    struct entry *e = find_entry(w, weight->name, &weight->pack);
+    if (!e) {
+        struct daub_view view;
+        TRY(find_view(w, weight, &view));
+        e = daub_arena_alloc(w->arena, sizeof(*e));
+        if (!e || !(e->name = daub_arena_strdup(w->arena, weight->name)))
+            return daub_no_memory("the list of weights");
+        e->pack = weight->pack;
+        TRY(reserve(w, daub_pack_size(&weight->pack, weight->dims, weight->n_dims), &e->range));
+        TRY(pack_into(w, &weight->pack, &view, e->range));
+        daub_checkpoint_release(w->ckpt, w->component, weight->name);
+        struct entry **bucket = &w->buckets[bucket_of(weight->name)];
+        e->next = *bucket;
+        *bucket = e;
+    }
+    weight->data = &e->range;
+    return DAUB_OK;
+}
+
+daub_status daub_weights_create(daub_device *dev, struct daub_checkpoint *ckpt, enum daub_component c,
+                                struct daub_weights **out)
+{
+    daub_status status;
+    const struct daub_host *host = daub_device_host(dev);
+    struct daub_weights *w = daub_alloc(host, sizeof(*w));
+    if (!w)
+        return daub_no_memory("weights");
+    w->dev = dev;
+    w->ckpt = ckpt;
+    w->component = c;
+    w->host = host;
+    w->next_shared_size = FIRST_BUFFER;
+    w->arena = daub_arena_create(host);
+    if (!w->arena) {
+        status = daub_no_memory("weights");
+        goto fail;
+    }
+    TRY_OR_FAIL(daub_mutex_init(&w->lock));
+    w->has_lock = true;
+    *out = w;
+    return DAUB_OK;
+
+fail:
+    daub_weights_destroy(&w);
+    return status;
+}
+
+void daub_weights_destroy(struct daub_weights **weights)
+{
+    struct daub_weights *w = *weights;
+    if (!w)
+        return;
+    for (struct block *block = w->blocks; block; block = block->next)
+        daub_buffer_destroy(w->dev, &block->buffer);
+    if (w->has_lock)
+        daub_mutex_destroy(&w->lock);
+    daub_arena_destroy(&w->arena);
+    daub_free(w->host, w);
+    *weights = NULL;
+}
+
+daub_status daub_weights_bind(void *weights, struct daub_tensor *weight)
+{
+    struct daub_weights *w = weights;
+    assert(weight->pack.kind != DAUB_PACK_NONE && "an op left its weight's packing unset");
+    daub_mutex_lock(&w->lock);
+    const daub_status status = bind_locked(w, weight);
+    daub_mutex_unlock(&w->lock);
+    return status;
+}
+
+uint64_t daub_weights_size(const struct daub_weights *weights)
+{
+    return weights->size;
+}
