@@ -1,4 +1,5 @@
-// clip_text.c - CLIPTextModel of transformers: a causal pre-LayerNorm transformer. Names in quotes are the checkpoint's own.
+// clip_text.c - CLIPTextModel of transformers: a causal pre-LayerNorm transformer. Names in quotes are the checkpoint's
+// own.
 #include "models/clip_text.h"
 
 #include "models/nn/nn.h"

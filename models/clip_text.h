@@ -21,8 +21,8 @@ struct daub_clip_outputs {
     struct daub_tensor *last;                             // hidden[stop_at] through final_layer_norm
 };
 
-// ids U32 [N,1,1,tokens] -> hidden states [N,1,tokens,hidden_size]. Runs layers 0..stop_at-1 (num_hidden_layers for all; one less is
-// A1111's clip skip 2) and the final norm after them.
+// ids U32 [N,1,1,tokens] -> hidden states [N,1,tokens,hidden_size]. Runs layers 0..stop_at-1 (num_hidden_layers for
+// all; one less is A1111's clip skip 2) and the final norm after them.
 void daub_clip_text_build(struct daub_net *net, const struct daub_clip_config *cfg, struct daub_tensor *ids,
                           uint32_t stop_at, struct daub_clip_outputs *out);
 

@@ -3,8 +3,8 @@
 #define DAUB_MODELS_CONFIG_H
 #include "runtime/base/json.h"
 
-// A key whose only supported value is `only`, written as in JSON without quotes ("silu", "false", "1"), or `also`. A key that is
-// absent or null has that value too; `only` NULL: the key must be absent or null.
+// A key whose only supported value is `only`, written as in JSON without quotes ("silu", "false", "1"), or `also`. A
+// key that is absent or null has that value too; `only` NULL: the key must be absent or null.
 struct daub_config_rule {
     const char *key, *only, *also;
 };
@@ -17,7 +17,8 @@ daub_status daub_config_class(const struct daub_json *json, const char *const *n
 // The key is there and null: for keys whose default is something else.
 bool daub_config_is_null(const struct daub_json *json, const char *key);
 
-// A number or a list of n_levels numbers (a number stands for all levels). Leaves `out` alone when the key is absent or null.
+// A number or a list of n_levels numbers (a number stands for all levels). Leaves `out` alone when the key is absent or
+// null.
 daub_status daub_config_levels(const struct daub_json *json, const char *key, uint32_t min, uint32_t max,
                                uint32_t n_levels, uint32_t *out);
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-// ---- defaults ---------------------------------------------------------------------------------------------------------
+// ---- defaults -------------------------------------------------------------------------------------------------------
 
 daub_status daub_model_sampler_config(const struct daub_model_desc *desc, const struct daub_sampler_desc *sampler,
                                       struct daub_arena *arena, struct daub_sampler_config *out)
@@ -65,7 +65,7 @@ static daub_status apply_defaults(const struct daub_json *json, struct daub_aren
     return DAUB_OK;
 }
 
-// ---- tensors ----------------------------------------------------------------------------------------------------------
+// ---- tensors --------------------------------------------------------------------------------------------------------
 
 static struct daub_tensor *input(struct daub_net *net, const char *name, enum daub_dtype dtype, uint32_t size,
                                  uint32_t channels)
@@ -125,7 +125,7 @@ static daub_status check_component(struct daub_checkpoint *ckpt, enum daub_compo
     return status;
 }
 
-// ---- families ---------------------------------------------------------------------------------------------------------
+// ---- families -------------------------------------------------------------------------------------------------------
 
 static daub_status unknown(const struct daub_checkpoint *ckpt)
 {

@@ -1,4 +1,5 @@
-// family.h - what a model family tells the engine. No other file tests for a family: where two differ, the difference is a field here.
+// family.h - what a model family tells the engine. No other file tests for a family: where two differ, the difference
+// is a field here.
 #ifndef DAUB_MODELS_FAMILY_H
 #define DAUB_MODELS_FAMILY_H
 #include "models/clip_text.h"
@@ -15,17 +16,17 @@ struct daub_model_desc {
     struct daub_unet_config unet;
     struct daub_vae_config vae;
     struct daub_clip_config text;
-    uint32_t text_layers;     // layers that run with clip skip 1 (num_hidden_layers, or one less where the family says so)
-    bool pad_with_zero;       // the tokenizer pads with id 0 ("!"), not with the end token
+    uint32_t text_layers; // layers that run with clip skip 1
+    bool pad_with_zero;   // the tokenizer pads with id 0 ("!"), not with the end token
 
     // scheduler_config.json as it applies to this model; a user's other sampler keeps its noise schedule
     struct daub_sampler_config sampler;
     const struct daub_json *scheduler_json; // NULL for single files: `sampler` is the family's own
 
-    uint32_t width, height;   // default picture
+    uint32_t width, height; // default picture
     uint32_t size_multiple;
     uint32_t n_steps;
-    float guidance_scale;     // 1: no guidance (unconditional)
+    float guidance_scale; // 1: no guidance (unconditional)
 };
 
 struct daub_family {
@@ -38,12 +39,12 @@ struct daub_family {
 
 extern const struct daub_family *const daub_families[]; // NULL-terminated, most specific first
 
-// Detects, configures, applies daub.json, sets the LDM layout and checks every component's tensors (all missing, unused, misshapen
-// at once). Errors: BAD_FILE, UNSUPPORTED ("X looks like SDXL, which this version cannot run").
+// Detects, configures, applies daub.json, sets the LDM layout and checks every component's tensors (all missing,
+// unused, misshapen at once). Errors: BAD_FILE, UNSUPPORTED ("X looks like SDXL, which this version cannot run").
 daub_status daub_model_describe(struct daub_checkpoint *ckpt, struct daub_arena *arena, struct daub_model_desc *out);
 
-// What a user's other sampler works with on this model: the model's noise schedule and prediction type, the rest from the file as
-// diffusers' from_config does, or that sampler's own.
+// What a user's other sampler works with on this model: the model's noise schedule and prediction type, the rest from
+// the file as diffusers' from_config does, or that sampler's own.
 daub_status daub_model_sampler_config(const struct daub_model_desc *desc, const struct daub_sampler_desc *sampler,
                                       struct daub_arena *arena, struct daub_sampler_config *out);
 

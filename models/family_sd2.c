@@ -1,5 +1,5 @@
-// family_sd2.c - Stable Diffusion 2.x: OpenCLIP ViT-H's text encoder without its last layer, heads 64 wide, epsilon at 512 pixels and
-// v at 768.
+// family_sd2.c - Stable Diffusion 2.x: OpenCLIP ViT-H's text encoder without its last layer, heads 64 wide, epsilon at
+// 512 pixels and v at 768.
 #include "models/family_sd.h"
 
 #include <stdio.h>

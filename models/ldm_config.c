@@ -1,7 +1,8 @@
 // ldm_config.c - configs from names and shapes of a single file.
 //
-// model.diffusion_model.input_blocks counts conv_in, then per level its layers and, but for the last, a downsampler (".op"). What the
-// weights cannot say is as in every released model of the layout: 32 norm groups, epsilon 1e-5, text heads 64 wide.
+// model.diffusion_model.input_blocks counts conv_in, then per level its layers and, but for the last, a downsampler
+// (".op"). What the weights cannot say is as in every released model of the layout: 32 norm groups, epsilon 1e-5, text
+// heads 64 wide.
 #include "models/ldm_config.h"
 
 #include <stdio.h>

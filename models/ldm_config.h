@@ -1,4 +1,5 @@
-// ldm_config.h - the configs of a single file in the original LDM layout, which has none: read off its tensors' names and shapes.
+// ldm_config.h - the configs of a single file in the original LDM layout, which has none: read off its tensors' names
+// and shapes.
 #ifndef DAUB_MODELS_LDM_CONFIG_H
 #define DAUB_MODELS_LDM_CONFIG_H
 #include "models/clip_text.h"

@@ -1,7 +1,7 @@
 // unet.c - the denoisers: diffusers' UNet2DConditionModel (Stable Diffusion) and UNet2DModel (unconditional).
 //
-// Names in quotes are the checkpoint's own (diffusers layout), so this file can be read beside config.json and a list of
-// tensor names.
+// Names in quotes are the checkpoint's own (diffusers layout), so this file can be read beside config.json and a list
+// of tensor names.
 #include "models/unet.h"
 
 #include "models/nn/nn.h"
@@ -45,8 +45,8 @@ static struct daub_tensor *attention(struct daub_net *net, const struct unet *un
     return nn_transformer_2d(net, name, x, unet->text, transformer);
 }
 
-// DownBlock2D, CrossAttnDownBlock2D, AttnDownBlock2D: [N,H,W,C] -> [N,H/2,W/2,ch], the last one without halving. Every layer's
-// result is a skip.
+// DownBlock2D, CrossAttnDownBlock2D, AttnDownBlock2D: [N,H,W,C] -> [N,H/2,W/2,ch], the last one without halving. Every
+// layer's result is a skip.
 static struct daub_tensor *down_block(struct daub_net *net, struct unet *unet, uint32_t level, struct daub_tensor *x)
 {
     const struct daub_unet_config *cfg = unet->cfg;
@@ -84,7 +84,8 @@ static struct daub_tensor *mid_block(struct daub_net *net, const struct unet *un
     return x;
 }
 
-// UpBlock2D, CrossAttnUpBlock2D, AttnUpBlock2D: [N,H,W,C] -> [N,2H,2W,ch], the last one without doubling. Each layer takes a skip.
+// UpBlock2D, CrossAttnUpBlock2D, AttnUpBlock2D: [N,H,W,C] -> [N,2H,2W,ch], the last one without doubling. Each layer
+// takes a skip.
 static struct daub_tensor *up_block(struct daub_net *net, struct unet *unet, uint32_t i, struct daub_tensor *x)
 {
     const struct daub_unet_config *cfg = unet->cfg;

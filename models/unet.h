@@ -16,8 +16,8 @@ struct daub_unet_config { // names as in config.json
     bool up_attention[DAUB_UNET_MAX_LEVELS];   // as up_block_types counts: 0 is the deepest
     bool mid_block, mid_attention;
     uint32_t transformer_layers_per_block[DAUB_UNET_MAX_LEVELS];
-    // The number of heads on each level. SD 1.x's config calls it attention_head_dim (8) although it counts heads; in UNet2DModel the same
-    // field is a head's size and null means one head.
+    // The number of heads on each level. SD 1.x's config calls it attention_head_dim (8) although it counts heads; in
+    // UNet2DModel the same field is a head's size and null means one head.
     uint32_t num_heads[DAUB_UNET_MAX_LEVELS];
     uint32_t cross_attention_dim;
     bool use_linear_projection;
@@ -33,11 +33,12 @@ struct daub_unet_config { // names as in config.json
 // Errors: UNSUPPORTED naming an unknown class, block type or option and the file.
 daub_status daub_unet_config_parse(const struct daub_json *json, struct daub_unet_config *out);
 
-// Sinusoidal features of a time step, block_out_channels[0] of them: what diffusers calls time_proj. Ho et al. 2020, from Vaswani et al. 2017.
+// Sinusoidal features of a time step, block_out_channels[0] of them: what diffusers calls time_proj. Ho et al. 2020,
+// from Vaswani et al. 2017.
 void daub_unet_time_features(const struct daub_unet_config *cfg, double timestep, float *out);
 
-// x [N,H,W,in_channels], time [rows,1,1,block_out_channels[0]] (daub_unet_time_features, one row a model call; stage TIME),
-// text [N,1,tokens,cross_attention_dim] or NULL -> fp32 [N,H,W,out_channels].
+// x [N,H,W,in_channels], time [rows,1,1,block_out_channels[0]] (daub_unet_time_features, one row a model call; stage
+// TIME), text [N,1,tokens,cross_attention_dim] or NULL -> fp32 [N,H,W,out_channels].
 struct daub_tensor *daub_unet_build(struct daub_net *net, const struct daub_unet_config *cfg, struct daub_tensor *x,
                                     struct daub_tensor *time, struct daub_tensor *text);
 

@@ -18,11 +18,12 @@ struct daub_vae_config { // names as in config.json
 
 daub_status daub_vae_config_parse(const struct daub_json *json, struct daub_vae_config *out);
 
-// latents [N,h,w,latent_channels] (already divided by scaling_factor) -> fp32 picture [N, h << (n_levels-1), w << .., out_channels],
-// about -1..1.
+// latents [N,h,w,latent_channels] (already divided by scaling_factor) -> fp32 picture, about -1..1:
+// [N, h << (n_levels-1), w << (n_levels-1), out_channels].
 struct daub_tensor *daub_vae_decode_build(struct daub_net *net, const struct daub_vae_config *cfg,
                                           struct daub_tensor *latents);
-// picture [N,H,W,in_channels] in -1..1 -> fp32 moments [N,h,w,2 * latent_channels]: mean, then log variance (not clamped).
+// picture [N,H,W,in_channels] in -1..1 -> fp32 moments [N,h,w,2 * latent_channels]: mean, then log variance (not
+// clamped).
 struct daub_tensor *daub_vae_encode_build(struct daub_net *net, const struct daub_vae_config *cfg,
                                           struct daub_tensor *image);
 

@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-// sin(t w_i) and cos(t w_i) with w_i = 10000^(-i / (dim / 2 - shift)), Vaswani et al. 2017, section 3.5. In fp32 step by step as the
-// reference does it: at t = 999 one rounding of w_0's neighbours moves the angle by 3e-5.
+// sin(t w_i) and cos(t w_i) with w_i = 10000^(-i / (dim / 2 - shift)), Vaswani et al. 2017, section 3.5. In fp32 step
+// by step as the reference does it: at t = 999 one rounding of w_0's neighbours moves the angle by 3e-5.
 void daub_nn_timestep_features(double timestep, uint32_t dim, bool flip_sin_to_cos, double freq_shift, float *out)
 {
     const uint32_t half = dim / 2;

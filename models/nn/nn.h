@@ -1,5 +1,5 @@
-// nn.h - modules with weights, named as diffusers and transformers name theirs. A module's name is pushed on the net's scope, so its
-// weights are found as "<scope>.<name>.weight"; its output is a point of that name (see daub_point).
+// nn.h - modules with weights, named as diffusers and transformers name theirs. A module's name is pushed on the net's
+// scope, so its weights are found as "<scope>.<name>.weight"; its output is a point of that name (see daub_point).
 #ifndef DAUB_MODELS_NN_NN_H
 #define DAUB_MODELS_NN_NN_H
 #include "runtime/op/op.h"
@@ -23,7 +23,7 @@
 #define nn_transformer_2d daub_nn_transformer_2d
 #define nn_upsample_2d daub_nn_upsample_2d
 
-// ---- layers.c --------------------------------------------------------------------------------------------------------
+// ---- layers.c -------------------------------------------------------------------------------------------------------
 
 // "resnets.0": a module's name made from parts; lives as long as the net.
 const char *nn_name(struct daub_net *net, const char *fmt, ...) DAUB_PRINTF(2, 3);
@@ -54,31 +54,32 @@ struct daub_tensor *nn_group_norm(struct daub_net *net, const char *name, struct
 struct daub_tensor *nn_layer_norm(struct daub_net *net, const char *name, struct daub_tensor *x, float eps);
 struct daub_tensor *nn_silu(struct daub_net *net, struct daub_tensor *x);
 
-// ---- resnet.c --------------------------------------------------------------------------------------------------------
+// ---- resnet.c -------------------------------------------------------------------------------------------------------
 
 // ResnetBlock2D: [N,H,W,C] (or a pair) -> [N,H,W,out]. temb: silu(time embedding), [rows,1,1,D]; NULL in the VAE.
 struct daub_tensor *nn_resnet(struct daub_net *net, const char *name, struct daub_tensor *x, struct daub_tensor *temb,
                               uint32_t out, struct nn_norm norm);
-// Downsample2D: a 3x3 convolution of stride 2. padding 1: [N,ceil(H/2),ceil(W/2),C]; 0: one row below and one column to the right are
-// added instead, [N,floor(H/2),floor(W/2),C].
+// Downsample2D: a 3x3 convolution of stride 2. padding 1: [N,ceil(H/2),ceil(W/2),C]; 0: one row below and one column to
+// the right are added instead, [N,floor(H/2),floor(W/2),C].
 struct daub_tensor *nn_downsample_2d(struct daub_net *net, const char *name, struct daub_tensor *x, uint32_t padding);
 // Upsample2D: nearest to out_h x out_w (between 2H-1 and 2H, 2W-1 and 2W), then a 3x3 convolution.
 struct daub_tensor *nn_upsample_2d(struct daub_net *net, const char *name, struct daub_tensor *x, uint32_t out_h,
                                    uint32_t out_w);
 
-// ---- attention.c -----------------------------------------------------------------------------------------------------
+// ---- attention.c ----------------------------------------------------------------------------------------------------
 
-// Attention of a transformer block: x [N,H,W,C] attends to `context` [N,1,tokens,D], or to itself (NULL). to_q, to_k and to_v have no
-// bias, to_out has one. Without the residual.
+// Attention of a transformer block: x [N,H,W,C] attends to `context` [N,1,tokens,D], or to itself (NULL). to_q, to_k
+// and to_v have no bias, to_out has one. Without the residual.
 struct daub_tensor *nn_attention(struct daub_net *net, const char *name, struct daub_tensor *x,
                                  struct daub_tensor *context, uint32_t n_heads);
-// Attention between pixels, as UNet2DModel and the VAE have it: GroupNorm, biases everywhere, residual. [N,H,W,C] -> the same.
+// Attention between pixels, as UNet2DModel and the VAE have it: GroupNorm, biases everywhere, residual. [N,H,W,C] ->
+// the same.
 struct daub_tensor *nn_attention_2d(struct daub_net *net, const char *name, struct daub_tensor *x, uint32_t n_heads,
                                     struct nn_norm norm);
 // CLIPAttention: causal, biases everywhere, without the residual. [N,1,tokens,C] -> the same.
 struct daub_tensor *nn_clip_attention(struct daub_net *net, const char *name, struct daub_tensor *x, uint32_t n_heads);
 
-// ---- transformer.c ---------------------------------------------------------------------------------------------------
+// ---- transformer.c --------------------------------------------------------------------------------------------------
 
 struct nn_transformer {
     uint32_t n_heads, depth, norm_groups;
@@ -88,7 +89,7 @@ struct nn_transformer {
 struct daub_tensor *nn_transformer_2d(struct daub_net *net, const char *name, struct daub_tensor *x,
                                       struct daub_tensor *text, struct nn_transformer attrs);
 
-// ---- embedding.c -----------------------------------------------------------------------------------------------------
+// ---- embedding.c ----------------------------------------------------------------------------------------------------
 
 // Timesteps: `dim` sinusoids of a time step; cosines come first when flipped. On the host.
 void nn_timestep_features(double timestep, uint32_t dim, bool flip_sin_to_cos, double freq_shift, float *out);

@@ -16,8 +16,8 @@ void build_require_shape(const struct daub_tensor *t, uint32_t n, uint32_t h, ui
 // Finishes the net, fails with its sentence.
 void build_finish(struct daub_net *net);
 
-// Every weight is in the file with its shape, and, unless a prefix is given, every tensor of the file is a weight. With a prefix only the
-// file's tensors of that beginning must be weights.
+// Every weight is in the file with its shape, and, unless a prefix is given, every tensor of the file is a weight. With
+// a prefix only the file's tensors of that beginning must be weights.
 void build_check_weights(const struct daub_net *net, const char *safetensors, const char *prefix);
 // Every tensor block.NAME of a golden, NAME beginning with `prefix`, is a point of as many values.
 void build_check_points(const struct daub_net *net, const char *golden, const char *const *prefixes, uint32_t n,

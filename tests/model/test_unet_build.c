@@ -1,4 +1,5 @@
-// test_unet_build.c - the U-Nets as graphs: names, shapes, points and stages, and what a config may not ask for. No device.
+// test_unet_build.c - the U-Nets as graphs: names, shapes, points and stages, and what a config may not ask for. No
+// device.
 #include "models/unet.h"
 #include "tests/model/harness_build.h"
 
@@ -108,7 +109,8 @@ static void test_shapes(void)
     build_require_shape(daub_net_find_point(net, "time_embedding"), 3, 1, 1, 44);
     daub_net_destroy(&net);
 
-    // A list of one number counts for every level, and an absent attention_head_dim of UNet2DModel is 8 channels a head.
+    // A list of one number counts for every level, and an absent attention_head_dim of UNet2DModel is 8 channels a
+    // head.
     const struct daub_unet_config plain = parse_text(
         "{\"_class_name\":\"UNet2DModel\",\"block_out_channels\":[32,64],\"layers_per_block\":1,\"norm_num_groups\":8,"
         "\"down_block_types\":[\"DownBlock2D\",\"AttnDownBlock2D\"],\"attn_norm_num_groups\":16,"
@@ -166,7 +168,8 @@ static void test_refusals(void)
 #undef SMALL
 }
 
-// t = 0: all sines 0, all cosines 1; else the first pair turns at one radian a step. freq_shift 1 brings the last to 1e-4.
+// t = 0: all sines 0, all cosines 1; else the first pair turns at one radian a step. freq_shift 1 brings the last to
+// 1e-4.
 static void test_time_features(void)
 {
     struct daub_unet_config cfg = { .block_out_channels = { 8 }, .flip_sin_to_cos = true };

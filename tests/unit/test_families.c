@@ -8,7 +8,7 @@
 
 #define TINY "tests/golden/checkpoints/tiny-sd15"
 
-// ---- single files: configs from shapes -------------------------------------------------------------------------------
+// ---- single files: configs from shapes ------------------------------------------------------------------------------
 
 enum { MAX_TENSORS = 512 };
 
@@ -36,7 +36,8 @@ static void DAUB_PRINTF(5, 6) add(struct single *s, uint32_t n_dims, uint64_t a,
 #define UNET "model.diffusion_model."
 #define VAE "first_stage_model."
 
-// Input blocks of four levels of two layers: conv_in, 1 2 (3 op) 4 5 (6 op) 7 8 (9 op) 10 11; output blocks three a level.
+// Input blocks of four levels of two layers: conv_in, 1 2 (3 op) 4 5 (6 op) 7 8 (9 op) 10 11; output blocks three a
+// level.
 static void add_unet(struct single *s, const uint64_t *widths, uint64_t context, bool linear, uint64_t in)
 {
     add(s, 4, widths[0], in, UNET "input_blocks.0.0.weight");
@@ -151,7 +152,7 @@ static void test_shapes(const char *dir)
     daub_safetensors_close(&st);
 }
 
-// ---- whole checkpoints -----------------------------------------------------------------------------------------------
+// ---- whole checkpoints ----------------------------------------------------------------------------------------------
 
 static const char *source_path(const char *path)
 {
