@@ -121,8 +121,6 @@ static daub_status check(const struct daub_sampler_config *c)
     if (in_noise && !c->final_sigma_min)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "DPM-Solver without ++ cannot end at noise level 0: it needs "
                                                  "final_sigmas_type \"sigma_min\"");
-    if (c->algorithm_type == DAUB_ALGORITHM_SDE_DPMSOLVER && c->solver_order == 3)
-        return daub_fail(DAUB_ERROR_UNSUPPORTED, "algorithm_type sde-dpmsolver has no order 3, only 1 and 2");
     return DAUB_OK;
 }
 
@@ -173,6 +171,8 @@ static daub_status dpmpp_2m(struct daub_sampling *s)
 
         double on_m[MOST_ORDER];
         const uint32_t order = order_of(c, &l, i);
+        if (order == 3 && c->algorithm_type == DAUB_ALGORITHM_SDE_DPMSOLVER)
+            return daub_fail(DAUB_ERROR_UNSUPPORTED, "algorithm_type sde-dpmsolver has no order 3, only 1 and 2");
         const struct step_weights w = weights(c->algorithm_type, midpoint, order, at[0], to);
         on_predictions(&w, order, at, to, on_m);
         TRY(LINCOMB(s, x, { w.keep, x }, { on_m[0], m[0] }, { on_m[1], m[1] }, { on_m[2], m[2] },
