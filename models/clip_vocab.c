@@ -121,8 +121,8 @@ static uint32_t byte_of_index(uint32_t i)
     return runs[run].first + i;
 }
 
-// The next line of merges that has a rule: both halves, the line's number. false: there is none left, or it has not two
-// halves (then *left is NULL too but *at is not at the end).
+// The next line of merges that has a rule: both halves and the line's number. false: there is none left, or the line
+// is not two words (then *at stays before it).
 static bool next_merge(const char *text, size_t size, size_t *at, uint32_t *line, const char **left, size_t *left_size,
                        const char **right, size_t *right_size)
 {
