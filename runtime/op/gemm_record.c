@@ -100,21 +100,21 @@ bool daub_gemm_can_bind(const struct daub_caps *caps, const struct daub_node *no
 // ---- bindings --------------------------------------------------------------------------------------------------------
 
 // An absent tensor's binding still has the kind that the kernel declares.
-static struct daub_binding absent(const struct problem *p, bool texel)
+static struct daub_binding absent(const struct problem *p)
 {
     const bool f16 = p->source[0]->dtype == DAUB_F16;
     return (struct daub_binding) {
         .access = DAUB_READ,
-        .kind = !texel ? DAUB_BIND_STORAGE
-                : f16  ? DAUB_BIND_TEXEL_UINT4
-                       : DAUB_BIND_TEXEL_FLOAT4,
+        .kind = !p->texel ? DAUB_BIND_STORAGE
+                : f16     ? DAUB_BIND_TEXEL_UINT4
+                          : DAUB_BIND_TEXEL_FLOAT4,
     };
 }
 
 static struct daub_binding bind_rows(struct daub_recording *rec, const struct problem *p, const struct daub_tensor *t,
                                      struct span span, uint32_t *first)
 {
-    return t ? daub_bind_rows(rec, t, span.first, span.n, DAUB_READ, p->texel, first) : absent(p, p->texel);
+    return t ? daub_bind_rows(rec, t, span.first, span.n, DAUB_READ, p->texel, first) : absent(p);
 }
 
 static struct daub_binding bind_panels(struct daub_recording *rec, const struct problem *p, uint32_t panel, uint32_t n,
@@ -203,9 +203,9 @@ static daub_status record_piece(struct daub_recording *rec, const struct problem
     dispatch.bind[GEMM_ROWS] = bind_rows(rec, p, channel_rows, all_rows, &first_rows);
     dispatch.bind[GEMM_COUNTER] = daub_bind(rec, node->in[DAUB_GEMM_IN_COUNTER], DAUB_READ, false);
     dispatch.bind[GEMM_RESIDUAL] = bind_rows(rec, p, p->residual, rows, &params->first_residual);
-    dispatch.bind[GEMM_OUT] = dispatch.bind[GEMM_OUT_F32] = absent(p, false);
-    dispatch.bind[wide ? GEMM_OUT_F32 : GEMM_OUT] = daub_bind_rows(rec, p->out, rows.first, rows.n, DAUB_WRITE, false,
-                                                                   &params->first_out);
+    // One of the two is written; the other's binding must not name a buffer that other dispatches use.
+    dispatch.bind[GEMM_OUT] = dispatch.bind[GEMM_OUT_F32] = daub_bind_rows(rec, p->out, rows.first, rows.n, DAUB_WRITE,
+                                                                           false, &params->first_out);
     return daub_dispatch_node(rec, &dispatch);
 }
 
