@@ -2,7 +2,6 @@
 // DAUB_ORACLE set all of goldens/tokens), and its own promises: windows, offsets, special tokens, refusals.
 #include "models/clip_tokenizer.h"
 #include "runtime/base/file.h"
-#include "runtime/base/json.h"
 #include "test.h"
 
 #include <cjson/cJSON.h>
@@ -38,20 +37,25 @@ static void check_ids(const struct daub_tokenizer *tok, const char *text, size_t
     daub_free(NULL, ends);
 }
 
-// Every case of a golden file, which must have at least `least`.
+// Every case of a golden file, which must have at least `least`. Plain cJSON: a text of the oracle holds a zero byte, which
+// the library's own reader refuses.
 static void check_file(const struct daub_tokenizer *tok, const char *path, uint32_t least)
 {
-    struct daub_json json;
-    REQUIRE_OK(daub_json_load(NULL, path, &json));
+    char *text;
+    size_t size;
+    REQUIRE_OK(daub_file_read(NULL, path, 1 << 20, &text, &size));
+    cJSON *json = cJSON_ParseWithLength(text, size);
+    REQUIRE(json);
     uint32_t cases = 0;
-    for (const cJSON *c = json.root->child; c; c = c->next, cases++) {
-        char text[MAX_BYTES];
-        const size_t size = from_hex(cJSON_GetObjectItem(c, "utf8_hex")->valuestring, text);
-        check_ids(tok, text, size, cJSON_GetObjectItem(c, "ids"));
+    for (const cJSON *c = json->child; c; c = c->next, cases++) {
+        char bytes[MAX_BYTES];
+        const size_t n = from_hex(cJSON_GetObjectItem(c, "utf8_hex")->valuestring, bytes);
+        check_ids(tok, bytes, n, cJSON_GetObjectItem(c, "ids"));
     }
     REQUIRE(cases >= least);
     printf("%s: %u texts\n", path, cases);
-    daub_json_free(&json);
+    cJSON_Delete(json);
+    daub_free(NULL, text);
 }
 
 static void check_oracle(const struct daub_tokenizer *builtin)

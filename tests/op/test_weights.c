@@ -1,0 +1,192 @@
+// test_weights.c - packed weights on a device: each packing once, whoever asks and from whichever thread; the bytes that the
+// host packs; small weights in few buffers; refusals by name.
+#include "runtime/base/file.h"
+#include "runtime/base/thread.h"
+#include "runtime/io/weights.h"
+#include "tests/test.h"
+
+#include <unistd.h>
+
+enum { N_WEIGHTS = 40, ROWS = 70, COLUMNS = 24, N_THREADS = 4, LARGE = 3000 };
+
+static char root[] = "/tmp/daub-weights-XXXXXX";
+static char names[N_WEIGHTS][32];
+static const uint32_t dims[] = { ROWS, COLUMNS }, large_dims[] = { LARGE, LARGE };
+
+static char *in_root(const char *name)
+{
+    char *path = daub_path_join(NULL, root, name);
+    REQUIRE(path);
+    return path;
+}
+
+static void make_checkpoint(void)
+{
+    static float data[N_WEIGHTS][ROWS * COLUMNS];
+    static float large[(size_t)LARGE * LARGE];
+    struct daub_st_write out[N_WEIGHTS + 1];
+    for (int i = 0; i < N_WEIGHTS; i++) {
+        snprintf(names[i], sizeof(names[i]), "layers.%d.weight", i);
+        for (int k = 0; k < ROWS * COLUMNS; k++)
+            data[i][k] = (float)(i * 7 + k % 1000) / 16.0f;
+        out[i] = (struct daub_st_write) { .name = names[i], .n_dims = 2, .dims = { ROWS, COLUMNS }, .data = data[i] };
+    }
+    for (size_t k = 0; k < (size_t)LARGE * LARGE; k++)
+        large[k] = (float)(k % 2039);
+    out[N_WEIGHTS] = (struct daub_st_write) { .name = "large", .n_dims = 2, .dims = { LARGE, LARGE }, .data = large };
+    char *dir = in_root("unet");
+    REQUIRE_OK(daub_make_dirs(dir));
+    free(dir);
+    char *path = in_root("unet/config.json");
+    REQUIRE_OK(daub_file_write(NULL, path, "{}", 2));
+    free(path);
+    path = in_root("unet/diffusion_pytorch_model.safetensors");
+    REQUIRE_OK(daub_safetensors_write(NULL, path, out, N_WEIGHTS + 1));
+    free(path);
+}
+
+static void remove_checkpoint(void)
+{
+    static const char *const files[] = { "unet/diffusion_pytorch_model.safetensors", "unet/config.json" };
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        char *path = in_root(files[i]);
+        REQUIRE(unlink(path) == 0);
+        free(path);
+    }
+    char *dir = in_root("unet");
+    REQUIRE(rmdir(dir) == 0 && rmdir(root) == 0);
+    free(dir);
+}
+
+static struct daub_tensor weight(const char *name, const uint32_t size[2], enum daub_pack_kind kind,
+                                 enum daub_dtype dtype)
+{
+    return (struct daub_tensor) {
+        .name = name,
+        .kind = DAUB_TENSOR_WEIGHT,
+        .n_dims = 2,
+        .dims = { size[0], size[1] },
+        .pack = { .kind = kind,
+                  .dtype = dtype,
+                  .kernel_h = 1,
+                  .kernel_w = 1,
+                  .in = { .c = { size[1] }, .heads = 1 },
+                  .out = { .c = { size[0] }, .heads = 1 } },
+    };
+}
+
+// What lies on the device is what packing on the host gives.
+static void check_bytes(daub_device *dev, struct daub_checkpoint *ckpt, const struct daub_tensor *w)
+{
+    struct daub_view view;
+    REQUIRE(w->data && w->data->offset % 256 == 0);
+    REQUIRE(daub_checkpoint_find(ckpt, DAUB_UNET, w->name, &view));
+    const size_t size = (size_t)daub_pack_size(&w->pack, w->dims, w->n_dims);
+    REQUIRE(w->data->size == size && w->data->offset + size <= daub_buffer_size(w->data->buf));
+    uint8_t *want = malloc(size), *got = malloc(size);
+    REQUIRE(want && got);
+    daub_pack_weight(&w->pack, &view, want);
+    REQUIRE_OK(daub_download(dev, *w->data, got));
+    REQUIRE(memcmp(got, want, size) == 0);
+    free(want);
+    free(got);
+}
+
+struct worker {
+    struct daub_weights *weights;
+    struct daub_tensor tensors[N_WEIGHTS];
+    daub_status status;
+    uint32_t first;
+};
+
+static void bind_all(void *arg)
+{
+    struct worker *worker = arg;
+    for (uint32_t i = 0; i < N_WEIGHTS && worker->status == DAUB_OK; i++) {
+        const uint32_t k = (worker->first + i) % N_WEIGHTS;
+        worker->tensors[k] = weight(names[k], dims, DAUB_PACK_PANEL, DAUB_F16);
+        worker->status = daub_weights_bind(worker->weights, &worker->tensors[k]);
+    }
+}
+
+static void check_threads(daub_device *dev, struct daub_checkpoint *ckpt, struct daub_weights *weights)
+{
+    static struct worker workers[N_THREADS];
+    daub_thread threads[N_THREADS];
+    memset(threads, 0, sizeof(threads));
+    memset(workers, 0, sizeof(workers));
+    for (uint32_t t = 0; t < N_THREADS; t++) {
+        workers[t].weights = weights;
+        workers[t].first = t * N_WEIGHTS / N_THREADS;
+        REQUIRE_OK(daub_thread_start(&threads[t], bind_all, &workers[t], "bind"));
+    }
+    for (uint32_t t = 0; t < N_THREADS; t++)
+        daub_thread_join(&threads[t]);
+    for (uint32_t t = 0; t < N_THREADS; t++) {
+        REQUIRE(workers[t].status == DAUB_OK);
+        for (uint32_t i = 0; i < N_WEIGHTS; i++)
+            REQUIRE(workers[t].tensors[i].data == workers[0].tensors[i].data);
+    }
+    for (uint32_t i = 0; i < N_WEIGHTS; i++) {
+        check_bytes(dev, ckpt, &workers[0].tensors[i]);
+        REQUIRE(workers[0].tensors[i].data->buf == workers[0].tensors[0].data->buf); // 40 of 6 KB share a buffer
+        for (uint32_t k = 0; k < i; k++)
+            REQUIRE(workers[0].tensors[i].data->offset != workers[0].tensors[k].data->offset);
+    }
+}
+
+static void check_kinds(daub_device *dev, struct daub_checkpoint *ckpt, struct daub_weights *weights)
+{
+    struct daub_tensor half = weight(names[0], dims, DAUB_PACK_PANEL, DAUB_F16);
+    struct daub_tensor full = weight(names[0], dims, DAUB_PACK_PANEL, DAUB_F32);
+    struct daub_tensor rows = weight(names[0], dims, DAUB_PACK_ROWS, DAUB_F16);
+    struct daub_tensor large = weight("large", large_dims, DAUB_PACK_PANEL, DAUB_F32);
+    struct daub_tensor *const all[] = { &half, &full, &rows, &large };
+    const uint64_t before = daub_weights_size(weights);
+    for (size_t i = 0; i < 4; i++) {
+        REQUIRE_OK(daub_weights_bind(weights, all[i]));
+        check_bytes(dev, ckpt, all[i]);
+        for (size_t k = 0; k < i; k++)
+            REQUIRE(all[k]->data != all[i]->data);
+    }
+    REQUIRE(large.data->buf != half.data->buf && daub_buffer_size(large.data->buf) == large.data->size);
+    REQUIRE(daub_weights_size(weights) == before + large.data->size);
+
+    struct daub_tensor missing = weight("layers.99.weight", dims, DAUB_PACK_PANEL, DAUB_F16);
+    REQUIRE_STATUS(daub_weights_bind(weights, &missing), DAUB_ERROR_BAD_FILE, "layers.99.weight is missing");
+    struct daub_tensor misshapen = weight(names[1], large_dims, DAUB_PACK_PANEL, DAUB_F16);
+    REQUIRE_STATUS(daub_weights_bind(weights, &misshapen), DAUB_ERROR_BAD_FILE, "layers.1.weight has the wrong shape");
+    REQUIRE(!missing.data && !misshapen.data);
+}
+
+int main(void)
+{
+    REQUIRE(mkdtemp(root));
+    make_checkpoint();
+    struct daub_checkpoint *ckpt;
+    REQUIRE_OK(daub_checkpoint_open(NULL, root, NULL, &ckpt));
+    static const char *const caps[] = { "", "-uma" }; // written in place where memory is shared, and staged
+    for (size_t i = 0; i < 2; i++) {
+        daub_device *dev = NULL;
+        const daub_status status = daub_vk_device_create(daub_device_params(.cache_dir = "", .caps = caps[i]), &dev);
+        if (status == DAUB_ERROR_NO_DEVICE) {
+            printf("%s\n", daub_last_error());
+            daub_checkpoint_close(&ckpt);
+            remove_checkpoint();
+            return TEST_SKIPPED;
+        }
+        REQUIRE_OK(status);
+        struct daub_weights *weights;
+        REQUIRE_OK(daub_weights_create(dev, ckpt, DAUB_UNET, &weights));
+        REQUIRE(daub_weights_size(weights) == 0);
+        check_threads(dev, ckpt, weights);
+        check_kinds(dev, ckpt, weights);
+        daub_weights_destroy(&weights);
+        daub_weights_destroy(&weights);
+        REQUIRE(daub_device_memory_used(dev) < large_dims[0] * large_dims[1] * 4u); // the large one has gone
+        daub_vk_device_destroy(&dev);
+    }
+    daub_checkpoint_close(&ckpt);
+    remove_checkpoint();
+    return 0;
+}
