@@ -24,6 +24,16 @@ struct step_weights {
     double keep, d[MOST_ORDER], noise;
 };
 
+static bool is_sde(enum daub_algorithm algorithm)
+{
+    return algorithm == DAUB_ALGORITHM_SDE_DPMSOLVERPP || algorithm == DAUB_ALGORITHM_SDE_DPMSOLVER;
+}
+
+static bool in_x0(enum daub_algorithm algorithm) // what is extrapolated; false: the noise
+{
+    return algorithm == DAUB_ALGORITHM_DPMSOLVERPP || algorithm == DAUB_ALGORITHM_SDE_DPMSOLVERPP;
+}
+
 static struct level level_of(double ratio) // sigma / alpha
 {
     const double alpha = 1.0 / hypot(ratio, 1.0);
@@ -102,7 +112,7 @@ static void on_predictions(const struct step_weights *w, uint32_t order, const s
 static daub_status predict(struct daub_sampling *s, daub_vec m, daub_vec x, struct level at)
 {
     const struct daub_sampler_config *c = s->config;
-    if (c->algorithm_type == DAUB_ALGORITHM_DPMSOLVERPP || c->algorithm_type == DAUB_ALGORITHM_SDE_DPMSOLVERPP)
+    if (in_x0(c->algorithm_type))
         return daub_predict_x0(s, m, x, at.alpha, at.sigma);
     if (c->thresholding) {
         TRY(daub_predict_x0(s, m, x, at.alpha, at.sigma));
@@ -114,11 +124,9 @@ static daub_status predict(struct daub_sampling *s, daub_vec m, daub_vec x, stru
 
 static daub_status check(const struct daub_sampler_config *c)
 {
-    const bool in_noise = c->algorithm_type == DAUB_ALGORITHM_DPMSOLVER ||
-                          c->algorithm_type == DAUB_ALGORITHM_SDE_DPMSOLVER;
     if (c->solver_order < 1 || c->solver_order > MOST_ORDER)
         return daub_fail(DAUB_ERROR_UNSUPPORTED, "solver_order is %u, wanted 1..3", c->solver_order);
-    if (in_noise && !c->final_sigma_min)
+    if (!in_x0(c->algorithm_type) && !c->final_sigma_min)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "DPM-Solver without ++ cannot end at noise level 0: it needs "
                                                  "final_sigmas_type \"sigma_min\"");
     return DAUB_OK;
@@ -145,8 +153,7 @@ static daub_status dpmpp_2m(struct daub_sampling *s)
         .whole_timesteps = true,
         .cut_for_cosine = true,
     };
-    const bool sde = c->algorithm_type == DAUB_ALGORITHM_SDE_DPMSOLVERPP ||
-                     c->algorithm_type == DAUB_ALGORITHM_SDE_DPMSOLVER;
+    const bool sde = is_sde(c->algorithm_type);
     const bool midpoint = c->solver_type != DAUB_SOLVER_HEUN;
     const daub_vec x = s->x;
     daub_vec m[MOST_ORDER] = { daub_vec_new(s), daub_vec_new(s), daub_vec_new(s) }; // predictions, newest first
@@ -195,6 +202,8 @@ static daub_status read_lambda_min(const struct daub_json *json, double *out)
     return daub_json_f64(json, "lambda_min_clipped", out);
 }
 
+extern const struct daub_sampler_desc daub_sampler_dpmpp_2m_sde;
+
 static daub_status parse(const struct daub_json *json, struct daub_sampler_config *c)
 {
     static const struct daub_word algorithms[] = {
@@ -225,6 +234,8 @@ static daub_status parse(const struct daub_json *json, struct daub_sampler_confi
         return daub_fail(DAUB_ERROR_UNSUPPORTED, "%s: variance_type \"%s\" is not supported", json->name, variance);
     c->algorithm_type = (enum daub_algorithm)algorithm;
     c->solver_type = (enum daub_solver_type)solver_type;
+    if (is_sde(c->algorithm_type))
+        c->sampler = &daub_sampler_dpmpp_2m_sde; // the class's other face; the file decides
     return DAUB_OK;
 }
 
@@ -236,6 +247,7 @@ static daub_status parse_sde(const struct daub_json *json, struct daub_sampler_c
         c->algorithm_type = DAUB_ALGORITHM_SDE_DPMSOLVERPP;
     if (c->algorithm_type == DAUB_ALGORITHM_DPMSOLVER)
         c->algorithm_type = DAUB_ALGORITHM_SDE_DPMSOLVER;
+    c->sampler = &daub_sampler_dpmpp_2m_sde;
     return DAUB_OK;
 }
 

@@ -65,10 +65,11 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-// Insertions, deletions, exchanges and swaps of neighbours that make one name of the other, after folding.
+// Insertions, deletions, exchanges and swaps of neighbours that make one name of the other, after folding. Both are shorter
+// than MAX_NAME.
 static size_t distance(const char *a, const char *b)
 {
-    const size_t na = least(strlen(a), MAX_NAME - 1), nb = least(strlen(b), MAX_NAME - 1);
+    const size_t na = strlen(a), nb = strlen(b);
     size_t rows[3][MAX_NAME];
     size_t *before = rows[0], *above = rows[1], *row = rows[2];
     for (size_t j = 0; j <= nb; j++)
@@ -97,10 +98,12 @@ void daub_near_names(const char *text, const char *const *names, uint32_t n, cha
     uint32_t count = 0;
     for (uint32_t i = 0; i < n; i++) {
         // Near: a third of the longer name may differ, or one is the beginning of the other.
-        const size_t longer = strlen(text) > strlen(names[i]) ? strlen(text) : strlen(names[i]);
-        const size_t shorter = least(strlen(text), strlen(names[i]));
+        const size_t na = strlen(text), nb = strlen(names[i]);
+        const size_t longer = na > nb ? na : nb, shorter = least(na, nb);
+        if (longer >= MAX_NAME)
+            continue;
         size_t d = distance(text, names[i]);
-        if (shorter >= 2 && longer < MAX_NAME && d == longer - shorter)
+        if (shorter >= 2 && same(na < nb ? names[i] : text, shorter, na < nb ? text : names[i]))
             d = least(d, 1);
         if (d > 1 + longer / 3 || d >= longer)
             continue;
