@@ -124,12 +124,12 @@ int main(int argc, char **argv)
         { 2, 2, 3, 170,    21,    77, true,   0.0f },
         { 2, 1, 1, 512,    70,   131, false,  0.0f }, // a VAE
         { 1, 1, 1, 200,    11,     1, false, 20.0f },
-        { 1, 1, 1, 512,   130,     9, false, 20.0f },
+        { 1, 1, 1, 512,   130,     9, false, 10.0f },
         { 2, 1, 1,  32, 16500,     5, false,  0.0f }, // a picture a dispatch, under range=16M
         { 1, 1, 1, 320, 27003,     3, false,  0.0f }, // queries in windows
         { 1, 1, 8,  40, 27003,     3, false,  0.0f },
         { 1, 1, 1, 512,     5, 17001, false,  0.0f }, // keys in windows
-        { 2, 2, 8,  40,     9, 27003, false,  0.0f },
+        { 2, 1, 8,  40,     9, 27003, false,  0.0f },
     };
     // clang-format on
     check_refusals();
