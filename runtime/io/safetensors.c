@@ -73,13 +73,14 @@ static int compare_offsets(const void *a, const void *b)
 static daub_status check_ranges(struct daub_safetensors *st)
 {
     const struct daub_st_header *h = &st->header;
-    for (uint32_t i = 0; i < h->n_tensors; i++) {
-        const uint64_t end = h->tensors[i].offset + h->tensors[i].size; // both below 2^63
-        if (end > st->data_size)
-            return daub_fail(DAUB_ERROR_BAD_FILE, "%s is truncated: it has %llu bytes, and %s wants %llu", st->path,
-                             (unsigned long long)(st->data_offset + st->data_size), h->tensors[i].name,
-                             (unsigned long long)(st->data_offset + end));
-    }
+    uint64_t want = 0; // bytes of the data section; offset + size is below 2^63
+    for (uint32_t i = 0; i < h->n_tensors; i++)
+        if (want < h->tensors[i].offset + h->tensors[i].size)
+            want = h->tensors[i].offset + h->tensors[i].size;
+    if (want > st->data_size)
+        return daub_fail(DAUB_ERROR_BAD_FILE, "%s is truncated: it has %llu bytes, and its tensors want %llu", st->path,
+                         (unsigned long long)(st->data_offset + st->data_size),
+                         (unsigned long long)(st->data_offset + want));
     qsort(st->by_name, h->n_tensors, sizeof(*st->by_name), compare_offsets);
     const struct daub_st_tensor *last = NULL;
     for (uint32_t i = 0; i < h->n_tensors; i++) {
@@ -122,9 +123,11 @@ static daub_status read_header(struct daub_safetensors *st, const uint8_t *bytes
         return daub_fail(DAUB_ERROR_BAD_FILE, "%s is not a safetensors file: it has only %zu bytes", st->path, size);
     const uint64_t header = read_u64(bytes);
     if (!plausible)
-        return daub_fail(DAUB_ERROR_BAD_FILE,
-                         "%s is not a safetensors file: its header would have %llu bytes, more than the format's %d",
-                         st->path, (unsigned long long)header, DAUB_ST_MAX_HEADER);
+        return daub_fail(
+            DAUB_ERROR_BAD_FILE,
+            "%s is not a safetensors file: it does not begin with the length of a header; a .safetensors file "
+            "or a diffusers folder is wanted",
+            st->path);
     if (header > size - PREFIX) {
         if (bytes[PREFIX] != '{')
             return daub_fail(DAUB_ERROR_BAD_FILE, "%s is not a safetensors file: it has no header", st->path);

@@ -1,5 +1,5 @@
-// test_weights.c - packed weights on a device: each packing once, whoever asks and from whichever thread; the bytes that the
-// host packs; small weights in few buffers; refusals by name.
+// test_weights.c - packed weights on a device: each packing once, whoever asks and from whichever thread; the bytes
+// that the host packs; small weights in few buffers; refusals by name.
 #include "runtime/base/file.h"
 #include "runtime/base/thread.h"
 #include "runtime/io/weights.h"

@@ -1,5 +1,5 @@
-// test_safetensors.c - what is written is read back; every dtype; every lie a header can tell is refused; and thousands of
-// damaged files, drawn at random, are either refused or safe to read to the last byte.
+// test_safetensors.c - what is written is read back; every dtype; every lie a header can tell is refused; and thousands
+// of damaged files, drawn at random, are either refused or safe to read to the last byte.
 #include "runtime/base/file.h"
 #include "runtime/io/safetensors.h"
 #include "test.h"
@@ -101,9 +101,9 @@ static void test_other_files(void)
     check_bytes("<!DOCTYPE html><html>", 21, "HTML");
     check_bytes("version https://git-lfs.github.com/spec/v1", 42, "git-lfs");
     check_bytes("{\"a\": 1, \"b\": 2}", 16, "JSON");
-    check_bytes("just some words in a file", 25, "its header would have");
+    check_bytes("just some words in a file", 25, "does not begin with");
     check_bytes("short", 5, "only 5 bytes");
-    check_bytes("\377\377\377\377\377\377\377\177{}", 10, "header would have");
+    check_bytes("\377\377\377\377\377\377\377\177{}", 10, "does not begin with");
     check_bytes("\000\020\000\000\000\000\000\000{\"a\"", 12, "truncated");
     check_bytes("\000\020\000\000\000\000\000\000....", 12, "no header");
 }

@@ -1,5 +1,5 @@
-// test_tokenizer.c - CLIP's tokenizer against ids that Hugging Face's CLIPTokenizer gave (data/clip_tokens.json, and with
-// DAUB_ORACLE set all of goldens/tokens), and its own promises: windows, offsets, special tokens, refusals.
+// test_tokenizer.c - CLIP's tokenizer against ids that Hugging Face's CLIPTokenizer gave (data/clip_tokens.json, and
+// with DAUB_ORACLE set all of goldens/tokens), and its own promises: windows, offsets, special tokens, refusals.
 #include "models/clip_tokenizer.h"
 #include "runtime/base/file.h"
 #include "test.h"
@@ -37,8 +37,8 @@ static void check_ids(const struct daub_tokenizer *tok, const char *text, size_t
     daub_free(NULL, ends);
 }
 
-// Every case of a golden file, which must have at least `least`. Plain cJSON: a text of the oracle holds a zero byte, which
-// the library's own reader refuses.
+// Every case of a golden file, which must have at least `least`. Plain cJSON: a text of the oracle holds a zero byte,
+// which the library's own reader refuses.
 static void check_file(const struct daub_tokenizer *tok, const char *path, uint32_t least)
 {
     char *text;
