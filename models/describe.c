@@ -14,11 +14,17 @@ daub_status daub_model_sampler_config(const struct daub_model_desc *desc, const 
         *out = *own;
         return DAUB_OK;
     }
-    if (desc->scheduler_json)
-        return daub_sampler_config_parse(desc->scheduler_json, sampler, arena, out);
-
     struct daub_sampler_config config;
+    if (desc->scheduler_json) {
+        TRY(daub_sampler_config_parse(desc->scheduler_json, sampler, arena, &config));
+        // Who asks for PLMS by name means Liu et al.'s multistep method without the Runge-Kutta start of diffusers' class default.
+        if (!daub_json_has(desc->scheduler_json, "skip_prk_steps"))
+            config.skip_prk_steps = true;
+        *out = config;
+        return DAUB_OK;
+    }
     daub_sampler_config_defaults(sampler, &config);
+    config.skip_prk_steps = true;
     config.num_train_timesteps = own->num_train_timesteps;
     config.beta_start = own->beta_start;
     config.beta_end = own->beta_end;

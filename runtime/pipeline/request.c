@@ -71,24 +71,7 @@ static daub_status resolve_sampler(const struct daub_engine *engine, const daub_
     if (p->sampler) {
         const struct daub_sampler_desc *sampler;
         TRY(daub_sampler_find(p->sampler, &sampler, &schedule));
-        if (sampler != desc->sampler.sampler) {
-            if (desc->scheduler_json) {
-                TRY(daub_sampler_config_parse(desc->scheduler_json, sampler, r->arena, &r->sampler));
-            } else { // a bare single file: the family's noise schedule, the sampler's own options
-                struct daub_sampler_config config;
-                daub_sampler_config_defaults(sampler, &config);
-                config.num_train_timesteps = desc->sampler.num_train_timesteps;
-                config.beta_start = desc->sampler.beta_start;
-                config.beta_end = desc->sampler.beta_end;
-                config.beta_schedule = desc->sampler.beta_schedule;
-                config.prediction_type = desc->sampler.prediction_type;
-                config.rescale_betas_zero_snr = desc->sampler.rescale_betas_zero_snr;
-                config.steps_offset = desc->sampler.steps_offset;
-                config.clip_sample = false;
-                config.set_alpha_to_one = desc->sampler.set_alpha_to_one;
-                r->sampler = config;
-            }
-        }
+        TRY(daub_model_sampler_config(desc, sampler, r->arena, &r->sampler));
     }
     if (p->schedule)
         schedule = p->schedule;
