@@ -8,7 +8,8 @@ struct daub_word { // a list of them ends with text NULL
     int value;
 };
 
-// The value of the word at `key`; *out stays when the key is absent. Errors: BAD_FILE (no text), UNSUPPORTED (another word).
+// The value of the word at `key`; *out stays when the key is absent. Errors: BAD_FILE (no text), UNSUPPORTED (another
+// word).
 daub_status daub_config_word(const struct daub_json *json, const char *key, const struct daub_word *words, int *out);
 // The same for two words.
 daub_status daub_config_flag(const struct daub_json *json, const char *key, const struct daub_word *words, bool *out);

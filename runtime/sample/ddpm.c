@@ -5,7 +5,8 @@
 
 #include <math.h>
 
-// Standard deviation of the draw. fixed_large_log is fixed_large: the reference takes the root of its logarithm, no number.
+// Standard deviation of the draw. fixed_large_log is fixed_large: the reference takes the root of its logarithm, no
+// number.
 static double deviation(enum daub_variance type, double posterior, double beta)
 {
     switch (type) {

@@ -5,8 +5,8 @@
 //
 //     x_t = keep * x_s + w0 * D0 + w1 * D1 + w2 * D2 (+ fresh noise)
 //
-// where D0 is the prediction m at s, and D1, D2 are its first and second derivative by lambda, times h and h^2, taken from
-// backward differences of the last predictions.
+// where D0 is the prediction m at s, and D1, D2 are its first and second derivative by lambda, times h and h^2, taken
+// from backward differences of the last predictions.
 #include "runtime/sample/config.h"
 #include "runtime/sample/schedule.h"
 
@@ -15,10 +15,6 @@
 #include <string.h>
 
 enum { MOST_ORDER = 3, FEW_STEPS = 15 }; // below 15 steps the reference ends with lower orders
-
-struct level {
-    double alpha, sigma, lambda;
-};
 
 struct step_weights {
     double keep, d[MOST_ORDER], noise;
@@ -34,16 +30,10 @@ static bool in_x0(enum daub_algorithm algorithm) // what is extrapolated; false:
     return algorithm == DAUB_ALGORITHM_DPMSOLVERPP || algorithm == DAUB_ALGORITHM_SDE_DPMSOLVERPP;
 }
 
-static struct level level_of(double ratio) // sigma / alpha
-{
-    const double alpha = 1.0 / hypot(ratio, 1.0);
-    return (struct level) { .alpha = alpha, .sigma = ratio * alpha, .lambda = -log(ratio) };
-}
-
-// The exact integrals of exp(lambda) times 1, lambda and lambda^2 / 2 over the step; at infinite h (t without noise) only the
-// first exists, and only order 1 is asked for. `midpoint` takes half the first integral instead of the second.
-static struct step_weights weights(enum daub_algorithm algorithm, bool midpoint, uint32_t order, struct level from,
-                                   struct level to)
+// The exact integrals of exp(lambda) times 1, lambda and lambda^2 / 2 over the step; at infinite h (t without noise)
+// only the first exists, and only order 1 is asked for. `midpoint` takes half the first integral instead of the second.
+static struct step_weights weights(enum daub_algorithm algorithm, bool midpoint, uint32_t order, struct daub_level from,
+                                   struct daub_level to)
 {
     const double h = to.lambda - from.lambda;
     struct step_weights w = { 0 };
@@ -86,8 +76,8 @@ static struct step_weights weights(enum daub_algorithm algorithm, bool midpoint,
 }
 
 // The step's weights on the predictions m[0] (newest), m[1], m[2] instead of on D0, D1, D2.
-static void on_predictions(const struct step_weights *w, uint32_t order, const struct level *at, struct level to,
-                           double out[3])
+static void on_predictions(const struct step_weights *w, uint32_t order, const struct daub_level *at,
+                           struct daub_level to, double out[3])
 {
     const double h = to.lambda - at[0].lambda;
     out[0] = w->d[0];
@@ -109,7 +99,7 @@ static void on_predictions(const struct step_weights *w, uint32_t order, const s
 }
 
 // vec[m] = what the solver extrapolates: x0, or the noise
-static daub_status predict(struct daub_sampling *s, daub_vec m, daub_vec x, struct level at)
+static daub_status predict(struct daub_sampling *s, daub_vec m, daub_vec x, struct daub_level at)
 {
     const struct daub_sampler_config *c = s->config;
     if (in_x0(c->algorithm_type))
@@ -157,21 +147,21 @@ static daub_status dpmpp_2m(struct daub_sampling *s)
     const bool midpoint = c->solver_type != DAUB_SOLVER_HEUN;
     const daub_vec x = s->x;
     daub_vec m[MOST_ORDER] = { daub_vec_new(s), daub_vec_new(s), daub_vec_new(s) }; // predictions, newest first
-    struct level at[MOST_ORDER] = { 0 };                                            // where they were made
+    struct daub_level at[MOST_ORDER] = { 0 };                                       // where they were made
     struct daub_ladder l;
     TRY(check(c));
     TRY(daub_ladder(s, &rule, &l));
     TRY(daub_start(s, 1.0));
 
     for (uint32_t i = 0; i < l.n; i++) {
-        const struct level to = level_of(l.sigmas[i + 1]);
+        const struct daub_level to = daub_level_of(l.sigmas[i + 1]);
         const daub_vec oldest = m[2];
         m[2] = m[1];
         m[1] = m[0];
         m[0] = oldest;
         at[2] = at[1];
         at[1] = at[0];
-        at[0] = level_of(l.sigmas[i]);
+        at[0] = daub_level_of(l.sigmas[i]);
 
         TRY(daub_model_call(s, x, 1.0, l.timesteps[i]));
         TRY(predict(s, m[0], x, at[0]));

@@ -1,6 +1,6 @@
 // euler.c - Euler steps along dx/dsigma = (x - x0) / sigma, optionally with churn.
-// Karras et al. 2022, arXiv:2206.00364, algorithm 2 without its correction. The state is x0 + sigma * noise. As the reference
-// does, and the paper does not, churn stirs the state after the model has seen it.
+// Karras et al. 2022, arXiv:2206.00364, algorithm 2 without its correction. The state is x0 + sigma * noise. As the
+// reference does, and the paper does not, churn stirs the state after the model has seen it.
 #include "runtime/sample/config.h"
 #include "runtime/sample/schedule.h"
 

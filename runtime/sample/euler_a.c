@@ -1,6 +1,6 @@
 // euler_a.c - ancestral Euler: a step down to below the next level, then as much noise as lifts it there.
-// The noise is that of a DDPM step in sigma: Song et al. 2021, arXiv:2011.13456, appendix B and F; named by k-diffusion.
-// The state is x0 + sigma * noise.
+// The noise is that of a DDPM step in sigma: Song et al. 2021, arXiv:2011.13456, appendix B and F; named by
+// k-diffusion. The state is x0 + sigma * noise.
 #include "runtime/sample/schedule.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 // lcm.c - multistep consistency sampling: jump to x0, noise it to the next level, for 1 to about 8 steps.
-// Luo et al. 2023, arXiv:2310.04378, algorithm 3; the boundary condition's weights of eq. 3 are those of Song et al. 2023,
-// arXiv:2303.01469, appendix C, with sigma_data = 0.5.
+// Luo et al. 2023, arXiv:2310.04378, algorithm 3; the boundary condition's weights of eq. 3 are those of Song et al.
+// 2023, arXiv:2303.01469, appendix C, with sigma_data = 0.5.
 #include "runtime/sample/schedule.h"
 
 #include <math.h>

@@ -1,8 +1,9 @@
-// plms.c - pseudo numerical methods: the slopes of Runge-Kutta and Adams-Bashforth, with DDIM's exact transfer as the step.
-// Liu et al. 2022, arXiv:2202.09778: eq. 11 (transfer), 13 (pseudo Runge-Kutta), 12 (pseudo linear multistep).
+// plms.c - pseudo numerical methods: the slopes of Runge-Kutta and Adams-Bashforth, with DDIM's exact transfer as the
+// step. Liu et al. 2022, arXiv:2202.09778: eq. 11 (transfer), 13 (pseudo Runge-Kutta), 12 (pseudo linear multistep).
 //
-// The full method starts with three Runge-Kutta steps of four model calls each. With skip_prk_steps, as Stable Diffusion ships,
-// lower multistep orders start it, and the first step is taken twice: once by Euler, then with the mean of both slopes.
+// The full method starts with three Runge-Kutta steps of four model calls each. With skip_prk_steps, as Stable
+// Diffusion ships, lower multistep orders start it, and the first step is taken twice: once by Euler, then with the
+// mean of both slopes.
 #include "runtime/sample/schedule.h"
 
 #include <math.h>

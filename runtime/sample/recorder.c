@@ -188,14 +188,17 @@ daub_status daub_program_record(const struct daub_sampler_config *config, uint32
                                 struct daub_program *out)
 {
     TRY(check(config, n_steps));
+    struct daub_sampler_config own = *config;
+    if (!(config->sampler->options & DAUB_TAKES_ZERO_SNR))
+        own.rescale_betas_zero_snr = false; // a model's schedule is lent to any sampler; some classes do not rescale
     double *alphas_cumprod = daub_arena_alloc(arena, config->num_train_timesteps * sizeof(*alphas_cumprod));
     if (!alphas_cumprod)
         return daub_no_memory("a noise schedule");
-    TRY(daub_alphas_cumprod(config, alphas_cumprod));
+    TRY(daub_alphas_cumprod(&own, alphas_cumprod));
 
-    struct daub_recorder r = { .config = config, .arena = arena };
+    struct daub_recorder r = { .config = &own, .arena = arena };
     struct daub_sampling s = {
-        .config = config,
+        .config = &own,
         .n_steps = n_steps,
         .alphas_cumprod = alphas_cumprod,
         .arena = arena,

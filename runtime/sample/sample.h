@@ -1,9 +1,9 @@
 // sample.h - how a sampler is written, and what becomes of it.
 //
-// A sampler is a loop as in its paper over a few words: start, model_call, LINCOMB, clamp, threshold, noise, step_end. It
-// runs once, at plan time, on the host, against a recorder. What it recorded, a daub_program, is a table of coefficients
-// that the device executes: between two model calls everything is element-wise over the latent, so one dispatch runs all
-// of it. No sampler ever sees a tensor's values, and no control flow depends on them.
+// A sampler is a loop as in its paper over a few words: start, model_call, LINCOMB, clamp, threshold, noise, step_end.
+// It runs once, at plan time, on the host, against a recorder. What it recorded, a daub_program, is a table of
+// coefficients that the device executes: between two model calls everything is element-wise over the latent, so one
+// dispatch runs all of it. No sampler ever sees a tensor's values, and no control flow depends on them.
 //
 // States are kept in each method's own parametrisation as diffusers keeps them (Euler and Heun: x0 + sigma * noise;
 // the others: alpha_t * x0 + sigma_t * noise with alpha_t^2 + sigma_t^2 = 1), so that every intermediate latent can be
@@ -93,22 +93,24 @@ struct daub_sampler_config {
 void daub_sampler_config_defaults(const struct daub_sampler_desc *sampler, struct daub_sampler_config *out);
 
 // From a scheduler_config.json: the class's defaults, then every key that is there. `sampler` NULL takes _class_name;
-// otherwise the file's noise schedule and common options are read for that other sampler, as diffusers' from_config does.
-// Keys that are unknown are ignored; a known key with a value we cannot do is UNSUPPORTED and named.
+// otherwise the file's noise schedule and common options are read for that other sampler, as diffusers' from_config
+// does. Keys that are unknown are ignored; a known key with a value we cannot do is UNSUPPORTED and named.
 daub_status daub_sampler_config_parse(const struct daub_json *json, const struct daub_sampler_desc *sampler,
                                       struct daub_arena *arena, struct daub_sampler_config *out);
 
 // ---- noise schedule ------------------------------------------------------------------------------------------------
 
-// Cumulative products of (1 - beta), num_train_timesteps of them into `out`, rounded to float as the reference stores them:
-// which whole time step a Karras or beta layout falls on can hang on the last bit. Zero-terminal-SNR rescaling (Lin et al.
-// 2023, algorithm 1) is applied when the config says so; the last entry is then 0, which some samplers lift to 2^-24.
+// Cumulative products of (1 - beta), num_train_timesteps of them into `out`, rounded to float as the reference stores
+// them: which whole time step a Karras or beta layout falls on can hang on the last bit. Zero-terminal-SNR rescaling
+// (Lin et al. 2023, algorithm 1) is applied when the config says so; the last entry is then 0, which some samplers lift
+// to 2^-24.
 daub_status daub_alphas_cumprod(const struct daub_sampler_config *config, double *out);
 
-// ---- programs --------------------------------------------------------------------------------------------------------
+// ---- programs -----------------------------------------------------------------------------------------------------
 
 // A vector of the latent's size. 0 is the model's (guided) output; the others are numbered as a sampler makes them.
-// From DAUB_VEC_NOISE on it is the j-th unit normal draw of the run, j = vec - DAUB_VEC_NOISE; draw 0 is the start noise.
+// From DAUB_VEC_NOISE on it is the j-th unit normal draw of the run, j = vec - DAUB_VEC_NOISE; draw 0 is the start
+// noise.
 typedef uint32_t daub_vec;
 enum { DAUB_VEC_OUTPUT = 0, DAUB_VEC_NOISE = 0x10000 };
 
@@ -158,15 +160,15 @@ struct daub_program {
 };
 
 // Runs config->sampler for n_steps and returns its program, allocated in `arena`.
-// Errors: INVALID_ARG (n_steps 0 or above num_train_timesteps, options that contradict each other), UNSUPPORTED (options that
-// the method does not have), NO_HOST_MEMORY.
+// Errors: INVALID_ARG (n_steps 0 or above num_train_timesteps, options that contradict each other), UNSUPPORTED
+// (options that the method does not have), NO_HOST_MEMORY.
 daub_status daub_program_record(const struct daub_sampler_config *config, uint32_t n_steps, struct daub_arena *arena,
                                 struct daub_program *out);
 
 // A stable text listing, one line an op: for tests and `--explain`. NULL: no memory. Freed with daub_free.
 char *daub_program_print(const struct daub_host *host, const struct daub_program *program);
 
-// ---- writing a sampler -----------------------------------------------------------------------------------------------
+// ---- writing a sampler --------------------------------------------------------------------------------------------
 
 struct daub_sampling { // what a sampler's run() is given
     const struct daub_sampler_config *config;
@@ -184,7 +186,8 @@ daub_status daub_start(struct daub_sampling *s, double init_noise_sigma);
 daub_vec daub_noise(struct daub_sampling *s);
 // model(c_in * vec[in], t) into vec 0 (DAUB_VEC_OUTPUT)
 daub_status daub_model_call(struct daub_sampling *s, daub_vec in, double c_in, double timestep);
-// out = sum weight * vec. Errors: INVALID_ARG when a weight is not finite, which only a contradiction in the config makes.
+// out = sum weight * vec. Errors: INVALID_ARG when a weight is not finite, which only a contradiction in the config
+// makes.
 daub_status daub_lincomb(struct daub_sampling *s, daub_vec out, uint32_t n, const struct daub_term *terms);
 #define LINCOMB(s, out, ...)                                                                          \
     daub_lincomb((s), (out), sizeof((struct daub_term[]) { __VA_ARGS__ }) / sizeof(struct daub_term), \
@@ -223,8 +226,8 @@ struct daub_sampler_desc {
 extern const struct daub_sampler_desc *const daub_samplers[];
 extern const uint32_t daub_n_samplers;
 
-// By name, label, alias, in any case, ' ' '-' and '_' alike. A trailing schedule in A1111's old style ("DPM++ 2M Karras") sets
-// *schedule when it is not NULL. Errors: INVALID_ARG with the near names.
+// By name, label, alias, in any case, ' ' '-' and '_' alike. A trailing schedule in A1111's old style ("DPM++ 2M
+// Karras") sets *schedule when it is not NULL. Errors: INVALID_ARG with the near names.
 daub_status daub_sampler_find(const char *name, const struct daub_sampler_desc **out, const char **schedule);
 // "default", "karras", "exponential", "beta", "lu", in any case. Errors: INVALID_ARG with the near names.
 daub_status daub_sigma_spacing_find(const char *name, enum daub_sigma_spacing *out);

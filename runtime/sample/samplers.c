@@ -65,8 +65,8 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-// Insertions, deletions, exchanges and swaps of neighbours that make one name of the other, after folding. Both are shorter
-// than MAX_NAME.
+// Insertions, deletions, exchanges and swaps of neighbours that make one name of the other, after folding. Both are
+// shorter than MAX_NAME.
 static size_t distance(const char *a, const char *b)
 {
     const size_t na = strlen(a), nb = strlen(b);

@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-// Entry i of n evenly spaced floats from start to end, counted from the nearer end and rounded once, as torch.linspace does.
+// Entry i of n evenly spaced floats from start to end, counted from the nearer end and rounded once, as torch.linspace
+// does.
 static float even_f32(float start, float end, uint32_t n, uint32_t i)
 {
     if (n == 1)
@@ -39,8 +40,8 @@ static float beta_at(const struct daub_sampler_config *c, uint32_t i)
     return 0.0f;
 }
 
-// Lin et al. 2023, arXiv:2305.08891, algorithm 1: sqrt(abar) is shifted so that its last value is 0 and stretched so that its
-// first stays. In floats and over the betas, as the reference goes, so that the small values round alike.
+// Lin et al. 2023, arXiv:2305.08891, algorithm 1: sqrt(abar) is shifted so that its last value is 0 and stretched so
+// that its first stays. In floats and over the betas, as the reference goes, so that the small values round alike.
 static void rescale_to_zero_snr(double *abar, uint32_t n)
 {
     const float first = sqrtf((float)abar[0]), last = sqrtf((float)abar[n - 1]);

@@ -1,4 +1,5 @@
-// schedule.h - time steps, noise levels and what is done with a prediction: the words that samplers share, not for callers.
+// schedule.h - time steps, noise levels and what is done with a prediction: the words that samplers share, not for
+// callers.
 #ifndef DAUB_SAMPLE_SCHEDULE_H
 #define DAUB_SAMPLE_SCHEDULE_H
 #include "runtime/sample/sample.h"
@@ -12,8 +13,8 @@ enum daub_points {
     DAUB_POINTS_INTERVALS,  // the upper ends of n intervals: n + 1 points without the lowest
 };
 
-// Falling time steps into *out, allocated in s->arena. *n is s->n_steps, or fewer where lambda_min_clipped cuts the noisy end
-// off a trailing layout. Errors: INVALID_ARG (a time step outside the schedule), NO_HOST_MEMORY.
+// Falling time steps into *out, allocated in s->arena. *n is s->n_steps, or fewer where lambda_min_clipped cuts the
+// noisy end off a trailing layout. Errors: INVALID_ARG (a time step outside the schedule), NO_HOST_MEMORY.
 daub_status daub_timesteps(const struct daub_sampling *s, enum daub_points points, double **out, uint32_t *n);
 
 // ---- noise levels --------------------------------------------------------------------------------------------------
@@ -28,18 +29,28 @@ struct daub_ladder {
 
 struct daub_ladder_rule { // in what the reference's classes differ
     enum daub_points points;
-    bool ends_from_all; // Karras and the like run from end to end of the training schedule; false: of the spaced levels
-    bool whole_timesteps; // Karras and Lu round the time step, the others cut it off; false: fractions stay
-    bool cut_for_cosine;  // with whole_timesteps: for squaredcos_cap_v2 Karras and Lu cut off, too
-    bool
-        ends_at_last; // final_sigmas_type "sigma_min" repeats the last level of such a layout; false: the schedule's least
+    // Karras and the like run from end to end of the training schedule; false: of the spaced levels.
+    bool ends_from_all;
+    // Karras and Lu round the time step to a whole one, the others cut it off; false: fractions stay.
+    bool whole_timesteps;
+    // With whole_timesteps: for squaredcos_cap_v2 Karras and Lu cut off, too.
+    bool cut_for_cosine;
+    // final_sigmas_type "sigma_min" repeats the last level of such a layout; false: it is the schedule's least.
+    bool ends_at_last;
 };
 
 // Reports the sigmas, too. Errors: INVALID_ARG (too many steps for the schedule), NO_HOST_MEMORY.
 daub_status daub_ladder(struct daub_sampling *s, const struct daub_ladder_rule *rule, struct daub_ladder *out);
 
-// x with x = I^-1(p), the quantile function of the beta distribution with both shapes a; p of 0..1.
+// The quantile function of the beta distribution with both shapes a; p of 0..1.
 double daub_beta_quantile(double p, double a);
+
+// A noise level as the solvers in lambda have it; the ratio sigma / alpha may be 0, and lambda infinite then.
+struct daub_level {
+    double alpha, sigma; // of the state alpha * x0 + sigma * noise, alpha^2 + sigma^2 = 1
+    double lambda;       // log(alpha / sigma)
+};
+struct daub_level daub_level_of(double ratio);
 
 // ---- predictions ---------------------------------------------------------------------------------------------------
 

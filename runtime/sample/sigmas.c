@@ -1,4 +1,5 @@
-// sigmas.c - noise levels between the ends: at the time steps, or after Karras, evenly in log, by the beta distribution, Lu.
+// sigmas.c - noise levels between the ends: at the time steps, or after Karras, evenly in log, by the beta
+// distribution, Lu.
 #include "runtime/sample/schedule.h"
 
 #include <math.h>
@@ -55,6 +56,12 @@ static double incomplete_beta(double x, double a)
         sum += term;
     }
     return pow(x * (1.0 - x), a) / (a * complete) * sum;
+}
+
+struct daub_level daub_level_of(double ratio)
+{
+    const double alpha = 1.0 / hypot(ratio, 1.0);
+    return (struct daub_level) { .alpha = alpha, .sigma = ratio * alpha, .lambda = -log(ratio) };
 }
 
 double daub_beta_quantile(double p, double a)

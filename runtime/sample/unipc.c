@@ -1,11 +1,12 @@
 // unipc.c - a multistep predictor, and a corrector that reuses the model call of the next step.
 // Zhao et al. 2023, arXiv:2302.04867, algorithms 5 to 8 (UniP and UniC, in x0 or in the noise), eq. 9 for the weights.
 //
-// With lambda = log(alpha / sigma) and a step from s to t over h, both are
+// With lambda = log(alpha / sigma) and a step over h from s to t, both are, for predictions m of x0,
 //
-//     x_t = keep * x_s + whole * (m0 + sum_k rho_k (m_k - m0) / r_k * B / phi)
+//     x_t = sigma_t / sigma_s * x_s - alpha_t * (e^-h - 1) * m0 - alpha_t * B(-h) * sum_k rho_k * (m_k - m0) / r_k
 //
-// over earlier predictions m_k at lambda_s + r_k h; the corrector adds the prediction at t itself, with r = 1.
+// over earlier predictions m_k at lambda_s + r_k h; the corrector adds the prediction at t itself, with r = 1. For
+// predictions of the noise alpha and sigma change places and h its sign.
 #include "runtime/sample/config.h"
 #include "runtime/sample/schedule.h"
 
@@ -13,23 +14,13 @@
 
 enum { MOST_ORDER = 3 };
 
-struct level {
-    double alpha, sigma, lambda;
-};
-
 struct history {
-    daub_vec m[MOST_ORDER + 1];      // predictions, newest first; one more than the order, for the corrector
-    struct level at[MOST_ORDER + 1]; // where they were made
+    daub_vec m[MOST_ORDER + 1];           // predictions, newest first; one more than the order, for the corrector
+    struct daub_level at[MOST_ORDER + 1]; // where they were made
 };
 
-static struct level level_of(double ratio) // sigma / alpha
-{
-    const double alpha = 1.0 / hypot(ratio, 1.0);
-    return (struct level) { .alpha = alpha, .sigma = ratio * alpha, .lambda = -log(ratio) };
-}
-
-// Solves the n x n system a x = b in place, by elimination; the answer replaces b. The matrices here are Vandermonde's
-// transposed with distinct nodes, 1 among them last, so row 0 is all ones and pivots do not vanish.
+// Solves the n x n system a x = b by elimination; the answer replaces b. Row i of a holds the i-th powers of distinct
+// nodes (Vandermonde), so no pivot vanishes.
 static void solve(uint32_t n, double a[MOST_ORDER][MOST_ORDER], double b[MOST_ORDER])
 {
     for (uint32_t k = 0; k < n; k++)
@@ -62,10 +53,11 @@ static void rhos(uint32_t n, const double r[MOST_ORDER], double h, double b_h, d
     solve(n, matrix, out);
 }
 
-// vec[x] = the step of the given order from the state `from` at past->at[0] to `to`, over the predictions from past->m[0] on.
-// `corrector` is the prediction at `to`, or DAUB_VEC_OUTPUT for the predictor, which has none.
-static daub_status step(struct daub_sampling *s, daub_vec x, daub_vec from, const daub_vec *m, const struct level *at,
-                        struct level to, uint32_t order, daub_vec corrector)
+// vec[x] = the step of the given order from the state `from` at at[0] to `to`, over the predictions m[0], m[1], ...
+// made at at[0], at[1], ... `corrector` is the prediction at `to`, or DAUB_VEC_OUTPUT for the predictor, which has
+// none.
+static daub_status step(struct daub_sampling *s, daub_vec x, daub_vec from, const daub_vec *m,
+                        const struct daub_level *at, struct daub_level to, uint32_t order, daub_vec corrector)
 {
     const struct daub_sampler_config *c = s->config;
     const bool corrects = corrector != DAUB_VEC_OUTPUT;
@@ -105,7 +97,7 @@ static daub_status step(struct daub_sampling *s, daub_vec x, daub_vec from, cons
 }
 
 // vec[m] = what is extrapolated: x0, or the noise
-static daub_status predict(struct daub_sampling *s, daub_vec m, daub_vec x, struct level at)
+static daub_status predict(struct daub_sampling *s, daub_vec m, daub_vec x, struct daub_level at)
 {
     if (s->config->predict_x0)
         return daub_predict_x0(s, m, x, at.alpha, at.sigma);
@@ -148,7 +140,7 @@ static daub_status unipc(struct daub_sampling *s)
 
     uint32_t order = 1;
     for (uint32_t i = 0; i < l.n; i++) {
-        const struct level here = level_of(l.sigmas[i]), to = level_of(l.sigmas[i + 1]);
+        const struct daub_level here = daub_level_of(l.sigmas[i]), to = daub_level_of(l.sigmas[i + 1]);
         const daub_vec m = p.m[MOST_ORDER];
         TRY(daub_model_call(s, x, 1.0, l.timesteps[i]));
         TRY(predict(s, m, x, here));

@@ -10,7 +10,8 @@ struct program_run {
     // The network: `in` is scaled already. `out` holds what the last call left there.
     void (*model)(void *user, uint32_t call, double timestep, const float *in, float *out, size_t n);
     void *user;
-    // After each call with its state, and once before the first with call UINT32_MAX and what the first call reads. May be NULL.
+    // After each call with its state, and once before the first with call UINT32_MAX and what the first call reads. May
+    // be NULL.
     void (*state)(void *user, uint32_t call, const float *state, size_t n);
 };
 

@@ -275,6 +275,13 @@ static void test_refusals(void)
     REQUIRE_STATUS(daub_program_record(&c, 3, arena, &p), DAUB_ERROR_INVALID_ARG, "4 or more");
     c.prediction_type = DAUB_PREDICTION_SAMPLE;
     REQUIRE_STATUS(daub_program_record(&c, 10, arena, &p), DAUB_ERROR_UNSUPPORTED, "sample");
+    c = config_of("plms");
+    c.skip_prk_steps = true;
+    c.timestep_spacing = DAUB_SPACING_TRAILING;
+    c.rescale_betas_zero_snr = true; // which its class does not have: ignored
+    struct daub_program q;
+    REQUIRE_OK(daub_program_record(&c, 10, arena, &q));
+    check_program(&q, 10, 1000);
     c = config_of("lcm");
     REQUIRE_STATUS(daub_program_record(&c, 51, arena, &p), DAUB_ERROR_INVALID_ARG, "51 steps are too many for LCM");
     REQUIRE(p.n_ops == 77); // untouched

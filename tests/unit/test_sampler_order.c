@@ -2,13 +2,13 @@
 // link: base sample
 //
 // If the data are N(0, s^2), the best prediction of the noise in x = alpha x0 + sigma eps is sigma x / v with
-// v = alpha^2 s^2 + sigma^2, and the probability-flow ODE takes x from level to level in proportion to sqrt(v). A stochastic
-// sampler is linear in its draws then: run on as many values as there are draws, value j being 1 in draw j only, it shows the
-// gain of each, and the variance of its result is the sum of their squares. It should be s^2.
+// v = alpha^2 s^2 + sigma^2, and the probability-flow ODE takes x from level to level in proportion to sqrt(v). A
+// stochastic sampler is linear in its draws then: run on as many values as there are draws, value j being 1 in draw j
+// only, it shows the gain of each, and the variance of its result is the sum of their squares. It should be s^2.
 //
-// The noise schedule is gentle: sigma from 0.3 to about 2.5, so that few steps are in the range where the order shows. Runs end
-// at its first level, not at 0: the landing has an error of its own that no number of steps lessens. Leading time steps
-// make all steps equally long in time, which the multistep formulas of plms take for granted.
+// The noise schedule is gentle: sigma from 0.3 to about 2.5, so that few steps are in the range where the order shows.
+// Runs end at its first level, not at 0: the landing has an error of its own that no number of steps lessens. Leading
+// time steps make all steps equally long in time, which the multistep formulas of plms take for granted.
 #include "harness_program.h"
 #include "tests/test.h"
 
@@ -172,8 +172,9 @@ static void full_eta(struct daub_sampler_config *c)
 
 int main(void)
 {
-    // Orders 3 stay below it: the first step is of order 1, and its error, as h^2, rules in the end. The corrector lifts UniPC
-    // of order 2 to 3 and of order 1 to 2; with the last step's order kept low, as by default, it is 2 again.
+    // Orders 3 stay below it: the first step is of order 1, and its error, as h^2, rules in the end. The corrector
+    // lifts UniPC of order 2 to 3 and of order 1 to 2; with the last step's order kept low, as by default, it is 2
+    // again.
     static const struct method methods[] = {
         { .name = "euler", .few = 40, .least = 0.8, .most = 1.2, .sigma_state = true },
         { .name = "heun", .few = 30, .least = 1.7, .most = 2.3, .sigma_state = true },

@@ -1,5 +1,5 @@
-// test_samplers.c - names, configs, and the known answers of sched_goldens/answers.json: every class, option and prediction.
-// link: base sample
+// test_samplers.c - names, configs, and the known answers of sched_goldens/answers.json: every class, option and
+// prediction. link: base sample
 #include "harness_program.h"
 #include "runtime/base/file.h"
 #include "runtime/base/rng.h"

@@ -1,7 +1,8 @@
 // test_sched_goldens.c - every scheduler trajectory of an oracle folder, named by the environment's DAUB_ORACLE.
 // link: base sample
 //
-// The folder holds index.json and goldens/; without one the test is skipped. test_samplers.c has known answers of its own.
+// The folder holds index.json and goldens/; without one the test is skipped. test_samplers.c has known answers of its
+// own.
 #include "harness_program.h"
 #include "runtime/base/file.h"
 #include "tests/test.h"
