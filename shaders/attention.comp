@@ -1,16 +1,18 @@
-// attention.comp - y = softmax(q k^T / sqrt(d)) v for one head, scores never stored. Online softmax as in Dao 2023, arXiv:2307.08691.
+// attention.comp - y = softmax(q k^T / sqrt(d)) v for one head, scores never stored. Online softmax as in Dao 2023,
+// arXiv:2307.08691.
 //
-// For drivers that run on a CPU: a lane owns QUERIES queries and all channels of their head; keys and values are read in blocks of
-// KEYS as words that are the same for all lanes. No shared memory, no barrier, and nothing but the loop over keys is left rolled:
-// Mesa 22.3's lavapipe turns rolled loops over private arrays into gathers, and was seen to compute them wrong.
+// For drivers that run on a CPU, and heads of a few words: a lane owns QUERIES queries and all channels of their
+// head; keys and values are read in blocks of KEYS as words that are the same for all lanes. No shared memory, no
+// barrier, and nothing but the loop over keys is left rolled: Mesa 22.3's lavapipe turns rolled loops over private
+// arrays into gathers, and was seen to compute them wrong.
 //
 //   dispatch   (ceil(queries / (8 * QUERIES)), heads, pictures), local size 8
 //   bindings   0 q [N,1,n_q,heads * d]   1 k, 2 v [N or 1,1,n_k,heads * d]   3 y as q
 //   variants   f32 f16 (storage; scores, weights and sums are fp32), texel: q, k, v through uniform texel buffers
 //   constants  words a head, queries a lane
 //
-// exp(x) is taken as exp2(x log2(e)), with log2(e) / sqrt(d) folded into q. The running maximum starts at a finite value and key 0 is
-// always seen, so that the first block leaves every maximum at a true score.
+// exp(x) is taken as exp2(x log2(e)), with log2(e) / sqrt(d) folded into q. The running maximum starts at a finite
+// value and key 0 is always seen, so that the first block leaves every maximum at a true score.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require

@@ -1,8 +1,10 @@
-// attention_scores.comp - s = q k^T * scale for some queries of one head, stored as fp32: the first of three steps for heads too wide
-// for attention.comp. Both operands are rows of channels, so an invocation takes 8 queries x 8 keys, a word of each at a time.
+// attention_scores.comp - s = q k^T * scale for some queries of some heads, stored as fp32: the first of three steps
+// for heads too wide for attention.comp. Both operands are rows of channels, so an invocation takes 8 queries x 8
+// keys, a word of each at a time.
 //
-//   dispatch   (ceil(keys / 64), ceil(n_rows / (8 * local size y))), local size 8 x (1 on CPU drivers, 8 on GPUs)
-//   bindings   0 q   1 k, both [N,1,tokens,heads * d]   2 s [n_rows, score_pitch words of 8 floats]
+//   dispatch   (ceil(keys / 64), ceil(n_rows / (8 * local size y)), units)
+//              local size 8 x 1 on CPU drivers, 8 x 8 on GPUs
+//   bindings   0 q   1 k, both [N,1,tokens,heads * d]   2 s [units, n_rows, score_pitch words of 8 floats]
 //   variants   f32 f16 (storage of q and k), texel: both through uniform texel buffers
 //
 // Scores of keys past the last are written too (its value again): attention_softmax.comp overwrites them.
@@ -24,12 +26,15 @@ void main()
 {
     const uint key = p.key_begin + (gl_WorkGroupID.x * ATTENTION_WIDE_LANES + gl_LocalInvocationID.x) * TILE;
     const uint row = (gl_WorkGroupID.y * gl_WorkGroupSize.y + gl_LocalInvocationID.y) * TILE;
+    const uint unit = gl_WorkGroupID.z, image = unit / p.heads, head_word = unit % p.heads * p.head_words;
+    const uint q_base = p.q_base + image * p.q_image + head_word;
+    const uint k_base = p.kv_base + image * p.kv_image + head_word;
 
     uint q_at[TILE], k_at[TILE];
     float s[TILE * TILE];
     [[unroll]] for (uint i = 0; i < TILE; i++) {
-        q_at[i] = p.q_base + min(row + i, p.n_rows - 1) * p.pitch;
-        k_at[i] = p.kv_base + (min(key + i, p.key_end - 1) - p.key_begin) * p.pitch;
+        q_at[i] = q_base + min(row + i, p.n_rows - 1) * p.pitch;
+        k_at[i] = k_base + (min(key + i, p.key_end - 1) - p.key_begin) * p.pitch;
         [[unroll]] for (uint j = 0; j < TILE; j++)
             s[i * TILE + j] = 0.0;
     }
@@ -59,7 +64,7 @@ void main()
             const uint visible = p.causal != 0 ? p.query + row + i + 1 : p.key_end;
             [[unroll]] for (uint j = 0; j < TILE; j++)
                 s[i * TILE + j] = key + j < visible ? s[i * TILE + j] * p.scale : ATTENTION_WIDE_MASKED;
-            const uint at = 2 * ((row + i) * p.score_pitch + key / TILE);
+            const uint at = 2 * ((unit * p.n_rows + row + i) * p.score_pitch + key / TILE);
             scores[at] = vec4(s[i * TILE], s[i * TILE + 1], s[i * TILE + 2], s[i * TILE + 3]);
             scores[at + 1] = vec4(s[i * TILE + 4], s[i * TILE + 5], s[i * TILE + 6], s[i * TILE + 7]);
         }

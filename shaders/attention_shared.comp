@@ -1,8 +1,10 @@
-// attention_shared.comp - attention.comp for GPUs: 64 invocations work on TILE = 32 queries of one head, with keys and values staged
-// TILE tokens at a time. FlashAttention-2's split: rows are never shared between workgroups, 1 / sum is applied once at the end.
+// attention_shared.comp - attention.comp for GPUs: 64 invocations work on TILE = 32 queries of one head, with keys
+// and values staged TILE tokens at a time. FlashAttention-2's split: rows are never shared between workgroups, 1 /
+// sum is applied once at the end.
 //
-// Invocation (x, y) of 8 x 8 owns queries 4 y .. 4 y + 3; of a score tile their keys x, x + 8, x + 16, x + 24, of a sum their
-// channels 4 x .. 4 x + 3 in each chunk of 32. So both products read two vec4 from shared memory for 16 multiplications.
+// Invocation (x, y) of 8 x 8 owns queries 4 y .. 4 y + 3; of a score tile their keys x, x + 8, x + 16, x + 24, of a
+// sum their channels 4 x .. 4 x + 3 in each chunk of 32. So both products read two vec4 from shared memory for 16
+// multiplications.
 //
 //   dispatch   (ceil(queries / 32), heads, pictures), local size 8 x 8
 //   bindings   0 q [N,1,n_q,heads * d]   1 k, 2 v [N or 1,1,n_k,heads * d]   3 y as q
@@ -150,7 +152,7 @@ void main()
             const uint row = i / CHUNK_WORDS, word = i % CHUNK_WORDS;
             if (chunk * CHUNK_WORDS + word < p.head_words && block + row < p.query_end) {
                 const vec4 lo = rows[row * PITCH + 2 * word], hi = rows[row * PITCH + 2 * word + 1];
-                const uint at = (image * p.n_q + block + row) * p.pitch + head_word + chunk * CHUNK_WORDS + word - p.out_first;
+                const uint at = q_base + p.q_first - p.out_first + (block + row) * p.pitch + chunk * CHUNK_WORDS + word;
                 STORE(y_words, at, lo, hi);
             }
         }

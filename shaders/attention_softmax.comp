@@ -1,5 +1,6 @@
-// attention_softmax.comp - s = exp2(s - max s) in place, row by row, 0 past the last key; 1 / sum into the row's last word, for
-// attention_values.comp to apply. Two passes: a maximum costs less than the exponentials that an online sum would repeat.
+// attention_softmax.comp - s = exp2(s - max s) in place, row by row, 0 past the last key; 1 / sum into the row's last
+// word, for attention_values.comp to apply. Two passes: a maximum costs less than the exponentials that an online sum
+// would repeat.
 //
 //   dispatch   lane: (ceil(n_rows / 8)), local size 8, a row an invocation
 //              shared: (n_rows), local size 64, a row a workgroup; 256 bytes of shared memory

@@ -1,9 +1,12 @@
-// attention_values.comp - y = s v / sum for the rows that attention_softmax.comp left: the last step for wide heads. An invocation
-// takes 8 queries x 8 channels, 4 keys at a time: 8 vec4 of weights, the same for all lanes, and 4 words of values.
+// attention_values.comp - y = s v / sum for the rows that attention_softmax.comp left: the last step for wide heads.
+// An invocation takes 8 queries x 8 channels, 4 keys at a time: 8 vec4 of weights, the same for all lanes, and 4
+// words of values.
 //
-//   dispatch   (ceil(head_words / 8), ceil(n_rows / (8 * local size y))), local size 8 x (1 on CPU drivers, 8 on GPUs)
-//   bindings   0 s [n_rows, score_pitch words of 8 floats]   1 v [N or 1,1,n_k,heads * d]   2 y [N,1,n_q,heads * d]
-//              3 sums so far, fp32 [n_rows, head_words], when the values take more than one binding (p.more)
+//   dispatch   (ceil(head_words / 8), ceil(n_rows / (8 * local size y)), units)
+//              local size 8 x 1 on CPU drivers, 8 x 8 on GPUs
+//   bindings   0 s [units, n_rows, score_pitch words of 8 floats]   1 v [N or 1,1,n_k,heads * d]
+//              2 y [N,1,n_q,heads * d]
+//              3 sums so far, fp32 [units, n_rows, head_words], when the values take more than one binding (p.more)
 //   variants   f32 f16 (storage of v and y), texel: s and v through uniform texel buffers
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -30,12 +33,15 @@ void main()
 {
     const uint word = gl_WorkGroupID.x * ATTENTION_WIDE_LANES + gl_LocalInvocationID.x;
     const uint row = (gl_WorkGroupID.y * gl_WorkGroupSize.y + gl_LocalInvocationID.y) * TILE;
-    const uint v_base = p.kv_base + min(word, p.head_words - 1);
+    const uint unit = gl_WorkGroupID.z, image = unit / p.heads, head_word = unit % p.heads * p.head_words;
+    const uint v_base = p.kv_base + image * p.kv_image + head_word + min(word, p.head_words - 1);
+    const uint y_base = p.out_base + image * p.q_image + head_word;
+    const uint s_row = unit * p.n_rows;
 
     uint s_at[TILE];
     vec4 lo[TILE], hi[TILE];
     [[unroll]] for (uint i = 0; i < TILE; i++) {
-        s_at[i] = 2 * min(row + i, p.n_rows - 1) * p.score_pitch;
+        s_at[i] = 2 * (s_row + min(row + i, p.n_rows - 1)) * p.score_pitch;
         lo[i] = vec4(0);
         hi[i] = vec4(0);
     }
@@ -58,7 +64,7 @@ void main()
 
     [[unroll]] for (uint i = 0; i < TILE; i++) {
         if (row + i < p.n_rows && word < p.head_words) {
-            const uint sum_at = 2 * ((row + i) * p.head_words + word);
+            const uint sum_at = 2 * ((s_row + row + i) * p.head_words + word);
             if ((p.more & ATTENTION_MORE_BEFORE) != 0) {
                 lo[i] += sums[sum_at];
                 hi[i] += sums[sum_at + 1];
@@ -70,7 +76,7 @@ void main()
                 const vec4 scale = WEIGHTS(s_at[i] + 2 * (p.score_pitch - 1));
                 lo[i] *= scale;
                 hi[i] *= scale;
-                STORE(y_words, p.out_base + (row + i) * p.pitch + word, lo[i], hi[i]);
+                STORE(y_words, y_base + (row + i) * p.pitch + word, lo[i], hi[i]);
             }
         }
     }

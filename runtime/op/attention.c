@@ -8,9 +8,9 @@
 #include <math.h>
 
 enum {
-    MAX_HEAD_WORDS = 20,  // d of 160: q and the sum of a query then take 320 registers a lane
     SHARED_BYTES = 14848, // of attention_shared.comp: 3 tiles of 32 x 9 vec4, 32 x 8 floats
     CHUNK_WORDS = ATTENTION_SHARED_TILE / DAUB_WORD,
+    SHORT = 128, // queries
 };
 
 static bool uses_lane(const struct daub_caps *caps)
@@ -23,35 +23,31 @@ static bool uses_shared(const struct daub_caps *caps)
     return !caps->lane && caps->shared_kernels && caps->max_shared >= SHARED_BYTES;
 }
 
-static bool any_device(const struct daub_caps *caps)
+static bool lacks_shared(const struct daub_caps *caps)
 {
-    (void)caps;
-    return true;
+    return !uses_shared(caps);
 }
 
+// A row serves heads of up to max_words. Lane kernels unroll a whole head for all of a lane's queries, so wide heads
+// cost compile time, and attention_wide.c's three kernels, compiled once for all sizes, overtake them: with texel
+// buffers on Mesa 22.3 and a Zen 4 core, f16, 1024 keys, GFLOP a CPU second for 2, 3, 4 queries a lane are d = 40:
+// 18, 24, 28; 64: 17, 22, 26; 80: 19, 24, 22; 160: 18, 24, -, compiled in 0.3 to 0.5, 0.5 to 1.0, 0.5 to 1.1 and 1.2
+// to 1.9 s; the three make 31 and 24 in their products, compiled in 0.3 s. Mesa 25 takes four times as long, and
+// through storage buffers ten times; there 2 queries are no slower than 4.
 struct choice {
     enum daub_kernel f32, f16;
     bool (*needs)(const struct daub_caps *caps);
-    bool texel, shared;
+    bool texel;
+    uint32_t max_words;
+    uint32_t max_queries; // a lane; 0: the shared kernel
 };
 
 static const struct choice choices[] = {
     // best first
-    { DAUB_KERNEL_attention_f32_texel, DAUB_KERNEL_attention_f16_texel, uses_lane, true, false },
-    { DAUB_KERNEL_attention_f32, DAUB_KERNEL_attention_f16, uses_lane, false, false },
-    { DAUB_KERNEL_attention_shared_f32, DAUB_KERNEL_attention_shared_f16, uses_shared, false, true },
-    { DAUB_KERNEL_attention_f32, DAUB_KERNEL_attention_f16, any_device, false, false },
+    { DAUB_KERNEL_attention_f32_texel, DAUB_KERNEL_attention_f16_texel, uses_lane, true, 5, 4 },
+    { DAUB_KERNEL_attention_shared_f32, DAUB_KERNEL_attention_shared_f16, uses_shared, false, 20, 0 },
+    { DAUB_KERNEL_attention_f32, DAUB_KERNEL_attention_f16, lacks_shared, false, 5, 2 },
 };
-
-// Every word of keys and values that a lane reads serves all its queries, until their sums no longer fit the first cache. On a Zen 4
-// core with Mesa 22.3, f16, 1024 keys, GFLOP a CPU second for 2, 3, 4 queries: d = 40: 18, 24, 28; 64: 17, 22, 26; 80: 19, 24, 22;
-// 160: 18, 24, -. The pipeline's compile time grows as fast (d = 160: 1.2 s, 1.9 s), so short sequences take fewer.
-static uint32_t queries_a_lane(uint32_t head_words, uint32_t n_q)
-{
-    const uint32_t most = n_q <= 128 ? 2 : 4;
-    const uint32_t fit = head_words <= 8 ? 4 : head_words <= 12 ? 3 : 2;
-    return fit < most ? fit : most;
-}
 
 float daub_attention_scale(const struct daub_tensor *q)
 {
@@ -73,17 +69,19 @@ static daub_status attention_select(const struct daub_select *select, struct dau
     const struct daub_tensor *q = node->in[0], *k = node->in[1];
     const uint32_t head_words = daub_attention_head_words(q);
 
-    for (uint32_t i = 0; i < sizeof(choices) / sizeof(choices[0]) && head_words <= MAX_HEAD_WORDS; i++) {
+    for (uint32_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
         const struct choice *choice = &choices[i];
-        if (!choice->needs(caps) || (choice->texel && !(caps->texel && caps->prefer_texel)))
+        if (!choice->needs(caps) || (choice->texel && !(caps->texel && caps->prefer_texel)) ||
+            head_words > choice->max_words)
             continue;
-        const uint32_t queries = choice->shared ? 0 : queries_a_lane(head_words, daub_tokens(q));
-        const uint32_t tile = choice->shared ? ATTENTION_SHARED_TILE : ATTENTION_LANES * queries;
+        const bool shared = choice->max_queries == 0;
+        const uint32_t queries = daub_tokens(q) <= SHORT && choice->max_queries > 2 ? 2 : choice->max_queries;
+        const uint32_t tile = shared ? ATTENTION_SHARED_TILE : ATTENTION_LANES * queries;
         if (!fits(caps, q, k, tile, choice->texel))
             continue;
         attrs->kernel = q->dtype == DAUB_F16 ? choice->f16 : choice->f32;
         attrs->texel = choice->texel;
-        attrs->spec_words = choice->shared ? (head_words + CHUNK_WORDS - 1) / CHUNK_WORDS : head_words;
+        attrs->spec_words = shared ? (head_words + CHUNK_WORDS - 1) / CHUNK_WORDS : head_words;
         attrs->spec_queries = queries;
         attrs->tile = tile;
         return DAUB_OK;

@@ -5,16 +5,21 @@
 
 struct attention_attrs {
     bool causal;
-    bool wide;                // scores through scratch[0], by three kernels; else one kernel
-    bool texel;               // q, k, v (and scores) through texel buffers
-    bool lane;                // wide: one row of tiles a workgroup, as CPU drivers like it
-    enum daub_kernel kernel;  // not wide
-    uint32_t spec_words;      // not wide: words a head (lane kernel), or chunks of 32 channels (shared kernel)
-    uint32_t spec_queries;    // not wide: queries a lane; 0 for the shared kernel
-    uint32_t tile;            // not wide: queries a workgroup
-    enum daub_kernel softmax; // wide
-    uint32_t chunk;           // wide: rows of queries scratch[0] holds
-    uint32_t window;          // wide: keys a dispatch may bind; below n_k, sums go through scratch[1]
+    bool wide;  // scores through scratch[0], by three kernels; else one kernel
+    bool texel; // q, k, v (and scores) through texel buffers
+
+    // not wide
+    enum daub_kernel kernel;
+    uint32_t spec_words;   // words a head (lane kernel), or chunks of 32 channels (shared kernel)
+    uint32_t spec_queries; // queries a lane; 0 for the shared kernel
+    uint32_t tile;         // queries a workgroup
+
+    // wide; a unit is one head of one picture
+    bool lane; // one row of tiles a workgroup, as CPU drivers like it
+    enum daub_kernel softmax;
+    uint32_t units;  // a dispatch does: all, a picture's, or 1
+    uint32_t chunk;  // query rows of each that scratch[0] holds
+    uint32_t window; // keys a dispatch may bind; below n_k, sums go through scratch[1]
 };
 
 static inline uint32_t daub_attention_head_words(const struct daub_tensor *q)

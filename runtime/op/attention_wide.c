@@ -1,14 +1,19 @@
-// attention_wide.c - attention for heads of any width, and for keys that no single binding can hold: scores of a chunk of query rows
-// into a scratch tensor, softmax of its rows, product with the values.
+// attention_wide.c - attention for heads of any width, and for keys that no single binding can hold: scores of a
+// chunk of query rows into a scratch tensor, softmax of its rows, product with the values. A unit is one head of one
+// picture; a dispatch does several.
 #include "runtime/op/attention.h"
 
 #include "shaders/params/attention_wide.h"
 
-enum { MIB = 1 << 20 };
+enum {
+    MIB = 1 << 20,
+    FEW_ROWS = 64, // a chunk of fewer leaves a GPU's compute units, or a CPU's threads, without work
+};
 
-// Scratch of at most this: less would do for large caches (a chunk of 64 rows already fills a GPU's compute units), more would show in
-// the arena's peak.
+// The scratch tensor is at most this large, and at most SCRATCH_RATIO times the queries, so that it follows the
+// storage type and does not rule the arena's peak; at least FEW_ROWS rows.
 static const uint64_t max_scratch = 64ull * MIB;
+enum { SCRATCH_RATIO = 4 };
 
 static uint32_t round_up(uint32_t n, uint32_t to)
 {
@@ -21,10 +26,56 @@ static uint32_t score_pitch(uint32_t n_k)
     return (n_k + 7) / 8 + 1;
 }
 
-static uint32_t min_rows(uint64_t a, uint64_t b)
+static uint64_t least(uint64_t a, uint64_t b)
 {
-    const uint64_t least = a < b ? a : b;
-    return least < UINT32_MAX ? (uint32_t)least : UINT32_MAX;
+    return a < b ? a : b;
+}
+
+// Rows a unit that the scratch tensor may have with so many units.
+static uint32_t rows_a_unit(const struct daub_caps *caps, uint64_t limit, uint64_t row_size, uint32_t units)
+{
+    if (units > caps->max_groups[2])
+        return 0;
+    return (uint32_t)least(limit / (units * row_size), caps->max_groups[0] / units);
+}
+
+// All heads of all pictures at once, if nothing needs a window; else a picture's heads; else one.
+static void choose_units(const struct daub_caps *caps, const struct daub_node *node, struct attention_attrs *attrs)
+{
+    const struct daub_tensor *q = node->in[0], *k = node->in[1];
+    const uint64_t row_size = 32ull * score_pitch(daub_tokens(k));
+    const uint64_t range = caps->max_range - 2 * (uint64_t)caps->buffer_align;
+    uint64_t limit = SCRATCH_RATIO * daub_tensor_size(q);
+    if (limit < FEW_ROWS * row_size)
+        limit = FEW_ROWS * row_size;
+    limit = least(limit, least(range, max_scratch));
+
+    const uint32_t enough = (uint32_t)least(daub_tokens(q), FEW_ROWS);
+    const bool whole = daub_tensor_size(q) <= range && daub_tensor_size(k) <= range;
+    attrs->units = q->shape.n * q->heads;
+    attrs->chunk = whole ? rows_a_unit(caps, limit, row_size, attrs->units) : 0;
+    if (attrs->chunk < enough) {
+        attrs->units = q->heads;
+        attrs->chunk = rows_a_unit(caps, limit, row_size, attrs->units);
+    }
+    if (attrs->chunk < enough) {
+        attrs->units = 1;
+        attrs->chunk = rows_a_unit(caps, limit, row_size, 1);
+    }
+    attrs->chunk = (uint32_t)least(attrs->chunk, range / daub_row_size(q));
+
+    const uint64_t keys = least(range / daub_row_size(k), daub_tokens(k));
+    attrs->window = keys < daub_tokens(k) ? (uint32_t)keys / 8 * 8 : daub_tokens(k);
+}
+
+static bool texel_fits(const struct daub_caps *caps, const struct daub_node *node)
+{
+    const struct attention_attrs *attrs = node->attrs;
+    const struct daub_tensor *q = node->in[0], *k = node->in[1];
+    const bool several = attrs->units > q->heads;
+    return daub_range_fits(caps, 32ull * score_pitch(daub_tokens(k)) * attrs->units * attrs->chunk, true) &&
+           daub_range_fits(caps, several ? daub_tensor_size(k) : attrs->window * daub_row_size(k), true) &&
+           daub_range_fits(caps, several ? daub_tensor_size(q) : attrs->chunk * daub_row_size(q), true);
 }
 
 daub_status daub_attention_wide_select(const struct daub_select *select, struct daub_net *net, struct daub_node *node)
@@ -32,43 +83,34 @@ daub_status daub_attention_wide_select(const struct daub_select *select, struct 
     struct attention_attrs *attrs = node->attrs;
     const struct daub_caps *caps = select->caps;
     const struct daub_tensor *q = node->in[0], *k = node->in[1];
-    const uint32_t n_q = daub_tokens(q), n_k = daub_tokens(k), head_words = daub_attention_head_words(q);
+    const uint32_t n_q = daub_tokens(q), n_k = daub_tokens(k);
 
-    const uint64_t range = caps->max_range - 2 * (uint64_t)caps->buffer_align;
-    const uint64_t row_size = 32ull * score_pitch(n_k);
-    const uint32_t most = min_rows((range < max_scratch ? range : max_scratch) / row_size, caps->max_groups[0]);
-    if (most == 0)
-        return daub_fail(DAUB_ERROR_UNSUPPORTED, "%s: the scores of %u keys take more than %llu MiB a query",
-                         node->name, n_k, (unsigned long long)(max_scratch / MIB));
-    const uint32_t n_chunks = (n_q + most - 1) / most; // of even size
-    const uint32_t even = round_up((n_q + n_chunks - 1) / n_chunks, ATTENTION_WIDE_TILE);
-    attrs->chunk = min_rows(min_rows(most, even), range / daub_row_size(q));
-
-    const uint32_t keys = min_rows(range / daub_row_size(k), n_k);
-    attrs->window = keys < n_k ? keys / 8 * 8 : n_k;
+    choose_units(caps, node, attrs);
     if (attrs->chunk == 0 || attrs->window == 0)
-        return daub_fail(DAUB_ERROR_UNSUPPORTED, "%s: a binding of %llu bytes is too small for tokens of %llu",
-                         node->name, (unsigned long long)caps->max_range, (unsigned long long)daub_row_size(q));
+        return daub_fail(DAUB_ERROR_UNSUPPORTED,
+                         "%s: bindings of %llu bytes are too small for tokens of %llu and scores of %u keys",
+                         node->name, (unsigned long long)caps->max_range, (unsigned long long)daub_row_size(q), n_k);
+    const uint32_t n_chunks = (n_q + attrs->chunk - 1) / attrs->chunk; // of even size
+    attrs->chunk = (uint32_t)least(attrs->chunk, round_up((n_q + n_chunks - 1) / n_chunks, ATTENTION_WIDE_TILE));
 
-    daub_node_scratch(net, node, DAUB_F32, (struct daub_shape) { 1, 1, attrs->chunk, 8 * score_pitch(n_k) });
+    const uint32_t rows = attrs->units * attrs->chunk;
+    daub_node_scratch(net, node, DAUB_F32, (struct daub_shape) { 1, 1, rows, 8 * score_pitch(n_k) });
     if (attrs->window < n_k)
-        daub_node_scratch(net, node, DAUB_F32, (struct daub_shape) { 1, 1, attrs->chunk, 8 * head_words });
+        daub_node_scratch(net, node, DAUB_F32, (struct daub_shape) { 1, 1, rows, 8 * daub_attention_head_words(q) });
 
     attrs->lane = caps->lane || !caps->shared_kernels;
     attrs->softmax = attrs->lane ? DAUB_KERNEL_attention_softmax_lane : DAUB_KERNEL_attention_softmax_shared;
-    attrs->texel = caps->lane && caps->texel && caps->prefer_texel &&
-                   daub_range_fits(caps, attrs->chunk * row_size, true) &&
-                   daub_range_fits(caps, attrs->window * daub_row_size(k), true) &&
-                   daub_range_fits(caps, attrs->chunk * daub_row_size(q), true);
+    attrs->texel = caps->lane && caps->texel && caps->prefer_texel && texel_fits(caps, node);
     return DAUB_OK;
 }
 
-// A chunk of one head's queries: what the three steps share.
+// Some queries of some units: what the three steps share.
 struct chunk {
     struct daub_recording *rec;
     const struct daub_node *node;
     const struct attention_attrs *attrs;
-    uint32_t image, head, query, n_rows;
+    uint32_t image, n_images, head; // first unit's
+    uint32_t query, n_rows;
     struct attention_wide_params params;
 };
 
@@ -82,50 +124,45 @@ static const enum daub_kernel value_kernels[2][2] = {
     { DAUB_KERNEL_attention_values_f16, DAUB_KERNEL_attention_values_f16_texel },
 };
 
-static uint32_t local_y(const struct attention_attrs *attrs)
+// Rows begin .. begin + n - 1 of every picture of the chunk; the first unit's first word goes to *base.
+static struct daub_binding bind_tokens(const struct chunk *c, const struct daub_tensor *t, uint32_t begin, uint32_t n,
+                                       enum daub_access access, bool texel, uint32_t *base)
 {
-    return attrs->lane ? 1 : 8;
-}
-
-// Binds the chunk's rows of q or y; the head's first word of the first row goes to *base.
-static struct daub_binding bind_queries(const struct chunk *c, const struct daub_tensor *t, enum daub_access access,
-                                        bool texel, uint32_t *base)
-{
-    const uint32_t row = c->image * daub_tokens(t) + c->query;
+    const bool broadcast = t->shape.n == 1;
+    const uint32_t row = (broadcast ? 0 : c->image * daub_tokens(t)) + begin;
+    const uint32_t n_rows = (broadcast ? 0 : (c->n_images - 1) * daub_tokens(t)) + n;
     uint32_t first;
-    const struct daub_binding binding = daub_bind_rows(c->rec, t, row, c->n_rows, access, texel, &first);
+    const struct daub_binding binding = daub_bind_rows(c->rec, t, row, n_rows, access, texel, &first);
     *base = row * c->params.pitch + c->head * c->params.head_words - first;
     return binding;
 }
 
 static struct daub_binding bind_keys(struct chunk *c, const struct daub_tensor *t, uint32_t begin, uint32_t end)
 {
-    const uint32_t row = (t->shape.n == 1 ? 0 : c->image * daub_tokens(t)) + begin;
-    uint32_t first;
-    const struct daub_binding binding = daub_bind_rows(c->rec, t, row, end - begin, DAUB_READ, c->attrs->texel, &first);
     c->params.key_begin = begin;
     c->params.key_end = end;
-    c->params.kv_base = row * c->params.pitch + c->head * c->params.head_words - first;
-    return binding;
+    return bind_tokens(c, t, begin, end - begin, DAUB_READ, c->attrs->texel, &c->params.kv_base);
 }
 
-static double product_flop(const struct chunk *c)
+static double product_flop(const struct daub_node *node, uint32_t n_rows, uint32_t n_keys)
 {
-    const struct daub_tensor *q = c->node->in[0];
-    return 2.0 * c->n_rows * (c->params.key_end - c->params.key_begin) * (q->shape.c / q->heads);
+    const struct attention_attrs *attrs = node->attrs;
+    const struct daub_tensor *q = node->in[0];
+    return 2.0 * attrs->units * n_rows * n_keys * (q->shape.c / q->heads);
 }
 
 static daub_status record_product(struct chunk *c, struct daub_dispatch *d, uint32_t columns)
 {
-    const uint32_t rows_a_group = ATTENTION_WIDE_TILE * local_y(c->attrs);
+    const uint32_t local_y = c->attrs->lane ? 1 : 8;
+    const uint32_t rows_a_group = ATTENTION_WIDE_TILE * local_y;
     d->n_specs = 1;
-    d->specs[0] = (struct daub_spec) { SPEC_LOCAL_Y, local_y(c->attrs) };
+    d->specs[0] = (struct daub_spec) { SPEC_LOCAL_Y, local_y };
     d->push = &c->params;
     d->push_size = sizeof(c->params);
     d->groups[0] = (columns + ATTENTION_WIDE_LANES - 1) / ATTENTION_WIDE_LANES;
     d->groups[1] = (c->n_rows + rows_a_group - 1) / rows_a_group;
-    d->groups[2] = 1;
-    d->flop = product_flop(c);
+    d->groups[2] = c->attrs->units;
+    d->flop = product_flop(c->node, c->n_rows, c->params.key_end - c->params.key_begin);
     return daub_dispatch_node(c->rec, d);
 }
 
@@ -136,7 +173,7 @@ static daub_status record_scores(struct chunk *c, uint32_t begin, uint32_t end)
     struct daub_dispatch d = {
         .kernel = score_kernels[node->in[0]->dtype == DAUB_F16][texel],
         .n_bindings = 3,
-        .bind = { bind_queries(c, node->in[0], DAUB_READ, texel, &c->params.q_base),
+        .bind = { bind_tokens(c, node->in[0], c->query, c->n_rows, DAUB_READ, texel, &c->params.q_base),
                   bind_keys(c, node->in[1], begin, end), daub_bind(c->rec, node->scratch[0], DAUB_WRITE, false) },
     };
     return record_product(c, &d, (end - begin + ATTENTION_WIDE_TILE - 1) / ATTENTION_WIDE_TILE);
@@ -144,13 +181,16 @@ static daub_status record_scores(struct chunk *c, uint32_t begin, uint32_t end)
 
 static daub_status record_softmax(struct chunk *c)
 {
+    struct attention_wide_params params = c->params;
+    params.n_rows = c->attrs->units * c->n_rows;
+    const uint32_t lane_groups = (params.n_rows + ATTENTION_WIDE_LANES - 1) / ATTENTION_WIDE_LANES;
     struct daub_dispatch d = {
         .kernel = c->attrs->softmax,
         .n_bindings = 1,
         .bind = { daub_bind(c->rec, c->node->scratch[0], DAUB_READ_WRITE, false) },
-        .push = &c->params,
-        .push_size = sizeof(c->params),
-        .groups = { c->attrs->lane ? (c->n_rows + ATTENTION_WIDE_LANES - 1) / ATTENTION_WIDE_LANES : c->n_rows, 1, 1 },
+        .push = &params,
+        .push_size = sizeof(params),
+        .groups = { c->attrs->lane ? lane_groups : params.n_rows, 1, 1 },
     };
     return daub_dispatch_node(c->rec, &d);
 }
@@ -164,7 +204,7 @@ static daub_status record_values(struct chunk *c, uint32_t begin, uint32_t end)
         .kernel = value_kernels[node->out->dtype == DAUB_F16][texel],
         .n_bindings = 4,
         .bind = { daub_bind(c->rec, node->scratch[0], DAUB_READ, texel), bind_keys(c, node->in[2], begin, end),
-                  bind_queries(c, node->out, DAUB_WRITE, false, &c->params.out_base),
+                  bind_tokens(c, node->out, c->query, c->n_rows, DAUB_WRITE, false, &c->params.out_base),
                   daub_bind(c->rec, node->n_scratch > 1 ? node->scratch[1] : NULL, DAUB_READ_WRITE, false) },
     };
     return record_product(c, &d, c->params.head_words);
@@ -185,31 +225,36 @@ daub_status daub_attention_wide_record(struct daub_recording *rec, const struct 
 {
     const struct attention_attrs *attrs = node->attrs;
     const struct daub_tensor *q = node->in[0], *k = node->in[1];
-    const uint32_t n_q = daub_tokens(q), n_k = daub_tokens(k);
-    const uint32_t head_words = daub_attention_head_words(q);
+    const uint32_t n_q = daub_tokens(q), n_k = daub_tokens(k), pitch = daub_words(q);
 
     uint32_t step = attrs->chunk;
-    while (step > ATTENTION_WIDE_TILE && 2.0 * step * attrs->window * (q->shape.c / q->heads) > rec->max_flop)
+    while (step > ATTENTION_WIDE_TILE && product_flop(node, step, attrs->window) > rec->max_flop)
         step = round_up(step / 2, ATTENTION_WIDE_TILE);
 
     struct chunk c = {
         .rec = rec,
         .node = node,
         .attrs = attrs,
+        .n_images = attrs->units > q->heads ? q->shape.n : 1,
         .params = { .n_k = n_k,
-                    .pitch = daub_words(q),
-                    .head_words = head_words,
+                    .pitch = pitch,
+                    .head_words = daub_attention_head_words(q),
                     .score_pitch = score_pitch(n_k),
+                    .heads = attrs->units > 1 ? q->heads : 1,
+                    .q_image = n_q * pitch,
+                    .kv_image = k->shape.n == 1 ? 0 : n_k * pitch,
                     .causal = attrs->causal,
                     .scale = daub_attention_scale(q) },
     };
-    for (c.image = 0; c.image < q->shape.n; c.image++)
-        for (c.head = 0; c.head < q->heads; c.head++)
-            for (c.query = 0; c.query < n_q; c.query += step) {
-                c.n_rows = n_q - c.query < step ? n_q - c.query : step;
-                c.params.n_rows = c.n_rows;
-                c.params.query = c.query;
-                TRY(record_chunk(&c));
-            }
+    for (uint32_t unit = 0; unit < q->shape.n * q->heads; unit += attrs->units) {
+        c.image = unit / q->heads;
+        c.head = unit % q->heads;
+        for (c.query = 0; c.query < n_q; c.query += step) {
+            c.n_rows = n_q - c.query < step ? n_q - c.query : step;
+            c.params.n_rows = c.n_rows;
+            c.params.query = c.query;
+            TRY(record_chunk(&c));
+        }
+    }
     return DAUB_OK;
 }
