@@ -1,22 +1,21 @@
 # GEMM and implicit-GEMM convolution. Lane tiles are named rows x panels of 64 columns; narrow: 8 rows a lane, at most 8 columns.
-daub_add_kernel(gemm_lane
-    VARIANTS f16_8x2 f16_8x1 f16_2x1 f16_narrow f16_8x2_texel f16_8x1_texel f16_2x1_texel f16_narrow_texel
-             f32_8x2 f32_8x1 f32_2x1 f32_narrow f32_8x2_texel f32_8x1_texel f32_2x1_texel f32_narrow_texel
-    DEFINES_f16_8x2 REAL_F16 ROWS=8 PANELS=2
-    DEFINES_f16_8x1 REAL_F16 ROWS=8 PANELS=1
-    DEFINES_f16_2x1 REAL_F16 ROWS=2 PANELS=1
-    DEFINES_f16_narrow REAL_F16 ROWS=8 PANELS=1 NARROW
-    DEFINES_f16_8x2_texel REAL_F16 TEXEL ROWS=8 PANELS=2
-    DEFINES_f16_8x1_texel REAL_F16 TEXEL ROWS=8 PANELS=1
-    DEFINES_f16_2x1_texel REAL_F16 TEXEL ROWS=2 PANELS=1
-    DEFINES_f16_narrow_texel REAL_F16 TEXEL ROWS=8 PANELS=1 NARROW
-    DEFINES_f32_8x2 REAL_F32 ROWS=8 PANELS=2
-    DEFINES_f32_8x1 REAL_F32 ROWS=8 PANELS=1
-    DEFINES_f32_2x1 REAL_F32 ROWS=2 PANELS=1
-    DEFINES_f32_narrow REAL_F32 ROWS=8 PANELS=1 NARROW
-    DEFINES_f32_8x2_texel REAL_F32 TEXEL ROWS=8 PANELS=2
-    DEFINES_f32_8x1_texel REAL_F32 TEXEL ROWS=8 PANELS=1
-    DEFINES_f32_2x1_texel REAL_F32 TEXEL ROWS=2 PANELS=1
-    DEFINES_f32_narrow_texel REAL_F32 TEXEL ROWS=8 PANELS=1 NARROW)
-
+set(gemm_variants)
+set(gemm_defines)
+foreach(real f16 f32)
+    string(TOUPPER REAL_${real} gemm_real)
+    foreach(tile 12x1 8x2 8x1 2x1 narrow)
+        if(tile STREQUAL narrow)
+            set(gemm_tile ROWS=8 PANELS=1 NARROW)
+        else()
+            string(REPLACE x ";" gemm_sizes ${tile})
+            list(GET gemm_sizes 0 gemm_rows)
+            list(GET gemm_sizes 1 gemm_panels)
+            set(gemm_tile ROWS=${gemm_rows} PANELS=${gemm_panels})
+        endif()
+        list(APPEND gemm_variants ${real}_${tile} ${real}_${tile}_texel)
+        list(APPEND gemm_defines DEFINES_${real}_${tile} ${gemm_real} ${gemm_tile}
+             DEFINES_${real}_${tile}_texel ${gemm_real} TEXEL ${gemm_tile})
+    endforeach()
+endforeach()
+daub_add_kernel(gemm_lane VARIANTS ${gemm_variants} ${gemm_defines})
 daub_add_kernel(gemm_shared VARIANTS f16 f32 DEFINES_f16 REAL_F16 DEFINES_f32 REAL_F32)

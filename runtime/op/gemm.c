@@ -7,48 +7,6 @@ enum { MAX_KERNEL = 7, MAX_STRIDE = 16, SHARED_BYTES = 16384, SHARED_THREADS = 1
 
 // ---- kernels ---------------------------------------------------------------------------------------------------------
 
-static bool fits_shared(const struct daub_caps *caps, uint32_t m, uint32_t n_panels, uint32_t out_words, bool geglu)
-{
-    (void)m;
-    (void)n_panels;
-    (void)out_words;
-    (void)geglu;
-    return !caps->lane && caps->shared_kernels && caps->max_shared >= SHARED_BYTES &&
-           caps->max_invocations >= SHARED_THREADS;
-}
-
-static bool fits_narrow(const struct daub_caps *caps, uint32_t m, uint32_t n_panels, uint32_t out_words, bool geglu)
-{
-    (void)caps;
-    (void)n_panels;
-    return out_words == 1 && m >= 32 && !geglu;
-}
-
-// An odd panel is done twice by 8x2: worth it from 7 panels on (37 against 32 GFLOP per CPU second on lavapipe 22.3).
-static bool fits_8x2(const struct daub_caps *caps, uint32_t m, uint32_t n_panels, uint32_t out_words, bool geglu)
-{
-    (void)caps;
-    (void)out_words;
-    return geglu || (m > 4 && (n_panels % 2 == 0 || n_panels >= 7));
-}
-
-static bool fits_2x1(const struct daub_caps *caps, uint32_t m, uint32_t n_panels, uint32_t out_words, bool geglu)
-{
-    (void)caps;
-    (void)n_panels;
-    (void)out_words;
-    return m <= 4 && !geglu;
-}
-
-static bool fits_any(const struct daub_caps *caps, uint32_t m, uint32_t n_panels, uint32_t out_words, bool geglu)
-{
-    (void)caps;
-    (void)m;
-    (void)n_panels;
-    (void)out_words;
-    return !geglu;
-}
-
 #define LANE(tile)                                                                      \
     {                                                                                   \
         { DAUB_KERNEL_gemm_lane_f32_##tile, DAUB_KERNEL_gemm_lane_f32_##tile##_texel }, \
@@ -57,16 +15,32 @@ static bool fits_any(const struct daub_caps *caps, uint32_t m, uint32_t n_panels
         }                                                                               \
     }
 
+// Best first. GFLOP per CPU second for fp16 at 512x640x640, by texel buffers on lavapipe 22.3 and 25.0 and by storage buffers on
+// 26.2: 12x1 31, 29, 41; 8x1 30, 27, 35; 8x2 36, 17, 38; 16x1 29, 25, 30; 12x2 30, -, 33. Wider tiles also compile longer.
 // clang-format off
-static const struct daub_gemm_tile tiles[] = { // best first
+static const struct daub_gemm_tile tiles[] = {
+    // kernels      rows panels kind                 m: least, most  words
     { { { DAUB_KERNEL_gemm_shared_f32, DAUB_KERNEL_NONE }, { DAUB_KERNEL_gemm_shared_f16, DAUB_KERNEL_NONE } },
-                       64, 1, fits_shared },
-    { LANE(narrow),    64, 1, fits_narrow },
-    { LANE(8x2),        8, 2, fits_8x2 },
-    { LANE(2x1),        2, 1, fits_2x1 },
-    { LANE(8x1),        8, 1, fits_any },
+                      64, 1, DAUB_GEMM_SHARED,        1, UINT32_MAX, UINT32_MAX },
+    { LANE(8x2),       8, 2, DAUB_GEMM_LANE_GEGLU,    1, UINT32_MAX, UINT32_MAX },
+    { LANE(narrow),   64, 1, DAUB_GEMM_LANE,         32, UINT32_MAX, 1 },
+    { LANE(2x1),       2, 1, DAUB_GEMM_LANE,          1, 4,          UINT32_MAX },
+    { LANE(8x1),       8, 1, DAUB_GEMM_LANE,          1, 8,          UINT32_MAX },
+    { LANE(8x1),       8, 1, DAUB_GEMM_LANE,         13, 16,         UINT32_MAX }, // a tile of 12 would be idle by a third
+    { LANE(12x1),     12, 1, DAUB_GEMM_LANE,          1, UINT32_MAX, UINT32_MAX },
 };
 // clang-format on
+
+static bool fits(const struct daub_gemm_tile *tile, const struct daub_caps *caps, uint32_t m, uint32_t words,
+                 bool geglu)
+{
+    if (m < tile->min_m || m > tile->max_m || words > tile->max_words)
+        return false;
+    if (tile->kind == DAUB_GEMM_SHARED)
+        return !caps->lane && caps->shared_kernels && caps->max_shared >= SHARED_BYTES &&
+               caps->max_invocations >= SHARED_THREADS;
+    return geglu == (tile->kind == DAUB_GEMM_LANE_GEGLU);
+}
 
 // ---- choosing --------------------------------------------------------------------------------------------------------
 
@@ -122,13 +96,12 @@ static daub_status gemm_select(const struct daub_select *select, struct daub_net
     struct daub_gemm_attrs *attrs = node->attrs;
     const struct daub_caps *caps = select->caps;
     const uint32_t words = daub_words(node->out);
-    const uint32_t n_panels = (words + 7) / 8 * (attrs->geglu ? 2 : 1);
     const enum daub_dtype dtype = node->in[DAUB_GEMM_IN_X]->dtype;
 
     TRY(set_packs(node));
     attrs->tile = tiles;
-    while (!attrs->tile->fits(caps, daub_rows(node->out), n_panels, words, attrs->geglu))
-        attrs->tile++; // 8x2 or the last row fits
+    while (!fits(attrs->tile, caps, daub_rows(node->out), words, attrs->geglu))
+        attrs->tile++; // the second takes every GEGLU, the last all else
     attrs->texel = caps->texel && caps->prefer_texel && attrs->tile->kernel[dtype][true] != DAUB_KERNEL_NONE &&
                    daub_gemm_can_bind(caps, node, true);
     if (!attrs->texel && !daub_gemm_can_bind(caps, node, false))

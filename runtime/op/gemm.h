@@ -29,11 +29,13 @@ struct daub_gemm_attrs {
     bool texel;
 };
 
-// A kernel: one workgroup makes `rows` output pixels by `panels` panels of 64 columns.
+// A kernel, for results of min_m..max_m pixels of at most max_words words; one workgroup makes `rows` pixels by `panels` panels of 64
+// columns.
 struct daub_gemm_tile {
     enum daub_kernel kernel[2][2]; // by dtype (DAUB_F32, DAUB_F16), then storage buffers or texel buffers
     uint32_t rows, panels;
-    bool (*fits)(const struct daub_caps *caps, uint32_t m, uint32_t n_panels, uint32_t out_words, bool geglu);
+    enum { DAUB_GEMM_LANE, DAUB_GEMM_LANE_GEGLU, DAUB_GEMM_SHARED } kind; // shared-memory kernels do GEGLU and all else
+    uint32_t min_m, max_m, max_words;
 };
 
 // gemm_record.c: whether the smallest piece of the node can be bound, and its recording.
