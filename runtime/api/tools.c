@@ -115,23 +115,25 @@ daub_status daub_tools_caps_text(daub_device *dev, char **out)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_tools_caps_text: an argument is NULL");
     const struct daub_caps *c = daub_device_caps(dev);
     char text[2048];
-    snprintf(text, sizeof(text),
-             "  api             %u.%u\n  kernels         %s\n  load path       %s\n  f16 storage     %d\n"
-             "  f16 arithmetic  %d\n  subgroup        %u (arithmetic %d)\n  timeline        %d\n  sync2           %d\n"
-             "  shared memory   %u KiB\n  binding range   %llu MiB\n  allocation      %llu MiB\n  memory limit    %llu MiB\n"
-             "  unified memory  %d\n  timestamps      %d\n",
-             c->api_version >> 22 & 0x7f, c->api_version >> 12 & 0x3ff, c->lane ? "lane" : "shared memory",
-             c->texel && c->prefer_texel ? "texel buffers" : "storage buffers", c->f16_storage, c->f16_arithmetic,
-             c->subgroup_size, c->subgroup_arithmetic, c->timeline, c->sync2, c->max_shared >> 10,
-             (unsigned long long)(c->max_range >> 20), (unsigned long long)(c->max_alloc >> 20),
-             (unsigned long long)(c->max_memory >> 20), c->uma, c->timestamps);
+    snprintf(
+        text, sizeof(text),
+        "  api             %u.%u\n  kernels         %s\n  load path       %s\n  f16 storage     %d\n"
+        "  f16 arithmetic  %d\n  subgroup        %u (arithmetic %d)\n  timeline        %d\n  sync2           %d\n"
+        "  shared memory   %u KiB\n  binding range   %llu MiB\n  allocation      %llu MiB\n  memory limit    %llu MiB\n"
+        "  unified memory  %d\n  timestamps      %d\n",
+        c->api_version >> 22 & 0x7f, c->api_version >> 12 & 0x3ff, c->lane ? "lane" : "shared memory",
+        c->texel && c->prefer_texel ? "texel buffers" : "storage buffers", c->f16_storage, c->f16_arithmetic,
+        c->subgroup_size, c->subgroup_arithmetic, c->timeline, c->sync2, c->max_shared >> 10,
+        (unsigned long long)(c->max_range >> 20), (unsigned long long)(c->max_alloc >> 20),
+        (unsigned long long)(c->max_memory >> 20), c->uma, c->timestamps);
     return give_text(text, out);
 }
 
 const char *daub_tools_debug_words(void)
 {
     return "DAUB_DEBUG (comma separated): validate, names, times, nofuse, graph, plan, nocache, dump=PATTERN. "
-           "DAUB_CAPS: -f16, -subgroup, -texel, -lane, -shared, -coopmat, -timeline, -sync2, -pushdesc, -uma, range=SIZE, "
+           "DAUB_CAPS: -f16, -subgroup, -texel, -lane, -shared, -coopmat, -timeline, -sync2, -pushdesc, -uma, "
+           "range=SIZE, "
            "shared=SIZE, alloc=SIZE, memory=SIZE, api=1.1 (sizes with K, M or G).";
 }
 
@@ -177,7 +179,8 @@ daub_status daub_tools_inspect_text(const char *path, const daub_model_params *p
     if (d.has_vae && n > 0 && (size_t)n < sizeof(text))
         snprintf(text + n, sizeof(text) - (size_t)n,
                  "  vae         %.1f M parameters, widths %s, %u latent channels, scaling %g\n",
-                 (double)daub_checkpoint_parameters(ckpt, DAUB_VAE) * 1e-6, vae, d.vae.latent_channels, d.vae.scaling_factor);
+                 (double)daub_checkpoint_parameters(ckpt, DAUB_VAE) * 1e-6, vae, d.vae.latent_channels,
+                 d.vae.scaling_factor);
     const daub_status status = give_text(text, out);
     daub_arena_destroy(&arena);
     daub_checkpoint_close(&ckpt);
@@ -231,8 +234,8 @@ static bool find_hash(const char *cache, uint64_t size, uint64_t mtime, const ch
 }
 
 // Adds a line to the cache, keeping its last 64 KiB. Failing to costs time only.
-static void keep_hash(const char *dir, const char *file, const char *old, const char *hex, uint64_t size, uint64_t mtime,
-                      const char *path)
+static void keep_hash(const char *dir, const char *file, const char *old, const char *hex, uint64_t size,
+                      uint64_t mtime, const char *path)
 {
     const size_t n = old ? strlen(old) : 0;
     char *text = daub_asprintf(NULL, "%s%s %llu %llu %s\n", old ? old + (n > 65536 ? n - 65536 : 0) : "", hex,

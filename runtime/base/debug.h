@@ -7,14 +7,14 @@
 
 // The words of DAUB_DEBUG, comma separated.
 struct daub_debug {
-    bool validate;    // validate: Khronos validation layer with synchronisation validation; its messages are errors
-    bool names;       // names: objects carry debug names
-    bool times;       // times: timestamps per node are logged
-    bool nofuse;      // nofuse: the graph runs as built, one kernel a node
-    bool graph;       // graph: the graph's listing is logged
-    bool plan;        // plan: the memory plan is logged
-    bool nocache;     // nocache: neither pipeline cache nor tuning is read or written
-    char dump[256];   // dump=PATTERN: tensors whose name matches are kept and can be read back
+    bool validate;  // validate: Khronos validation layer with synchronisation validation; its messages are errors
+    bool names;     // names: objects carry debug names
+    bool times;     // times: timestamps per node are logged
+    bool nofuse;    // nofuse: the graph runs as built, one kernel a node
+    bool graph;     // graph: the graph's listing is logged
+    bool plan;      // plan: the memory plan is logged
+    bool nocache;   // nocache: neither pipeline cache nor tuning is read or written
+    char dump[256]; // dump=PATTERN: tensors whose name matches are kept and can be read back
 };
 
 // The words of DAUB_CAPS, comma separated; "-x" takes a capability away, "x=value" lowers a limit (K, M suffixes).

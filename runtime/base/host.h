@@ -20,7 +20,7 @@ void *daub_alloc(const struct daub_host *host, size_t size);
 void *daub_alloc_array(const struct daub_host *host, size_t count, size_t size);
 // Grows or shrinks; keeps min(old_size, new_size) bytes, zeroes the rest. NULL leaves the old block valid.
 void *daub_realloc(const struct daub_host *host, void *ptr, size_t old_size, size_t new_size);
-void daub_free(const struct daub_host *host, void *ptr); // NULL is fine
+void daub_free(const struct daub_host *host, void *ptr);           // NULL is fine
 char *daub_strdup(const struct daub_host *host, const char *text); // NULL text gives NULL
 char *daub_strndup(const struct daub_host *host, const char *text, size_t n);
 char *daub_asprintf(const struct daub_host *host, const char *fmt, ...) DAUB_PRINTF(2, 3); // NULL: no memory

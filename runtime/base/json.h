@@ -28,8 +28,8 @@ daub_status daub_json_bool(const struct daub_json *json, const char *key, bool *
 // Borrowed: lives as long as the json.
 daub_status daub_json_text(const struct daub_json *json, const char *key, const char **out);
 // A number or a list of numbers: *count entries were there (a number counts as one entry; 0 when absent).
-daub_status daub_json_u32_list(const struct daub_json *json, const char *key, uint32_t min, uint32_t max,
-                               uint32_t *out, uint32_t capacity, uint32_t *count);
+daub_status daub_json_u32_list(const struct daub_json *json, const char *key, uint32_t min, uint32_t max, uint32_t *out,
+                               uint32_t capacity, uint32_t *count);
 daub_status daub_json_text_list(const struct daub_json *json, const char *key, const char **out, uint32_t capacity,
                                 uint32_t *count);
 bool daub_json_has(const struct daub_json *json, const char *key); // present and not null

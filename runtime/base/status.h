@@ -14,19 +14,19 @@
 #endif
 
 // Returns the status upward when it is not DAUB_OK. For functions that own nothing yet.
-#define TRY(call)                       \
-    do {                                \
+#define TRY(call)                        \
+    do {                                 \
         const daub_status try_ = (call); \
-        if (try_ != DAUB_OK)            \
-            return try_;                \
+        if (try_ != DAUB_OK)             \
+            return try_;                 \
     } while (0)
 
 // As TRY, for functions that must undo: needs `daub_status status` and a label `fail`.
-#define TRY_OR_FAIL(call)       \
-    do {                        \
-        status = (call);        \
-        if (status != DAUB_OK)  \
-            goto fail;          \
+#define TRY_OR_FAIL(call)      \
+    do {                       \
+        status = (call);       \
+        if (status != DAUB_OK) \
+            goto fail;         \
     } while (0)
 
 // Stores the sentence for daub_last_error() of this thread and returns `status`. Called once, where

@@ -7,13 +7,21 @@
 #include <stdint.h>
 
 #if defined(_WIN32)
-typedef struct { void *srw; } daub_mutex;
-typedef struct { void *cv; } daub_cond;
+typedef struct {
+    void *srw;
+} daub_mutex;
+typedef struct {
+    void *cv;
+} daub_cond;
 typedef void *daub_thread_handle;
 #else
 #include <pthread.h>
-typedef struct { pthread_mutex_t m; } daub_mutex;
-typedef struct { pthread_cond_t c; } daub_cond;
+typedef struct {
+    pthread_mutex_t m;
+} daub_mutex;
+typedef struct {
+    pthread_cond_t c;
+} daub_cond;
 typedef pthread_t daub_thread_handle;
 #endif
 

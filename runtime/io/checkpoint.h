@@ -24,7 +24,7 @@ const char *daub_checkpoint_path(const struct daub_checkpoint *ckpt);
 bool daub_checkpoint_is_single(const struct daub_checkpoint *ckpt);
 bool daub_checkpoint_has(const struct daub_checkpoint *ckpt, enum daub_component c); // some tensor of it is there
 // NULL when there is none.
-const struct daub_json *daub_checkpoint_index(const struct daub_checkpoint *ckpt);     // model_index.json
+const struct daub_json *daub_checkpoint_index(const struct daub_checkpoint *ckpt); // model_index.json
 const struct daub_json *daub_checkpoint_config(const struct daub_checkpoint *ckpt, enum daub_component c);
 const struct daub_json *daub_checkpoint_scheduler(const struct daub_checkpoint *ckpt); // scheduler_config.json
 const struct daub_json *daub_checkpoint_defaults(const struct daub_checkpoint *ckpt);  // daub.json
@@ -47,7 +47,8 @@ void daub_checkpoint_set_layout(struct daub_checkpoint *ckpt, const struct daub_
 // A component's tensor by its diffusers (transformers) name, marked as used. Old VAE attention names (query, key, value, proj_attn) and
 // text names with and without "text_model." are found too. false: it is not there.
 bool daub_checkpoint_find(struct daub_checkpoint *ckpt, enum daub_component c, const char *name, struct daub_view *out);
-void daub_checkpoint_release(struct daub_checkpoint *ckpt, enum daub_component c, const char *name); // pages, see file.h
+void daub_checkpoint_release(struct daub_checkpoint *ckpt, enum daub_component c,
+                             const char *name); // pages, see file.h
 
 // Checks every weight of a network against the checkpoint: all missing, misshapen and (where nothing excuses them) unused tensors
 // of the component in one sentence, by name, with shapes (the first 12 of each kind, then "and n more"). Call once a component

@@ -3,8 +3,16 @@
 #define DAUB_IO_PACK_H
 #include "runtime/graph/tensor.h"
 
-enum daub_file_dtype { DAUB_FILE_F32, DAUB_FILE_F16, DAUB_FILE_BF16, DAUB_FILE_F64, DAUB_FILE_I64, DAUB_FILE_I32,
-                       DAUB_FILE_U8, DAUB_FILE_OTHER };
+enum daub_file_dtype {
+    DAUB_FILE_F32,
+    DAUB_FILE_F16,
+    DAUB_FILE_BF16,
+    DAUB_FILE_F64,
+    DAUB_FILE_I64,
+    DAUB_FILE_I32,
+    DAUB_FILE_U8,
+    DAUB_FILE_OTHER
+};
 
 // A tensor in a mapped file, unaligned. Element (o, i...) of a weight stands at row o, or, when `transposed` (2-D only), at
 // row i, column o.
@@ -12,7 +20,7 @@ struct daub_view {
     const uint8_t *data;
     enum daub_file_dtype dtype;
     uint32_t n_dims;
-    uint64_t dims[4];     // after slicing and transposing: what the network calls it
+    uint64_t dims[4]; // after slicing and transposing: what the network calls it
     bool transposed;
 };
 

@@ -8,7 +8,7 @@
 #include "runtime/sample/sample.h"
 
 struct daub_conv {
-    uint32_t stride;                                  // 0 = 1
+    uint32_t stride;                                   // 0 = 1
     uint32_t pad_top, pad_left, pad_bottom, pad_right; // zeros round the input
 };
 
@@ -57,12 +57,14 @@ struct daub_tensor *daub_layer_norm(struct daub_net *net, struct daub_tensor *x,
 
 // gelu is the exact one, x * Phi(x) (|error of erf| < 2e-7); quick_gelu x * sigmoid(1.702 x).
 struct daub_tensor *daub_act(struct daub_net *net, struct daub_tensor *x, enum daub_act act);
-struct daub_tensor *daub_add(struct daub_net *net, struct daub_tensor *a, struct daub_tensor *b); // same shape and heads
+struct daub_tensor *daub_add(struct daub_net *net, struct daub_tensor *a,
+                             struct daub_tensor *b); // same shape and heads
 // x [N,H,W,C] + one row of rows [R,1,1,C] at every pixel: row r = counter - 1 if rows comes from the TIME stage, else row n (R = N)
 // or row 0 (R = 1).
 struct daub_tensor *daub_add_channels(struct daub_net *net, struct daub_tensor *x, struct daub_tensor *rows);
 // x * mul + add for any x, stored as `dtype`: the way in from fp32 latents and out to fp32.
-struct daub_tensor *daub_scale(struct daub_net *net, struct daub_tensor *x, float mul, float add, enum daub_dtype dtype);
+struct daub_tensor *daub_scale(struct daub_net *net, struct daub_tensor *x, float mul, float add,
+                               enum daub_dtype dtype);
 
 // geglu.c: x [N,H,W,2F] -> value * gelu(gate), value = channels 0..F-1, gate the rest. Shazeer 2020, arXiv:2002.05202.
 struct daub_tensor *daub_geglu(struct daub_net *net, struct daub_tensor *x);
@@ -79,14 +81,15 @@ struct daub_tensor *daub_to_rgb8(struct daub_net *net, struct daub_tensor *x);
 // sampler_step.c ---------------------------------------------------------------------------------------------------
 
 struct daub_sampler_step {
-    struct daub_tensor *output;  // the network's, fp32 [B or 2B,H,W,C]: with guidance rows 0..B-1 are without the prompt
-    struct daub_tensor *x;       // INPUT, the network's next input [same N,H,W,C_in], C_in >= C: channels 0..C-1 are written, the rest kept
-    struct daub_tensor *vecs;    // INPUT fp32 [n_vecs * B,H,W,C]: the program's vectors; 0 is the guided output
-    struct daub_tensor *noise;   // INPUT fp32 [n_noises * B,H,W,C]
-    struct daub_tensor *table;   // INPUT U32, what daub_sampler_table wrote
-    uint32_t batch;              // B
-    float guidance_scale;        // 1: off, output has B pictures; else u + g * (c - u), Ho and Salimans 2022, arXiv:2207.12598
-    float guidance_rescale;      // Lin et al. 2023, arXiv:2305.08891, eq. 14-16
+    struct daub_tensor *output; // the network's, fp32 [B or 2B,H,W,C]: with guidance rows 0..B-1 are without the prompt
+    struct daub_tensor
+        *x; // INPUT, the network's next input [same N,H,W,C_in], C_in >= C: channels 0..C-1 are written, the rest kept
+    struct daub_tensor *vecs;  // INPUT fp32 [n_vecs * B,H,W,C]: the program's vectors; 0 is the guided output
+    struct daub_tensor *noise; // INPUT fp32 [n_noises * B,H,W,C]
+    struct daub_tensor *table; // INPUT U32, what daub_sampler_table wrote
+    uint32_t batch;            // B
+    float guidance_scale; // 1: off, output has B pictures; else u + g * (c - u), Ho and Salimans 2022, arXiv:2207.12598
+    float guidance_rescale;             // Lin et al. 2023, arXiv:2305.08891, eq. 14-16
     const struct daub_program *program; // its shape only: how many thresholds a call has
 };
 // Appends, in stage TAIL: guidance, the program's ops for the entry the counter names, the next network input, counter + 1.

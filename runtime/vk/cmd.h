@@ -21,7 +21,8 @@ enum daub_access { DAUB_READ = 1, DAUB_WRITE = 2, DAUB_READ_WRITE = 3 };
 enum daub_bind_kind { DAUB_BIND_STORAGE, DAUB_BIND_TEXEL_UINT4, DAUB_BIND_TEXEL_FLOAT4 };
 
 struct daub_binding { // binding number = index
-    struct daub_range range; // buf NULL: the kernel does not touch this binding with these parameters; any valid buffer is bound
+    struct daub_range
+        range; // buf NULL: the kernel does not touch this binding with these parameters; any valid buffer is bound
     enum daub_access access;
     enum daub_bind_kind kind;
 };
@@ -32,15 +33,15 @@ struct daub_spec {
 
 struct daub_dispatch {
     enum daub_kernel kernel;
-    const char *name;      // "down_blocks.0.resnets.0.conv1", for timings and debug labels; copied
-    const char *op;        // class for cost tables: "conv3x3", "linear", "attention"; static storage
+    const char *name; // "down_blocks.0.resnets.0.conv1", for timings and debug labels; copied
+    const char *op;   // class for cost tables: "conv3x3", "linear", "attention"; static storage
     uint32_t n_specs, n_bindings;
     struct daub_spec specs[DAUB_MAX_SPECS];
     struct daub_binding bind[DAUB_MAX_BINDINGS];
-    const void *push;      // push_size bytes, a multiple of 4; copied
+    const void *push; // push_size bytes, a multiple of 4; copied
     uint32_t push_size;
-    uint32_t groups[3];    // a dimension of 0 records nothing
-    double flop;           // for cost tables
+    uint32_t groups[3]; // a dimension of 0 records nothing
+    double flop;        // for cost tables
 };
 
 struct daub_cmd;
@@ -49,7 +50,8 @@ void daub_cmd_destroy(daub_device *dev, struct daub_cmd **cmd); // waits until i
 // Errors: what making the kernel's pipeline can fail with; UNSUPPORTED when a range exceeds caps.max_range (the caller must split),
 // groups exceed caps.max_groups or an offset breaks caps.buffer_align. The first error sticks and is returned by daub_cmd_end too.
 daub_status daub_cmd_dispatch(struct daub_cmd *cmd, const struct daub_dispatch *dispatch);
-daub_status daub_cmd_copy(struct daub_cmd *cmd, struct daub_range dst, struct daub_range src); // sizes equal, multiples of 4
+daub_status daub_cmd_copy(struct daub_cmd *cmd, struct daub_range dst,
+                          struct daub_range src); // sizes equal, multiples of 4
 daub_status daub_cmd_fill(struct daub_cmd *cmd, struct daub_range dst, uint32_t word);
 daub_status daub_cmd_end(struct daub_cmd *cmd); // recording is over
 
@@ -66,7 +68,7 @@ daub_status daub_submit_and_wait(daub_device *dev, struct daub_cmd *cmd);
 struct daub_cmd_time {
     const char *name, *op; // live as long as the cmd
     double seconds, flop;
-    uint64_t bytes;        // of all bound ranges
+    uint64_t bytes; // of all bound ranges
 };
 daub_status daub_cmd_profile(struct daub_cmd *cmd); // UNSUPPORTED without timestamps
 daub_status daub_cmd_times(struct daub_cmd *cmd, struct daub_cmd_time *rows, uint32_t capacity, uint32_t *count);

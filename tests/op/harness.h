@@ -29,8 +29,8 @@ struct op_run {
 // Random values of deviation `scale` about `mean`, the same in every run of a name, rounded to what the dtype stores.
 struct daub_tensor *op_input(struct op_run *run, const char *name, enum daub_stage stage, struct daub_shape shape,
                              uint32_t heads);
-struct daub_tensor *op_input_scaled(struct op_run *run, const char *name, enum daub_stage stage, struct daub_shape shape,
-                                    uint32_t heads, float scale, float mean);
+struct daub_tensor *op_input_scaled(struct op_run *run, const char *name, enum daub_stage stage,
+                                    struct daub_shape shape, uint32_t heads, float scale, float mean);
 struct daub_tensor *op_input_f32(struct op_run *run, const char *name, enum daub_stage stage, struct daub_shape shape);
 // U32 input with given words (copied).
 struct daub_tensor *op_input_u32(struct op_run *run, const char *name, enum daub_stage stage, struct daub_shape shape,
