@@ -142,6 +142,13 @@ static void read_run(const struct daub_view *view, uint64_t first, uint64_t step
     float *to = dtype == DAUB_F32 ? out : floats;
     if (step == 1 && view->dtype == DAUB_FILE_F32) {
         memcpy(to, at, n * size);
+    } else if (step == 1 && view->dtype == DAUB_FILE_F16) {
+        uint16_t halves[BLOCK]; // aligned; and converting many at once is ten times faster
+        for (uint32_t i = 0; i < n; i += BLOCK) {
+            const uint32_t some = n - i < BLOCK ? n - i : BLOCK;
+            memcpy(halves, at + i * size, some * size);
+            daub_half_to_floats(to + i, halves, some);
+        }
     } else {
         for (uint32_t i = 0; i < n; i++)
             to[i] = read_one(at + i * step * size, view->dtype);
