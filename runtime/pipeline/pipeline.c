@@ -55,12 +55,13 @@ static daub_status tokens_of(struct run *run, const char *prompt, uint32_t *ids,
     size_t cut_at = 0;
     TRY(daub_tokenize_padded(engine->tokenizer, prompt, engine->max_tokens, ids, &n, &n_cut, &cut_at));
     if (engine->desc.pad_with_zero)
-        for (uint32_t i = n - n_cut + 2; i < engine->max_tokens; i++)
+        for (uint32_t i = n + 2; i < engine->max_tokens; i++)
             ids[i] = 0;
     if (is_prompt) {
-        run->result->n_tokens = n - n_cut;
+        run->result->n_tokens = n;
         run->result->n_tokens_cut = n_cut;
-        snprintf(run->result->prompt_cut, sizeof(run->result->prompt_cut), "%s", n_cut ? prompt + cut_at : "");
+        const char *cut = n_cut ? prompt + cut_at : "";
+        snprintf(run->result->prompt_cut, sizeof(run->result->prompt_cut), "%s", cut + strspn(cut, " \t\r\n"));
     }
     return DAUB_OK;
 }
