@@ -2,11 +2,14 @@
 // for heads too wide for attention.comp. Both operands are rows of channels, so an invocation takes 8 queries x 8
 // keys, a word of each at a time.
 //
-//   dispatch   (ceil(keys / 64), ceil(n_rows / (8 * local size y)), units)
+//   dispatch   (ceil(key tiles / 8), ceil(n_rows / (8 * local size y)), units)
 //              local size 8 x 1 on CPU drivers, 8 x 8 on GPUs
+//              texel: (ceil(key tiles * ceil(n_rows / 8) / 8), 1, units), local size 8 x 1
 //   bindings   0 q   1 k, both [N,1,tokens,heads * d]   2 s [units, n_rows, score_pitch words of 8 floats]
 //   variants   f32 f16 (storage of q and k), texel: both through uniform texel buffers
 //
+// In the texel variants a row of tiles runs on into the next row's lanes, so that none idles: there a load costs the
+// same whether or not all lanes read one address. Storage buffers are read faster if they do (Mesa 26: by a third).
 // Scores of keys past the last are written too (its value again): attention_softmax.comp overwrites them.
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -24,8 +27,14 @@ FLOATS_OUT(2, scores);
 
 void main()
 {
-    const uint key = p.key_begin + (gl_WorkGroupID.x * ATTENTION_WIDE_LANES + gl_LocalInvocationID.x) * TILE;
-    const uint row = (gl_WorkGroupID.y * gl_WorkGroupSize.y + gl_LocalInvocationID.y) * TILE;
+#ifdef TEXEL
+    const uint key_tiles = (p.key_end - p.key_begin + TILE - 1) / TILE;
+    const uint key = p.key_begin + gl_GlobalInvocationID.x % key_tiles * TILE;
+    const uint row = gl_GlobalInvocationID.x / key_tiles * TILE;
+#else
+    const uint key = p.key_begin + gl_GlobalInvocationID.x * TILE;
+    const uint row = gl_GlobalInvocationID.y * TILE;
+#endif
     const uint unit = gl_WorkGroupID.z, image = unit / p.heads, head_word = unit % p.heads * p.head_words;
     const uint q_base = p.q_base + image * p.q_image + head_word;
     const uint k_base = p.kv_base + image * p.kv_image + head_word;

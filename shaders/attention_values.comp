@@ -4,10 +4,12 @@
 //
 //   dispatch   (ceil(head_words / 8), ceil(n_rows / (8 * local size y)), units)
 //              local size 8 x 1 on CPU drivers, 8 x 8 on GPUs
+//              texel: (ceil(head_words * ceil(n_rows / 8) / 8), 1, units), local size 8 x 1
 //   bindings   0 s [units, n_rows, score_pitch words of 8 floats]   1 v [N or 1,1,n_k,heads * d]
 //              2 y [N,1,n_q,heads * d]
 //              3 sums so far, fp32 [units, n_rows, head_words], when the values take more than one binding (p.more)
-//   variants   f32 f16 (storage of v and y), texel: s and v through uniform texel buffers
+//   variants   f32 f16 (storage of v and y), texel: s and v through uniform texel buffers,
+//              lanes laid out as in attention_scores.comp
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -31,8 +33,13 @@ layout(set = 0, binding = 3, std430) restrict buffer Sums { vec4 sums[]; };
 
 void main()
 {
-    const uint word = gl_WorkGroupID.x * ATTENTION_WIDE_LANES + gl_LocalInvocationID.x;
-    const uint row = (gl_WorkGroupID.y * gl_WorkGroupSize.y + gl_LocalInvocationID.y) * TILE;
+#ifdef TEXEL
+    const uint word = gl_GlobalInvocationID.x % p.head_words;
+    const uint row = gl_GlobalInvocationID.x / p.head_words * TILE;
+#else
+    const uint word = gl_GlobalInvocationID.x;
+    const uint row = gl_GlobalInvocationID.y * TILE;
+#endif
     const uint unit = gl_WorkGroupID.z, image = unit / p.heads, head_word = unit % p.heads * p.head_words;
     const uint v_base = p.kv_base + image * p.kv_image + head_word + min(word, p.head_words - 1);
     const uint y_base = p.out_base + image * p.q_image + head_word;

@@ -15,7 +15,7 @@ struct attention_attrs {
     uint32_t tile;         // queries a workgroup
 
     // wide; a unit is one head of one picture
-    bool lane; // one row of tiles a workgroup, as CPU drivers like it
+    bool lane; // small workgroups, as CPU drivers like them
     enum daub_kernel softmax;
     uint32_t units;  // a dispatch does: all, a picture's, or 1
     uint32_t chunk;  // query rows of each that scratch[0] holds

@@ -7,6 +7,7 @@
 
 enum {
     MIB = 1 << 20,
+    GPU_LOCAL_Y = 8,
     FEW_ROWS = 64, // a chunk of fewer leaves a GPU's compute units, or a CPU's threads, without work
 };
 
@@ -18,6 +19,11 @@ enum { SCRATCH_RATIO = 4 };
 static uint32_t round_up(uint32_t n, uint32_t to)
 {
     return (n + to - 1) / to * to;
+}
+
+static uint32_t tiles(uint32_t n)
+{
+    return (n + ATTENTION_WIDE_TILE - 1) / ATTENTION_WIDE_TILE;
 }
 
 // Words of a row of scores: all keys, and one for 1 / sum.
@@ -153,14 +159,14 @@ static double product_flop(const struct daub_node *node, uint32_t n_rows, uint32
 
 static daub_status record_product(struct chunk *c, struct daub_dispatch *d, uint32_t columns)
 {
-    const uint32_t local_y = c->attrs->lane ? 1 : 8;
-    const uint32_t rows_a_group = ATTENTION_WIDE_TILE * local_y;
+    const uint32_t local_y = c->attrs->lane ? 1 : GPU_LOCAL_Y, row_tiles = tiles(c->n_rows);
+    const bool run_on = c->attrs->texel; // see attention_scores.comp
     d->n_specs = 1;
     d->specs[0] = (struct daub_spec) { SPEC_LOCAL_Y, local_y };
     d->push = &c->params;
     d->push_size = sizeof(c->params);
-    d->groups[0] = (columns + ATTENTION_WIDE_LANES - 1) / ATTENTION_WIDE_LANES;
-    d->groups[1] = (c->n_rows + rows_a_group - 1) / rows_a_group;
+    d->groups[0] = (columns * (run_on ? row_tiles : 1) + ATTENTION_WIDE_LANES - 1) / ATTENTION_WIDE_LANES;
+    d->groups[1] = run_on ? 1 : (row_tiles + local_y - 1) / local_y;
     d->groups[2] = c->attrs->units;
     d->flop = product_flop(c->node, c->n_rows, c->params.key_end - c->params.key_begin);
     return daub_dispatch_node(c->rec, d);
@@ -176,7 +182,7 @@ static daub_status record_scores(struct chunk *c, uint32_t begin, uint32_t end)
         .bind = { bind_tokens(c, node->in[0], c->query, c->n_rows, DAUB_READ, texel, &c->params.q_base),
                   bind_keys(c, node->in[1], begin, end), daub_bind(c->rec, node->scratch[0], DAUB_WRITE, false) },
     };
-    return record_product(c, &d, (end - begin + ATTENTION_WIDE_TILE - 1) / ATTENTION_WIDE_TILE);
+    return record_product(c, &d, tiles(end - begin));
 }
 
 static daub_status record_softmax(struct chunk *c)
@@ -227,8 +233,12 @@ daub_status daub_attention_wide_record(struct daub_recording *rec, const struct 
     const struct daub_tensor *q = node->in[0], *k = node->in[1];
     const uint32_t n_q = daub_tokens(q), n_k = daub_tokens(k), pitch = daub_words(q);
 
+    const uint32_t head_words = daub_attention_head_words(q);
+    const uint64_t columns = head_words > tiles(attrs->window) ? head_words : tiles(attrs->window);
+    const uint64_t max_tiles = (uint64_t)rec->caps->max_groups[0] * ATTENTION_WIDE_LANES;
     uint32_t step = attrs->chunk;
-    while (step > ATTENTION_WIDE_TILE && product_flop(node, step, attrs->window) > rec->max_flop)
+    while (step > ATTENTION_WIDE_TILE &&
+           (product_flop(node, step, attrs->window) > rec->max_flop || columns * tiles(step) > max_tiles))
         step = round_up(step / 2, ATTENTION_WIDE_TILE);
 
     struct chunk c = {
@@ -238,7 +248,7 @@ daub_status daub_attention_wide_record(struct daub_recording *rec, const struct 
         .n_images = attrs->units > q->heads ? q->shape.n : 1,
         .params = { .n_k = n_k,
                     .pitch = pitch,
-                    .head_words = daub_attention_head_words(q),
+                    .head_words = head_words,
                     .score_pitch = score_pitch(n_k),
                     .heads = attrs->units > 1 ? q->heads : 1,
                     .q_image = n_q * pitch,

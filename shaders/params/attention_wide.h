@@ -28,8 +28,8 @@ struct attention_wide_params {
 #define ATTENTION_MORE_AFTER 2  // leave the sum there
 
 #define ATTENTION_WIDE_TILE 8      // rows, and keys or channels, an invocation
-#define ATTENTION_WIDE_LANES 8     // local size in x
-#define ATTENTION_SOFTMAX_LANES 64 // local size of the shared variant
+#define ATTENTION_WIDE_LANES 8     // local size in x; in y 1 on CPU drivers, 8 on GPUs
+#define ATTENTION_SOFTMAX_LANES 64 // local size of attention_softmax.comp's shared variant
 #define ATTENTION_WIDE_MASKED (-1e30)
 
 #endif
