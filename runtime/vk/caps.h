@@ -23,7 +23,8 @@ struct daub_caps {
     uint32_t subgroup_size, subgroup_min, subgroup_max;
     bool texel; // uniform texel buffers with RGBA32_UINT and RGBA32_SFLOAT
     uint64_t max_texel_elements;
-    bool prefer_texel; // measured, or by default: lavapipe before 23 reads texel buffers 1.7x faster, later ones slower
+    bool
+        prefer_texel; // known of the driver: lavapipe before 26 and SwiftShader read texel buffers faster than storage buffers
     bool timeline, sync2, memory_budget;
     bool uma; // device-local memory is host-visible: weights are written in place, no staging
     bool timestamps;
