@@ -131,8 +131,8 @@ daub_status daub_tools_caps_text(daub_device *dev, char **out)
 
 const char *daub_tools_debug_words(void)
 {
-    return "DAUB_DEBUG (comma separated): validate, names, times, nofuse, graph, plan, nocache, dump=PATTERN. "
-           "DAUB_CAPS: -f16, -subgroup, -texel, -lane, -shared, -coopmat, -timeline, -sync2, -pushdesc, -uma, "
+    return "DAUB_DEBUG (comma separated): validate, names, nofuse, graph, plan, nocache. "
+           "DAUB_CAPS: -f16, -subgroup, -texel, -lane, -shared, -timeline, -sync2, -uma, "
            "range=SIZE, "
            "shared=SIZE, alloc=SIZE, memory=SIZE, api=1.1 (sizes with K, M or G).";
 }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum word_kind { WORD_FLAG, WORD_SIZE, WORD_VERSION, WORD_PATTERN };
+enum word_kind { WORD_FLAG, WORD_SIZE, WORD_VERSION };
 
 struct word {
     const char *name; // with "-" in front or "=" behind, as it is written
@@ -18,12 +18,10 @@ struct word {
 static const struct word debug_words[] = {
     { "validate", WORD_FLAG,    DEBUG_FIELD(validate) },
     { "names",    WORD_FLAG,    DEBUG_FIELD(names) },
-    { "times",    WORD_FLAG,    DEBUG_FIELD(times) },
     { "nofuse",   WORD_FLAG,    DEBUG_FIELD(nofuse) },
     { "graph",    WORD_FLAG,    DEBUG_FIELD(graph) },
     { "plan",     WORD_FLAG,    DEBUG_FIELD(plan) },
     { "nocache",  WORD_FLAG,    DEBUG_FIELD(nocache) },
-    { "dump=",    WORD_PATTERN, DEBUG_FIELD(dump) },
 };
 
 static const struct word caps_words[] = {
@@ -32,10 +30,8 @@ static const struct word caps_words[] = {
     { "-texel",    WORD_FLAG,    CAPS_FIELD(no_texel) },
     { "-lane",     WORD_FLAG,    CAPS_FIELD(no_lane) },
     { "-shared",   WORD_FLAG,    CAPS_FIELD(no_shared) },
-    { "-coopmat",  WORD_FLAG,    CAPS_FIELD(no_coopmat) },
     { "-timeline", WORD_FLAG,    CAPS_FIELD(no_timeline) },
     { "-sync2",    WORD_FLAG,    CAPS_FIELD(no_sync2) },
-    { "-pushdesc", WORD_FLAG,    CAPS_FIELD(no_push_desc) },
     { "-uma",      WORD_FLAG,    CAPS_FIELD(no_uma) },
     { "range=",    WORD_SIZE,    CAPS_FIELD(range) },
     { "shared=",   WORD_SIZE,    CAPS_FIELD(shared) },
@@ -120,20 +116,6 @@ static bool parse_version(struct span text, uint32_t *out)
     return true;
 }
 
-// Several dump= words add up: a comma parts the words, so one word cannot hold daub_glob's own alternatives.
-static bool add_pattern(struct span text, char dump[sizeof(((struct daub_debug *)0)->dump)])
-{
-    const size_t old = strlen(dump);
-    const size_t comma = old > 0;
-    if (text.n == 0 || text.n >= sizeof(((struct daub_debug *)0)->dump) - old - comma)
-        return false;
-    if (comma)
-        dump[old] = ',';
-    memcpy(dump + old + comma, text.at, text.n);
-    dump[old + comma + text.n] = 0;
-    return true;
-}
-
 static daub_status fail_unknown(const struct vocabulary *vocabulary, struct span word)
 {
     char known[512] = "";
@@ -182,10 +164,6 @@ static daub_status parse_word(const struct vocabulary *vocabulary, struct span t
     case WORD_VERSION:
         good = parse_version(value, (uint32_t *)(void *)field);
         wanted = "a Vulkan version, as 1.1";
-        break;
-    case WORD_PATTERN:
-        good = add_pattern(value, field);
-        wanted = "a pattern of 1 to 255 bytes, all patterns together";
         break;
     }
     if (good)

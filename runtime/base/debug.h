@@ -7,33 +7,29 @@
 
 // The words of DAUB_DEBUG, comma separated.
 struct daub_debug {
-    bool validate;  // validate: Khronos validation layer with synchronisation validation; its messages are errors
-    bool names;     // names: objects carry debug names
-    bool times;     // times: timestamps per node are logged
-    bool nofuse;    // nofuse: the graph runs as built, one kernel a node
-    bool graph;     // graph: the graph's listing is logged
-    bool plan;      // plan: the memory plan is logged
-    bool nocache;   // nocache: neither pipeline cache nor tuning is read or written
-    char dump[256]; // dump=PATTERN: tensors whose name matches are kept and can be read back
+    bool validate; // validate: Khronos validation layer with synchronisation validation; its messages are errors
+    bool names;    // names: objects carry debug names
+    bool nofuse;   // nofuse: the graph runs as built, one kernel a node
+    bool graph;    // graph: the graph's listing is logged
+    bool plan;     // plan: the memory plan is logged
+    bool nocache;  // nocache: neither pipeline cache nor tuning is read or written
 };
 
 // The words of DAUB_CAPS, comma separated; "-x" takes a capability away, "x=value" lowers a limit (K, M suffixes).
 struct daub_caps_mask {
-    bool no_f16;       // -f16: no 16-bit storage, no shaderFloat16
-    bool no_subgroup;  // -subgroup: no subgroup operations
-    bool no_texel;     // -texel: no texel buffers
-    bool no_lane;      // -lane: no lane kernels: the shared-memory ones, made for GPUs, run on any device
-    bool no_shared;    // -shared: no shared-memory kernels
-    bool no_coopmat;   // -coopmat
-    bool no_timeline;  // -timeline: no timeline semaphores
-    bool no_sync2;     // -sync2: no synchronization2
-    bool no_push_desc; // -pushdesc
-    bool no_uma;       // -uma: always stage uploads, as on a discrete GPU
-    uint64_t range;    // range=16M: maxStorageBufferRange; 0 = the device's
-    uint64_t shared;   // shared=16K: maxComputeSharedMemorySize
-    uint64_t alloc;    // alloc=1G: maxMemoryAllocationSize
-    uint64_t memory;   // memory=2G: the heap's budget
-    uint32_t api;      // api=1.1: 0x00401000-style version; 0 = the device's
+    bool no_f16;      // -f16: no 16-bit storage, no shaderFloat16
+    bool no_subgroup; // -subgroup: no subgroup operations
+    bool no_texel;    // -texel: no texel buffers
+    bool no_lane;     // -lane: no lane kernels: the shared-memory ones, made for GPUs, run on any device
+    bool no_shared;   // -shared: no shared-memory kernels
+    bool no_timeline; // -timeline: no timeline semaphores
+    bool no_sync2;    // -sync2: no synchronization2
+    bool no_uma;      // -uma: always stage uploads, as on a discrete GPU
+    uint64_t range;   // range=16M: maxStorageBufferRange; 0 = the device's
+    uint64_t shared;  // shared=16K: maxComputeSharedMemorySize
+    uint64_t alloc;   // alloc=1G: maxMemoryAllocationSize
+    uint64_t memory;  // memory=2G: the heap's budget
+    uint32_t api;     // api=1.1: 0x00401000-style version; 0 = the device's
 };
 
 // `text` may be NULL. Errors: INVALID_ARG naming the word and listing the known ones.
