@@ -42,6 +42,22 @@ static bool list_add(struct daub_net *net, struct daub_list *list, void *item)
     return true;
 }
 
+// A copy that lives as long as the net; "" and the sticky error when memory is out.
+static const char *keep_name(struct daub_net *net, const char *name)
+{
+    const char *copy = daub_arena_strdup(net->arena, name);
+    if (!copy)
+        no_memory(net);
+    return copy ? copy : "";
+}
+
+// Neither empty nor with more pixels than kernels count. The limits also keep every product below 2^64.
+static bool is_shape(const struct daub_shape *s)
+{
+    const uint64_t rows = (uint64_t)s->h * s->w;
+    return s->n > 0 && rows > 0 && s->c > 0 && rows <= INT32_MAX && rows * s->n <= INT32_MAX && s->c <= 1u << 24;
+}
+
 static struct daub_tensor *tensor_new(struct daub_net *net, enum daub_tensor_kind kind, enum daub_dtype dtype,
                                       struct daub_shape shape, uint32_t heads)
 {
@@ -173,7 +189,7 @@ struct daub_tensor *daub_point(struct daub_net *net, const char *leaf, struct da
 
 void daub_net_dump(struct daub_net *net, const char *pattern)
 {
-    net->dump = pattern && *pattern ? daub_arena_strdup(net->arena, pattern) : NULL;
+    net->dump = pattern && *pattern ? keep_name(net, pattern) : NULL;
 }
 
 struct daub_tensor *daub_net_find_point(const struct daub_net *net, const char *name)
@@ -191,14 +207,15 @@ struct daub_tensor *daub_net_find_point(const struct daub_net *net, const char *
 struct daub_tensor *daub_net_input(struct daub_net *net, const char *name, enum daub_stage stage, enum daub_dtype dtype,
                                    struct daub_shape shape)
 {
-    if ((uint64_t)shape.n * shape.h * shape.w * shape.c == 0)
-        return daub_net_fail(net, "input %s is empty: [%u,%u,%u,%u]", name, shape.n, shape.h, shape.w, shape.c);
+    if (!is_shape(&shape))
+        return daub_net_fail(net, "input %s of [%u,%u,%u,%u] is empty or too large", name, shape.n, shape.h, shape.w,
+                             shape.c);
     struct daub_tensor *t = tensor_new(net, DAUB_TENSOR_INPUT, dtype, shape, 1);
     if (!t)
         return &net->poison;
     t->stage = stage;
     t->keep = true;
-    t->name = daub_arena_strdup(net->arena, name);
+    t->name = keep_name(net, name);
     return t;
 }
 
@@ -225,7 +242,7 @@ void daub_net_output(struct daub_net *net, const char *name, struct daub_tensor 
     if (t->kind == DAUB_TENSOR_POISON)
         return;
     t->keep = true;
-    t->name = daub_arena_strdup(net->arena, name);
+    t->name = keep_name(net, name);
 }
 
 struct daub_tensor *daub_net_counter(struct daub_net *net)
@@ -274,8 +291,7 @@ struct daub_tensor *daub_net_emit(struct daub_net *net, const struct daub_node_d
     }
     if (net->finished)
         return daub_net_fail(net, "%s: a finished graph takes no more nodes", desc->op->name);
-    const uint64_t elements = (uint64_t)desc->shape.n * desc->shape.h * desc->shape.w;
-    if (elements == 0 || elements > INT32_MAX || desc->shape.c == 0 || desc->shape.c > 1u << 24)
+    if (!is_shape(&desc->shape))
         return daub_net_fail(net, "%s: a result of [%u,%u,%u,%u] is empty or too large", desc->op->name, desc->shape.n,
                              desc->shape.h, desc->shape.w, desc->shape.c);
 

@@ -5,11 +5,9 @@
 
 #include <string.h>
 
-enum { MAX_CMDS = 64 }; // a stage, split so that no submission runs long
-
-struct stage_cmds {
-    struct daub_cmd *cmd[MAX_CMDS];
-    uint32_t n;
+struct stage_cmds { // a stage, split so that no submission runs long
+    struct daub_cmd **cmd;
+    uint32_t n, capacity;
 };
 
 struct daub_exec {
@@ -21,6 +19,7 @@ struct daub_exec {
     struct stage_cmds stage[DAUB_STAGE_COUNT];
     uint64_t ticket; // of the last submission
     double cmd_flop; // recorded into the current cmd
+    bool profile;
     const char *name;
 };
 
@@ -94,9 +93,33 @@ bool daub_range_fits(const struct daub_caps *caps, uint64_t size, bool texel)
     return padded <= caps->max_range && (!texel || padded / 16 <= caps->max_texel_elements);
 }
 
+// Ends the recording's cmd, if there is one, and goes on in a new one of the node's stage.
+static daub_status next_cmd(struct daub_recording *rec)
+{
+    struct daub_exec *exec = rec->exec;
+    struct stage_cmds *cmds = &exec->stage[rec->node->stage];
+    if (rec->cmd)
+        TRY(daub_cmd_end(rec->cmd));
+    if (cmds->n == cmds->capacity) {
+        const uint32_t capacity = cmds->capacity ? 2 * cmds->capacity : 8;
+        void *cmd = daub_realloc(exec->host, cmds->cmd, cmds->capacity * sizeof(*cmds->cmd),
+                                 capacity * sizeof(*cmds->cmd));
+        if (!cmd)
+            return daub_no_memory("a list of commands");
+        cmds->cmd = cmd;
+        cmds->capacity = capacity;
+    }
+    TRY(daub_cmd_create(exec->dev, exec->name, &cmds->cmd[cmds->n]));
+    rec->cmd = cmds->cmd[cmds->n++];
+    exec->cmd_flop = 0.0;
+    return exec->profile ? daub_cmd_profile(rec->cmd) : DAUB_OK;
+}
+
 daub_status daub_dispatch_node(struct daub_recording *rec, struct daub_dispatch *dispatch)
 {
     const struct daub_node *node = rec->node;
+    if (rec->exec->cmd_flop > 0.0 && rec->exec->cmd_flop + dispatch->flop > max_submit_flop(rec->caps))
+        TRY(next_cmd(rec));
     if (!dispatch->name)
         dispatch->name = node->name;
     if (!dispatch->op)
@@ -138,17 +161,7 @@ static daub_status bind_all(struct daub_exec *exec, const struct daub_exec_param
     return DAUB_OK;
 }
 
-static daub_status begin_cmd(struct daub_exec *exec, struct stage_cmds *cmds, bool profile, struct daub_cmd **out)
-{
-    if (cmds->n == MAX_CMDS)
-        return daub_fail(DAUB_ERROR_UNSUPPORTED, "%s: a stage needs more than %d submissions", exec->name, MAX_CMDS);
-    TRY(daub_cmd_create(exec->dev, exec->name, &cmds->cmd[cmds->n]));
-    *out = cmds->cmd[cmds->n++];
-    exec->cmd_flop = 0.0;
-    return profile ? daub_cmd_profile(*out) : DAUB_OK;
-}
-
-static daub_status record_all(struct daub_exec *exec, bool profile)
+static daub_status record_all(struct daub_exec *exec)
 {
     const struct daub_caps *caps = daub_device_caps(exec->dev);
     struct daub_recording rec = {
@@ -160,13 +173,8 @@ static daub_status record_all(struct daub_exec *exec, bool profile)
     const uint32_t n = daub_net_n_nodes(exec->net);
     for (uint32_t i = 0; i < n; i++) {
         rec.node = daub_net_node(exec->net, i);
-        struct stage_cmds *cmds = &exec->stage[rec.node->stage];
-        const bool first = i == 0 || daub_net_node(exec->net, i - 1)->stage != rec.node->stage;
-        if (first || exec->cmd_flop > max_submit_flop(caps)) {
-            if (rec.cmd)
-                TRY(daub_cmd_end(rec.cmd));
-            TRY(begin_cmd(exec, cmds, profile, &rec.cmd));
-        }
+        if (i == 0 || daub_net_node(exec->net, i - 1)->stage != rec.node->stage)
+            TRY(next_cmd(&rec));
         TRY(rec.node->op->record(&rec, rec.node));
     }
     return rec.cmd ? daub_cmd_end(rec.cmd) : DAUB_OK;
@@ -189,7 +197,7 @@ static daub_status build(struct daub_exec *exec, const struct daub_exec_params *
     if (exec->arena_size > 0)
         TRY(daub_buffer_create(exec->dev, DAUB_MEMORY_DEVICE, exec->arena_size, exec->name, &exec->arena));
     TRY(bind_all(exec, params));
-    TRY(record_all(exec, params->profile));
+    TRY(record_all(exec));
     const struct daub_range all = { exec->arena, 0, exec->arena_size };
     return exec->arena ? daub_fill(exec->dev, all, 0) : DAUB_OK; // padding of inputs is zero from the start
 }
@@ -205,6 +213,7 @@ daub_status daub_exec_create(daub_device *dev, struct daub_net *net, const struc
     exec->dev = dev;
     exec->host = daub_device_host(dev);
     exec->net = net;
+    exec->profile = params->profile;
     exec->name = params->name ? params->name : "net";
     const daub_status status = build(exec, params);
     if (status != DAUB_OK) {
@@ -220,9 +229,11 @@ void daub_exec_destroy(struct daub_exec **exec)
     struct daub_exec *e = *exec;
     if (!e)
         return;
-    for (uint32_t s = 0; s < DAUB_STAGE_COUNT; s++)
+    for (uint32_t s = 0; s < DAUB_STAGE_COUNT; s++) {
         for (uint32_t i = 0; i < e->stage[s].n; i++)
             daub_cmd_destroy(e->dev, &e->stage[s].cmd[i]);
+        daub_free(e->host, e->stage[s].cmd);
+    }
     daub_buffer_destroy(e->dev, &e->arena);
     daub_net_destroy(&e->net);
     daub_free(e->host, e);
