@@ -267,7 +267,7 @@ typedef struct daub_generate_params {
     const char *prompt_embeds_path;
 
     // Called on the job's thread after every step and at each change of phase. Return false to cancel: the job then ends
-    // with DAUB_ERROR_CANCELLED.
+    // with DAUB_ERROR_CANCELLED. It must not wait for a job of the same model.
     bool (*on_progress)(void *user, const daub_progress *progress);
     void *user;
 } daub_generate_params;
@@ -309,7 +309,7 @@ DAUB_API daub_status daub_job_submit(daub_model *model, const daub_generate_para
 // Waits up to timeout_ns (UINT64_MAX: without limit) for the job to end. *done is false on a timeout, and the status
 // DAUB_OK. Once it is true the status returned is the job's own. `done` may be NULL.
 DAUB_API daub_status daub_job_wait(daub_job *job, uint64_t timeout_ns, bool *done);
-DAUB_API void daub_job_cancel(daub_job *job); // takes effect at the next step
+DAUB_API void daub_job_cancel(daub_job *job); // takes effect at the next step; at once while it waits for others
 DAUB_API daub_status daub_job_get_progress(const daub_job *job, daub_progress *out);
 // Of a job that ended well. take_image hands the pixels over, once. Errors: INVALID_ARG when it has not ended well.
 DAUB_API daub_status daub_job_take_image(daub_job *job, daub_image *out);

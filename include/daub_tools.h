@@ -8,18 +8,18 @@
 extern "C" {
 #endif
 
-// Cost of one class of nodes (conv3x3, linear, attention, ...) over one run of a network.
+// Cost of one class of nodes (conv3x3, linear, attention, ...) over a whole picture.
 typedef struct daub_tools_op_cost {
-    char phase[16]; // "text", "denoise", "decode"
+    char phase[16]; // "text", "prompt" (its keys and values), "time", "denoise", "sampler", "decode"
     char op[32];
     uint32_t n_dispatches;
-    double seconds;  // from timestamps; negative if the device has none
+    double seconds; // from timestamps
     double gflop;
     double gbytes;   // read and written, counting each buffer once a dispatch
 } daub_tools_op_cost;
 
 // Runs one picture (params' size, steps, prompt) with a timestamp round every node. Fills up to `capacity` rows, *count in
-// all. The picture's own result goes to `result`.
+// all: 0 on a device without timestamps. The picture's own result goes to `result`.
 DAUB_API daub_status daub_tools_bench(daub_model *model, const daub_generate_params *params, daub_tools_op_cost *rows,
                                       uint32_t capacity, uint32_t *count, daub_result *result);
 
@@ -34,7 +34,7 @@ DAUB_API void daub_tools_free(char *text);
 // First 10 hex digits of the SHA-256 of the model's file (single file, or the U-Net's of a folder), as A1111's "Model hash";
 // cached by path, size and time in the user's cache folder. `out` has room for 11.
 DAUB_API daub_status daub_tools_model_hash(const char *path, char out[11]);
-// The path of the default model; NULL if it is not found..
+// The path of the default model. Errors: IO when it is not found.
 DAUB_API daub_status daub_tools_default_model(char *out, size_t capacity);
 
 #ifdef __cplusplus

@@ -108,10 +108,7 @@ daub_status daub_model_get_info(const daub_model *model, daub_model_info *out)
     REQUIRE_ARG(model);
     REQUIRE_ARG(out);
     const struct daub_engine *engine = daub_model_engine(model);
-    uint64_t size = 0;
-    for (int c = 0; c < DAUB_COMPONENT_COUNT; c++)
-        size += daub_weights_size(engine->weights[c]);
-    fill_info(&engine->desc, engine->ckpt, engine->max_tokens, size, out);
+    fill_info(&engine->desc, engine->ckpt, engine->max_tokens, atomic_load(&engine->packed), out);
     return DAUB_OK;
 }
 

@@ -14,7 +14,7 @@ struct daub_job {
     void *user;
 
     daub_thread thread;
-    uint64_t ticket;
+    struct daub_turn turn;
     atomic_bool cancelled;
 
     daub_mutex mutex; // guards what follows
@@ -47,7 +47,7 @@ static void drop_alpha(uint8_t *pixels, size_t n)
 
 static daub_status job_work(daub_job *job)
 {
-    if (atomic_load(&job->cancelled))
+    if (!daub_model_enter(job->model, &job->turn, &job->cancelled) || atomic_load(&job->cancelled))
         return daub_fail(DAUB_ERROR_CANCELLED, "cancelled before it began");
     const size_t n = (size_t)job->request->width * job->request->height;
     job->pixels = daub_alloc_array(job->host, n, 4);
@@ -62,8 +62,8 @@ static daub_status job_work(daub_job *job)
 static void job_main(void *arg)
 {
     daub_job *job = arg;
-    daub_model_enter(job->model, job->ticket);
     const daub_status status = job_work(job);
+    daub_model_leave(job->model, &job->turn);
     daub_mutex_lock(&job->mutex);
     job->status = status;
     if (status != DAUB_OK)
@@ -71,16 +71,17 @@ static void job_main(void *arg)
     job->done = true;
     daub_cond_broadcast(&job->changed);
     daub_mutex_unlock(&job->mutex);
-    daub_model_leave(job->model);
 }
 
 static void job_free(daub_job *job)
 {
+    daub_model *model = job->model;
     daub_request_destroy(&job->request);
     daub_free(job->host, job->pixels);
     daub_cond_destroy(&job->changed);
     daub_mutex_destroy(&job->mutex);
     daub_free(job->host, job);
+    daub_model_release(model);
 }
 
 static daub_status job_start(daub_job *job, const daub_generate_params *p)
@@ -90,12 +91,11 @@ static daub_status job_start(daub_job *job, const daub_generate_params *p)
     TRY(daub_request_check_memory(engine, job->request));
     job->on_progress = p->on_progress;
     job->user = p->user;
-    job->ticket = daub_model_ticket(job->model);
+    job->progress = (daub_progress) { .n_steps = job->request->n_steps, .seconds_left = -1.0 };
+    daub_model_queue(job->model, &job->turn);
     const daub_status status = daub_thread_start(&job->thread, job_main, job, "daub job");
-    if (status != DAUB_OK) { // the ticket is drawn: let those behind it pass
-        daub_model_enter(job->model, job->ticket);
-        daub_model_leave(job->model);
-    }
+    if (status != DAUB_OK)
+        daub_model_leave(job->model, &job->turn);
     return status;
 }
 
@@ -122,6 +122,7 @@ daub_status daub_job_submit(daub_model *model, const daub_generate_params *param
         daub_free(host, job);
         return status;
     }
+    daub_model_retain(model);
     status = job_start(job, &p);
     if (status != DAUB_OK) {
         job_free(job);
@@ -155,8 +156,10 @@ daub_status daub_job_wait(daub_job *job, uint64_t timeout_ns, bool *done)
 
 void daub_job_cancel(daub_job *job)
 {
-    if (job)
-        atomic_store(&job->cancelled, true);
+    if (!job)
+        return;
+    atomic_store(&job->cancelled, true);
+    daub_model_wake(job->model); // it may be waiting for its turn
 }
 
 daub_status daub_job_get_progress(const daub_job *job, daub_progress *out)
@@ -258,9 +261,13 @@ daub_status daub_encode_text(daub_model *model, const daub_generate_params *para
     TRY(daub_request_create(engine, &p, &request));
     request->guidance_scale = request->guidance_scale > 1.0f ? request->guidance_scale
                                                              : 2.0f; // both prompts are wanted
-    daub_model_enter(model, daub_model_ticket(model));
+    struct daub_turn turn;
+    daub_model_retain(model);
+    daub_model_queue(model, &turn);
+    (void)daub_model_enter(model, &turn, NULL);
     const daub_status status = daub_write_embeds(engine, request, path);
-    daub_model_leave(model);
+    daub_model_leave(model, &turn);
     daub_request_destroy(&request);
+    daub_model_release(model);
     return status;
 }

@@ -4,12 +4,24 @@
 #include "runtime/base/thread.h"
 #include "runtime/pipeline/pipeline.h"
 
+#include <stdatomic.h>
+
 daub_status daub_model_create(daub_device *dev, const char *path, const daub_model_params *params, daub_model **out);
 struct daub_engine *daub_model_engine(const daub_model *model);
 
-// The engine serves one user at a time, in the order of the tickets drawn. A ticket must be waited for and returned, in order.
-uint64_t daub_model_ticket(daub_model *model); // counts as a child of the model until it is returned
-void daub_model_enter(daub_model *model, uint64_t ticket);
-void daub_model_leave(daub_model *model);
+// Children: while there are any, daub_model_destroy refuses.
+void daub_model_retain(daub_model *model);
+void daub_model_release(daub_model *model);
+
+// The engine serves one user at a time, first come first served. A turn is a place in the queue; its owner keeps it in place from
+// daub_model_queue to daub_model_leave, and every queued turn must leave.
+struct daub_turn {
+    struct daub_turn *next;
+};
+void daub_model_queue(daub_model *model, struct daub_turn *turn);
+// Waits until the turn is first. False: *cancelled (may be NULL) became true before that.
+bool daub_model_enter(daub_model *model, const struct daub_turn *turn, const atomic_bool *cancelled);
+void daub_model_leave(daub_model *model, struct daub_turn *turn);
+void daub_model_wake(daub_model *model); // makes those who wait look at *cancelled again
 
 #endif

@@ -23,9 +23,11 @@ void daub_tools_free(char *text)
 
 // ---- costs -----------------------------------------------------------------------------------------------------------
 
+enum { MAX_COSTS = 192 }; // phases times classes of nodes, with room
+
 struct costs {
-    daub_tools_op_cost *rows;
-    uint32_t capacity, n;
+    daub_tools_op_cost rows[MAX_COSTS];
+    uint32_t n;
 };
 
 static void add_cost(struct costs *costs, const char *phase, const struct daub_cmd_time *t, double runs)
@@ -34,9 +36,8 @@ static void add_cost(struct costs *costs, const char *phase, const struct daub_c
     while (i < costs->n && (strcmp(costs->rows[i].phase, phase) != 0 || strcmp(costs->rows[i].op, t->op) != 0))
         i++;
     if (i == costs->n) {
-        if (i == costs->capacity)
+        if (i == MAX_COSTS)
             return;
-        costs->rows[i] = (daub_tools_op_cost) { 0 };
         snprintf(costs->rows[i].phase, sizeof(costs->rows[i].phase), "%s", phase);
         snprintf(costs->rows[i].op, sizeof(costs->rows[i].op), "%s", t->op);
         costs->n++;
@@ -52,7 +53,7 @@ static void add_cost(struct costs *costs, const char *phase, const struct daub_c
 static daub_status add_stage(struct costs *costs, const struct daub_host *host, struct daub_exec *exec,
                              enum daub_stage stage, const char *phase, double runs)
 {
-    uint32_t n = daub_exec_dispatch_count(exec, stage), got = 0;
+    uint32_t n = exec ? daub_exec_dispatch_count(exec, stage) : 0, got = 0;
     if (n == 0)
         return DAUB_OK;
     struct daub_cmd_time *times = daub_alloc_array(host, n, sizeof(*times));
@@ -65,6 +66,40 @@ static daub_status add_stage(struct costs *costs, const struct daub_host *host, 
     return status;
 }
 
+static daub_status add_all(struct costs *costs, const struct daub_engine *engine, double calls)
+{
+    struct daub_exec *const denoiser = daub_denoiser_exec(engine);
+    const struct {
+        struct daub_exec *exec;
+        enum daub_stage stage;
+        const char *phase;
+        double runs;
+    } stages[] = {
+        { daub_text_exec(engine), DAUB_STAGE_PICTURE, "text", 1.0 },
+        { denoiser, DAUB_STAGE_PICTURE, "prompt", 1.0 },
+        { denoiser, DAUB_STAGE_TIME, "time", 1.0 },
+        { denoiser, DAUB_STAGE_STEP, "denoise", calls },
+        { denoiser, DAUB_STAGE_TAIL, "sampler", calls },
+        { daub_decoder_exec(engine), DAUB_STAGE_STEP, "decode", 1.0 },
+    };
+    for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++)
+        TRY(add_stage(costs, engine->host, stages[i].exec, stages[i].stage, stages[i].phase, stages[i].runs));
+    return DAUB_OK;
+}
+
+static daub_status bench(struct daub_engine *engine, const struct daub_request *request, struct costs *costs,
+                         daub_result *result)
+{
+    uint8_t *pixels = daub_alloc_array(engine->host, (size_t)request->width * request->height, 4);
+    if (!pixels)
+        return daub_no_memory("the picture");
+    daub_status status = daub_run(engine, request, NULL, pixels, result);
+    if (status == DAUB_OK && request->profile)
+        status = add_all(costs, engine, request->program.n_calls);
+    daub_free(engine->host, pixels);
+    return status;
+}
+
 daub_status daub_tools_bench(daub_model *model, const daub_generate_params *params, daub_tools_op_cost *rows,
                              uint32_t capacity, uint32_t *count, daub_result *result)
 {
@@ -73,37 +108,32 @@ daub_status daub_tools_bench(daub_model *model, const daub_generate_params *para
     daub_generate_params p;
     TRY(daub_params_copy("daub_generate_params", params, &p, sizeof(p)));
     struct daub_engine *engine = daub_model_engine(model);
+    struct costs *costs = daub_alloc(engine->host, sizeof(*costs));
+    if (!costs)
+        return daub_no_memory("timings");
     struct daub_request *request = NULL;
-    TRY(daub_request_create(engine, &p, &request));
-    request->profile = daub_device_caps(engine->dev)->timestamps;
-    struct costs costs = { .rows = rows, .capacity = capacity };
-
-    daub_model_enter(model, daub_model_ticket(model));
-    uint8_t *pixels = daub_alloc_array(engine->host, (size_t)request->width * request->height, 4);
-    daub_status status = pixels ? daub_run(engine, request, NULL, pixels, result) : daub_no_memory("the picture");
-    struct daub_exec *denoiser = daub_denoiser_exec(engine), *decoder = daub_decoder_exec(engine);
-    if (status == DAUB_OK && request->profile) {
-        const double calls = request->program.n_calls;
-        static const struct {
-            enum daub_stage stage;
-            const char *phase;
-            bool every_call;
-        } stages[] = {
-            { DAUB_STAGE_PICTURE, "prompt", false },
-            { DAUB_STAGE_TIME, "time", false },
-            { DAUB_STAGE_STEP, "denoise", true },
-            { DAUB_STAGE_TAIL, "sampler", true },
-        };
-        for (size_t i = 0; status == DAUB_OK && i < sizeof(stages) / sizeof(stages[0]); i++)
-            status = add_stage(&costs, engine->host, denoiser, stages[i].stage, stages[i].phase,
-                               stages[i].every_call ? calls : 1.0);
-        if (status == DAUB_OK)
-            status = add_stage(&costs, engine->host, decoder, DAUB_STAGE_STEP, "decode", 1.0);
+    daub_result own_result;
+    daub_model_retain(model);
+    daub_status status = daub_request_create(engine, &p, &request);
+    if (status == DAUB_OK)
+        status = daub_request_check_memory(engine, request);
+    if (status == DAUB_OK) {
+        request->profile = daub_device_caps(engine->dev)->timestamps;
+        struct daub_turn turn;
+        daub_model_queue(model, &turn);
+        (void)daub_model_enter(model, &turn, NULL);
+        status = bench(engine, request, costs, &own_result);
+        daub_model_leave(model, &turn);
     }
-    daub_free(engine->host, pixels);
-    daub_model_leave(model);
+    if (status == DAUB_OK) {
+        *count = costs->n;
+        *result = own_result;
+        if (capacity > 0)
+            memcpy(rows, costs->rows, (capacity < costs->n ? capacity : costs->n) * sizeof(*rows));
+    }
     daub_request_destroy(&request);
-    *count = costs.n;
+    daub_free(engine->host, costs);
+    daub_model_release(model);
     return status;
 }
 

@@ -10,42 +10,57 @@ struct daub_decoder {
     bool profile;
 };
 
-static daub_status make(struct daub_engine *engine, uint32_t batch, uint32_t h, uint32_t w, bool profile)
+// Builds the graph; the tensors that are written and read are left in *d.
+static daub_status build(const struct daub_engine *engine, struct daub_decoder *d, struct daub_net **out)
 {
     const struct daub_model_desc *desc = &engine->desc;
+    TRY(daub_net_create(engine->host, "vae", engine->dtype, out));
+    struct daub_net *net = *out;
+    const uint32_t channels = desc->has_vae ? desc->vae.latent_channels : desc->unet.out_channels;
+    d->latents = daub_net_input(net, "latents", DAUB_STAGE_STEP, DAUB_F32,
+                                (struct daub_shape) { d->batch, d->h, d->w, channels });
+    d->image = d->latents;
+    if (desc->has_vae) {
+        const double scale = 1.0 / desc->vae.scaling_factor;
+        struct daub_tensor *z = daub_scale(net, d->latents, (float)scale, (float)desc->vae.shift_factor, engine->dtype);
+        d->image = daub_vae_decode_build(net, &desc->vae, z);
+        daub_net_output(net, "image", d->image);
+    }
+    d->rgb8 = daub_to_rgb8(net, d->image);
+    daub_net_output(net, "rgb8", d->rgb8);
+    return DAUB_OK;
+}
+
+static daub_status make(struct daub_engine *engine, const struct daub_decoder *wanted)
+{
     struct daub_decoder *d = daub_alloc(engine->host, sizeof(*d));
     if (!d)
         return daub_no_memory("the decoder");
-    *d = (struct daub_decoder) { .batch = batch, .h = h, .w = w, .profile = profile };
+    *d = *wanted;
     engine->decoder = d;
-
+    const struct daub_exec_params params = {
+        .bind_weight = daub_weights_bind,
+        .user = engine->weights[DAUB_VAE],
+        .name = "vae",
+        .profile = d->profile,
+    };
     struct daub_net *net = NULL;
-    daub_status status = daub_net_create(engine->host, "vae", engine->dtype, &net);
-    if (status == DAUB_OK) {
-        const uint32_t channels = desc->has_vae ? desc->vae.latent_channels : desc->unet.out_channels;
-        d->latents = daub_net_input(net, "latents", DAUB_STAGE_STEP, DAUB_F32,
-                                    (struct daub_shape) { batch, h, w, channels });
-        d->image = d->latents;
-        if (desc->has_vae) {
-            const double scale = 1.0 / desc->vae.scaling_factor;
-            struct daub_tensor *z = daub_scale(net, d->latents, (float)scale, (float)desc->vae.shift_factor,
-                                               engine->dtype);
-            d->image = daub_vae_decode_build(net, &desc->vae, z);
-            daub_net_output(net, "image", d->image);
-        }
-        d->rgb8 = daub_to_rgb8(net, d->image);
-        daub_net_output(net, "rgb8", d->rgb8);
-        const struct daub_exec_params params = {
-            .bind_weight = daub_weights_bind,
-            .user = engine->weights[DAUB_VAE],
-            .name = "vae",
-            .profile = profile,
-        };
+    daub_status status = build(engine, d, &net);
+    if (status == DAUB_OK)
         status = daub_exec_create(engine->dev, net, &params, &d->exec);
-    }
     if (status != DAUB_OK)
         daub_decoder_destroy(engine);
+    daub_engine_account(engine);
     return status;
+}
+
+daub_status daub_decoder_estimate(const struct daub_engine *engine, uint32_t batch, uint32_t h, uint32_t w,
+                                  struct daub_need *need)
+{
+    struct daub_decoder d = { .batch = batch, .h = h, .w = w };
+    struct daub_net *net = NULL;
+    TRY(build(engine, &d, &net));
+    return daub_need_add(engine, net, false, need);
 }
 
 daub_status daub_decode(struct daub_engine *engine, uint32_t batch, uint32_t h, uint32_t w, const float *latents,
@@ -54,8 +69,13 @@ daub_status daub_decode(struct daub_engine *engine, uint32_t batch, uint32_t h, 
     const struct daub_decoder *old = engine->decoder;
     if (old && (old->batch != batch || old->h != h || old->w != w || old->profile != profile))
         daub_decoder_destroy(engine);
-    if (!engine->decoder)
-        TRY(make(engine, batch, h, w, profile));
+    if (!engine->decoder) {
+        const struct daub_decoder wanted = { .batch = batch, .h = h, .w = w, .profile = profile };
+        daub_status status = make(engine, &wanted);
+        if (status == DAUB_ERROR_NO_GPU_MEMORY && daub_engine_trim(engine))
+            status = make(engine, &wanted);
+        TRY(status);
+    }
     const struct daub_decoder *d = engine->decoder;
     TRY(daub_exec_write(d->exec, d->latents, true, latents));
     TRY(daub_exec_run(d->exec, DAUB_STAGE_STEP));

@@ -52,8 +52,8 @@ static struct daub_denoise_shape shape_of(const struct daub_denoise_params *para
 }
 
 // Builds the graph; the tensors the denoiser writes are left in *d.
-static daub_status build(struct daub_engine *engine, const struct daub_denoise_params *params, struct daub_denoiser *d,
-                         struct daub_net **out)
+static daub_status build(const struct daub_engine *engine, const struct daub_denoise_params *params,
+                         struct daub_denoiser *d, struct daub_net **out)
 {
     const struct daub_denoise_shape *s = &d->shape;
     const struct daub_unet_config *cfg = &engine->desc.unet;
@@ -121,8 +121,7 @@ static daub_status make(struct daub_engine *engine, const struct daub_denoise_pa
         status = daub_exec_create(engine->dev, net, &exec_params, &d->exec);
     if (status != DAUB_OK)
         daub_denoiser_destroy(engine);
-    else
-        atomic_store(&engine->denoiser_arena, daub_exec_arena_size(d->exec));
+    daub_engine_account(engine);
     return status;
 }
 
@@ -183,7 +182,12 @@ daub_status daub_denoise_prepare(struct daub_engine *engine, const struct daub_d
     const struct daub_denoise_shape shape = shape_of(params);
     if (engine->denoiser && memcmp(&engine->denoiser->shape, &shape, sizeof(shape)) != 0)
         daub_denoiser_destroy(engine);
-    return engine->denoiser ? DAUB_OK : make(engine, params, &shape);
+    if (engine->denoiser)
+        return DAUB_OK;
+    const daub_status status = make(engine, params, &shape);
+    if (status == DAUB_ERROR_NO_GPU_MEMORY && daub_engine_trim(engine))
+        return make(engine, params, &shape);
+    return status;
 }
 
 static daub_status call_done(struct daub_engine *engine, const struct daub_denoise_params *params, uint64_t ticket,
@@ -251,29 +255,13 @@ void daub_denoiser_destroy(struct daub_engine *engine)
     daub_exec_destroy(&engine->denoiser->exec);
     daub_free(engine->host, engine->denoiser);
     engine->denoiser = NULL;
-    atomic_store(&engine->denoiser_arena, 0);
 }
 
-static uint64_t packed_size(const struct daub_net *net)
-{
-    uint64_t size = 0;
-    for (uint32_t i = 0; i < daub_net_n_weights(net); i++) {
-        const struct daub_tensor *w = daub_net_weight_at(net, i);
-        if (w->pack.kind != DAUB_PACK_NONE)
-            size += daub_pack_size(&w->pack, w->dims, w->n_dims);
-    }
-    return size;
-}
-
-daub_status daub_engine_estimate(struct daub_engine *engine, const struct daub_denoise_params *params, uint64_t *arena,
-                                 uint64_t *weights)
+daub_status daub_denoiser_estimate(const struct daub_engine *engine, const struct daub_denoise_params *params,
+                                   struct daub_need *need)
 {
     struct daub_denoiser d = { .shape = shape_of(params) };
     struct daub_net *net = NULL;
     TRY(build(engine, params, &d, &net));
-    const daub_status status = daub_exec_plan(engine->dev, net, params->nofuse, arena);
-    if (status == DAUB_OK)
-        *weights = packed_size(net);
-    daub_net_destroy(&net);
-    return status;
+    return daub_need_add(engine, net, params->nofuse, need);
 }

@@ -1,4 +1,4 @@
-// engine.c - opening a model, and the memory one picture will take.
+// engine.c - opening a model, and the device memory it takes.
 #include "runtime/pipeline/engine.h"
 
 #include "runtime/base/file.h"
@@ -105,11 +105,44 @@ fail:
     return status;
 }
 
-void daub_engine_trim(struct daub_engine *engine)
+bool daub_engine_trim(struct daub_engine *engine)
 {
+    const bool any = engine->text || engine->denoiser || engine->decoder;
     daub_text_destroy(engine);
     daub_denoiser_destroy(engine);
     daub_decoder_destroy(engine);
+    return any;
+}
+
+void daub_engine_account(struct daub_engine *engine)
+{
+    const struct daub_exec *const execs[] = {
+        daub_text_exec(engine),
+        daub_denoiser_exec(engine),
+        daub_decoder_exec(engine),
+    };
+    uint64_t arenas = 0, packed = 0;
+    for (size_t i = 0; i < sizeof(execs) / sizeof(execs[0]); i++)
+        arenas += execs[i] ? daub_exec_arena_size(execs[i]) : 0;
+    for (int c = 0; c < DAUB_COMPONENT_COUNT; c++)
+        packed += daub_weights_size(engine->weights[c]);
+    atomic_store(&engine->arenas, arenas);
+    atomic_store(&engine->packed, packed);
+}
+
+daub_status daub_need_add(const struct daub_engine *engine, struct daub_net *net, bool nofuse, struct daub_need *need)
+{
+    uint64_t arena = 0;
+    const daub_status status = daub_exec_plan(engine->dev, net, nofuse, &arena);
+    for (uint32_t i = 0; status == DAUB_OK && i < daub_net_n_weights(net); i++) {
+        const struct daub_tensor *w = daub_net_weight_at(net, i);
+        if (w->pack.kind != DAUB_PACK_NONE)
+            need->weights += daub_pack_size(&w->pack, w->dims, w->n_dims);
+    }
+    if (status == DAUB_OK && arena > need->arena)
+        need->arena = arena;
+    daub_net_destroy(&net);
+    return status;
 }
 
 void daub_engine_destroy(struct daub_engine **engine)

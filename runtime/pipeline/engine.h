@@ -23,7 +23,12 @@ struct daub_engine {
     struct daub_text *text; // made on first use; see below
     struct daub_denoiser *denoiser;
     struct daub_decoder *decoder;
-    _Atomic uint64_t denoiser_arena; // bytes `denoiser` holds; read by submitters while a job runs
+    _Atomic uint64_t arenas,
+        packed; // device bytes of the executors and of the weights; read by others while a job runs
+};
+
+struct daub_need {           // what a picture takes of the device
+    uint64_t arena, weights; // bytes of activations at the widest phase, of all weights together
 };
 
 // Opens, describes and checks the checkpoint; weights are packed on first use. Errors: as daub_model_load.
@@ -37,13 +42,20 @@ daub_status daub_engine_describe(const struct daub_host *host, const char *path,
 // The default model's folder into `out`. Errors: IO naming the places that were looked at.
 daub_status daub_default_model_path(const struct daub_host *host, char *out, size_t size);
 
-// Drops the executors (memory of activations), not the weights.
-void daub_engine_trim(struct daub_engine *engine);
+// Drops the executors (memory of activations), not the weights. False if there was none.
+bool daub_engine_trim(struct daub_engine *engine);
+// Brings `arenas` and `packed` up to date; by whoever uses the engine, after making an executor.
+void daub_engine_account(struct daub_engine *engine);
+// Plans a net (and destroys it, also on failure) and adds what it needs. Errors: the net's own.
+daub_status daub_need_add(const struct daub_engine *engine, struct daub_net *net, bool nofuse, struct daub_need *need);
 
 // ---- text ------------------------------------------------------------------------------------------------------------
 
 // Token ids [n, max_tokens] through the text encoder's first `layers` layers and the final norm, as fp32 [n, max_tokens, hidden_size].
-daub_status daub_text_encode(struct daub_engine *engine, const uint32_t *ids, uint32_t n, uint32_t layers, float *out);
+daub_status daub_text_encode(struct daub_engine *engine, const uint32_t *ids, uint32_t n, uint32_t layers, bool profile,
+                             float *out);
+daub_status daub_text_estimate(const struct daub_engine *engine, uint32_t n, uint32_t layers, struct daub_need *need);
+struct daub_exec *daub_text_exec(const struct daub_engine *engine); // NULL before the first run, and after a trim
 void daub_text_destroy(struct daub_engine *engine);
 
 // ---- denoising -------------------------------------------------------------------------------------------------------
@@ -78,7 +90,9 @@ daub_status daub_denoise_prepare(struct daub_engine *engine, const struct daub_d
 daub_status daub_denoise(struct daub_engine *engine, const struct daub_denoise_params *params);
 // One of the program's vectors as fp32 [batch, C, h, w].
 daub_status daub_denoiser_read(struct daub_engine *engine, daub_vec vec, float *out);
-struct daub_exec *daub_denoiser_exec(const struct daub_engine *engine); // NULL before the first run
+daub_status daub_denoiser_estimate(const struct daub_engine *engine, const struct daub_denoise_params *params,
+                                   struct daub_need *need);
+struct daub_exec *daub_denoiser_exec(const struct daub_engine *engine); // NULL before the first run, and after a trim
 void daub_denoiser_destroy(struct daub_engine *engine);
 
 // ---- decoding --------------------------------------------------------------------------------------------------------
@@ -87,14 +101,12 @@ void daub_denoiser_destroy(struct daub_engine *engine);
 // NULL, fp32 [batch, 3, H, W] in about -1..1. Models without a VAE: the latents are the picture.
 daub_status daub_decode(struct daub_engine *engine, uint32_t batch, uint32_t h, uint32_t w, const float *latents,
                         bool profile, uint8_t *rgb8, float *image);
+daub_status daub_decoder_estimate(const struct daub_engine *engine, uint32_t batch, uint32_t h, uint32_t w,
+                                  struct daub_need *need);
 struct daub_exec *daub_decoder_exec(const struct daub_engine *engine);
 void daub_decoder_destroy(struct daub_engine *engine);
 
 // Pixels a latent covers: 8 for SD, 1 without a VAE.
 uint32_t daub_latent_scale(const struct daub_model_desc *desc);
-
-// Bytes of device memory one picture needs on top of what is loaded already: activations at the widest phase, and weights.
-daub_status daub_engine_estimate(struct daub_engine *engine, const struct daub_denoise_params *params, uint64_t *arena,
-                                 uint64_t *weights);
 
 #endif

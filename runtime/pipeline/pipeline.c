@@ -1,6 +1,7 @@
 // pipeline.c - one picture as a sequence of phases, with progress, cancelling and times.
 #include "runtime/pipeline/pipeline.h"
 
+#include "runtime/base/text.h"
 #include "runtime/base/thread.h"
 
 #include <stdio.h>
@@ -48,21 +49,46 @@ static daub_status report(struct run *run, daub_phase phase)
 
 // ---- text ------------------------------------------------------------------------------------------------------------
 
-static daub_status tokens_of(struct run *run, const char *prompt, uint32_t *ids, bool is_prompt)
+// Token ids of a text, as the network takes them: *n of them used, *n_cut left out, from byte *cut_at on.
+static daub_status tokens_of(const struct run *run, const char *text, uint32_t *ids, uint32_t *n, uint32_t *n_cut,
+                             size_t *cut_at)
 {
     const struct daub_engine *engine = run->engine;
+    TRY(daub_tokenize_padded(engine->tokenizer, text, engine->max_tokens, ids, n, n_cut, cut_at));
+    if (engine->desc.pad_with_zero)
+        for (uint32_t i = *n + 2; i < engine->max_tokens; i++)
+            ids[i] = 0;
+    for (uint32_t i = 0; i < engine->max_tokens; i++)
+        if (ids[i] >= engine->desc.text.vocab_size)
+            return daub_fail(DAUB_ERROR_BAD_FILE, "%s: the tokenizer gives token %u, and the text encoder has %u",
+                             daub_checkpoint_path(engine->ckpt), ids[i], engine->desc.text.vocab_size);
+    return DAUB_OK;
+}
+
+static daub_status prompt_tokens(const struct run *run, uint32_t *ids)
+{
+    daub_result *result = run->result;
+    size_t cut_at = 0;
+    TRY(tokens_of(run, run->request->prompt, ids, &result->n_tokens, &result->n_tokens_cut, &cut_at));
+    const char *cut = result->n_tokens_cut ? run->request->prompt + cut_at : "";
+    cut += strspn(cut, " \t\r\n");
+    size_t n = strlen(cut);
+    if (n >= sizeof(result->prompt_cut))
+        n = daub_utf8_cut(cut, sizeof(result->prompt_cut) - 1);
+    memcpy(result->prompt_cut, cut, n);
+    result->prompt_cut[n] = '\0';
+    return DAUB_OK;
+}
+
+static daub_status negative_tokens(const struct run *run, uint32_t *ids)
+{
     uint32_t n = 0, n_cut = 0;
     size_t cut_at = 0;
-    TRY(daub_tokenize_padded(engine->tokenizer, prompt, engine->max_tokens, ids, &n, &n_cut, &cut_at));
-    if (engine->desc.pad_with_zero)
-        for (uint32_t i = n + 2; i < engine->max_tokens; i++)
-            ids[i] = 0;
-    if (is_prompt) {
-        run->result->n_tokens = n;
-        run->result->n_tokens_cut = n_cut;
-        const char *cut = n_cut ? prompt + cut_at : "";
-        snprintf(run->result->prompt_cut, sizeof(run->result->prompt_cut), "%s", cut + strspn(cut, " \t\r\n"));
-    }
+    TRY(tokens_of(run, run->request->negative, ids, &n, &n_cut, &cut_at));
+    if (n_cut > 0)
+        daub_log(run->engine->host, DAUB_LOG_WARNING,
+                 "the negative prompt is %u tokens too long for this model's window of %u; its end is left out", n_cut,
+                 n);
     return DAUB_OK;
 }
 
@@ -82,16 +108,16 @@ static daub_status encode_prompts(struct run *run)
     run->tokens = length;
     run->negative = guided ? run->owned_text : NULL;
     run->text = run->owned_text + one;
-    daub_status status = tokens_of(run, r->negative, ids, false);
-    if (status == DAUB_OK)
-        status = tokens_of(run, r->prompt, ids + length, true);
+    daub_status status = prompt_tokens(run, ids + length);
+    if (status == DAUB_OK && guided)
+        status = negative_tokens(run, ids);
     if (status == DAUB_OK && guided && r->layers == r->negative_layers) {
-        status = daub_text_encode(engine, ids, 2, r->layers, run->owned_text);
+        status = daub_text_encode(engine, ids, 2, r->layers, r->profile, run->owned_text);
     } else {
         if (status == DAUB_OK && guided)
-            status = daub_text_encode(engine, ids, 1, r->negative_layers, run->negative);
+            status = daub_text_encode(engine, ids, 1, r->negative_layers, r->profile, run->negative);
         if (status == DAUB_OK)
-            status = daub_text_encode(engine, ids + length, 1, r->layers, run->text);
+            status = daub_text_encode(engine, ids + length, 1, r->layers, r->profile, run->text);
     }
     daub_free(engine->host, ids);
     return status;
@@ -279,19 +305,27 @@ daub_status daub_request_check_memory(struct daub_engine *engine, const struct d
         params.text = &some;
         params.negative = request->guidance_scale > 1.0f ? &some : NULL;
     }
-    uint64_t arena = 0, weights = 0;
-    TRY(daub_engine_estimate(engine, &params, &arena, &weights));
-    const uint64_t loaded = daub_weights_size(engine->weights[DAUB_UNET]);
-    const uint64_t more = weights > loaded ? weights - loaded : 0;
-    const uint64_t used = daub_device_memory_used(engine->dev), limit = daub_device_caps(engine->dev)->max_memory;
-    const uint64_t freed = atomic_load(&engine->denoiser_arena); // the last picture's arena makes room
-    if (used - (freed < used ? freed : used) + arena + more > limit)
+    struct daub_need need = { 0 };
+    if (engine->desc.has_text && !request->embeds)
+        TRY(daub_text_estimate(engine, params.negative ? 2 : 1, request->layers, &need));
+    TRY(daub_denoiser_estimate(engine, &params, &need));
+    TRY(daub_decoder_estimate(engine, request->batch, run.h, run.w, &need));
+    // What this model holds already is part of the need; arenas of earlier pictures make room.
+    const struct daub_caps *caps = daub_device_caps(engine->dev);
+    const uint64_t packed = atomic_load(&engine->packed), own = packed + atomic_load(&engine->arenas);
+    const uint64_t used = daub_device_memory_used(engine->dev), others = used > own ? used - own : 0;
+    const uint64_t weights = need.weights > packed ? need.weights : packed;
+    if (others + need.arena + weights > caps->max_memory)
         return daub_fail(
             DAUB_ERROR_NO_GPU_MEMORY,
-            "%ux%u needs %.2f GB of device memory (activations %.2f, weights %.2f) beside the %.2f GB in use; "
+            "%ux%u needs %.2f GB of device memory (activations %.2f, weights %.2f) beside %.2f GB in other use; "
             "the limit is %.2f GB",
-            request->width, request->height, (double)(arena + more) * 1e-9, (double)arena * 1e-9, (double)more * 1e-9,
-            (double)used * 1e-9, (double)limit * 1e-9);
+            request->width, request->height, (double)(need.arena + weights) * 1e-9, (double)need.arena * 1e-9,
+            (double)weights * 1e-9, (double)others * 1e-9, (double)caps->max_memory * 1e-9);
+    if (need.arena > caps->max_alloc)
+        return daub_fail(DAUB_ERROR_NO_GPU_MEMORY,
+                         "%ux%u needs %.2f GB of device memory for activations, and one allocation may have %.2f GB",
+                         request->width, request->height, (double)need.arena * 1e-9, (double)caps->max_alloc * 1e-9);
     return DAUB_OK;
 }
 

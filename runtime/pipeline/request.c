@@ -43,6 +43,8 @@ static daub_status resolve_text(const struct daub_engine *engine, const daub_gen
     }
     if (!p->prompt && !p->prompt_embeds_path)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "a prompt is required");
+    if (p->prompt_embeds_path && ((p->prompt && *p->prompt) || (p->negative_prompt && *p->negative_prompt)))
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "prompt embeddings stand for the prompts: give one or the other");
     TRY(copy_text(r, "prompt", p->prompt ? p->prompt : "", &r->prompt));
     TRY(copy_text(r, "negative prompt", p->negative_prompt ? p->negative_prompt : "", &r->negative));
 

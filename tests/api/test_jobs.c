@@ -3,6 +3,8 @@
 
 #include "tests/test.h"
 
+#include <pthread.h>
+
 static daub_device *dev;
 static daub_model *model;
 
@@ -86,16 +88,75 @@ static void cancelling(void)
     daub_model *same = model;
     REQUIRE_STATUS(daub_model_destroy(&same), DAUB_ERROR_INVALID_ARG, "2 jobs");
     REQUIRE_STATUS(daub_job_take_image(first, &image), DAUB_ERROR_INVALID_ARG, "still running");
-    daub_job_cancel(second);
+    daub_job_cancel(second); // which waits for no step of the first
+    REQUIRE_STATUS(daub_job_wait(second, UINT64_MAX, &done), DAUB_ERROR_CANCELLED, "before it began");
+    REQUIRE_OK(daub_job_wait(first, 0, &done));
+    REQUIRE(!done);
+    daub_job_destroy(&second);
     daub_job_cancel(first);
     REQUIRE_STATUS(daub_job_wait(first, UINT64_MAX, &done), DAUB_ERROR_CANCELLED, "cancelled");
     REQUIRE(done);
-    REQUIRE_STATUS(daub_job_wait(second, UINT64_MAX, &done), DAUB_ERROR_CANCELLED, "cancelled");
+    REQUIRE_STATUS(daub_model_destroy(&same), DAUB_ERROR_INVALID_ARG, "1 job;"); // ended, and not destroyed
     daub_job_destroy(&first);
-    daub_job_destroy(&second);
     REQUIRE_OK(
         daub_generate(model, daub_generate_params(.prompt = "after", .n_steps = 2), &image)); // the engine goes on
     daub_image_free(&image);
+}
+
+static void *two_pictures(void *arg)
+{
+    daub_image *images = arg;
+    for (int i = 0; i < 2; i++) {
+        daub_job *job = NULL;
+        daub_progress progress;
+        const uint32_t width = i ? 72 : 64;
+        REQUIRE_OK(daub_job_submit(
+            model, daub_generate_params(.prompt = "a star", .n_steps = 2, .width = width, .seed = 5), &job));
+        REQUIRE_OK(daub_job_get_progress(job, &progress));
+        REQUIRE(progress.n_steps == 2);
+        REQUIRE_OK(daub_job_wait(job, UINT64_MAX, NULL));
+        REQUIRE_OK(daub_job_take_image(job, &images[i]));
+        REQUIRE_STATUS(daub_job_take_image(job, &images[i]), DAUB_ERROR_INVALID_ARG, "taken before");
+        daub_job_destroy(&job);
+    }
+    return NULL;
+}
+
+static void threads_share_a_model(void)
+{
+    enum { THREADS = 3 };
+    pthread_t threads[THREADS];
+    daub_image images[THREADS][2] = { 0 };
+    for (int i = 0; i < THREADS; i++)
+        REQUIRE(pthread_create(&threads[i], NULL, two_pictures, images[i]) == 0);
+    for (int i = 0; i < THREADS; i++)
+        REQUIRE(pthread_join(threads[i], NULL) == 0);
+    for (int i = 0; i < THREADS; i++) {
+        for (int j = 0; j < 2; j++) {
+            const daub_image *a = &images[0][j], *b = &images[i][j];
+            REQUIRE(a->width == b->width && memcmp(a->pixels, b->pixels, (size_t)a->width * a->height * 3) == 0);
+        }
+    }
+    for (int i = 0; i < 2 * THREADS; i++)
+        daub_image_free(&images[i / 2][i % 2]);
+}
+
+// What cannot fit is said before any work, whatever its size.
+static void too_large(void)
+{
+    daub_image image = { 0 };
+    daub_model *small = NULL;
+    daub_device *little = NULL;
+    REQUIRE_OK(daub_device_create(daub_device_params(.caps = "memory=64M"), &little));
+    REQUIRE_OK(daub_model_load(little, NULL, NULL, &small));
+    REQUIRE_STATUS(
+        daub_generate(small, daub_generate_params(.prompt = "x", .n_steps = 1, .width = 2048, .height = 2048), &image),
+        DAUB_ERROR_NO_GPU_MEMORY, "2048x2048 needs");
+    REQUIRE_OK(daub_model_destroy(&small));
+    REQUIRE_OK(daub_device_destroy(&little));
+    const daub_status status = daub_generate(
+        model, daub_generate_params(.prompt = "x", .n_steps = 1, .width = 16384, .height = 16384), &image);
+    REQUIRE((status == DAUB_ERROR_NO_GPU_MEMORY || status == DAUB_ERROR_UNSUPPORTED) && !image.pixels);
 }
 
 static void bad_requests(void)
@@ -117,6 +178,7 @@ static void bad_requests(void)
         { { .prompt = "a\xff" }, "UTF-8" },
         { { .prompt = NULL }, "prompt" },
         { { .prompt_embeds_path = "/no/such/file" }, "/no/such/file" },
+        { { .prompt_embeds_path = "x", .prompt = "y" }, "one or the other" },
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         daub_generate_params p = cases[i].p;
@@ -176,6 +238,8 @@ int main(void)
     a_picture_repeats();
     odd_sizes_and_samplers();
     cancelling();
+    threads_share_a_model();
+    too_large();
     bad_requests();
     long_prompts_say_what_was_cut();
     embeddings_stand_for_prompts();
