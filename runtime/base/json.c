@@ -56,6 +56,29 @@ static daub_status check_text(const char *name, const char *text, size_t size, b
     return DAUB_OK;
 }
 
+// Python writes infinities as the word Infinity (diffusers: "lambda_min_clipped": -Infinity), which JSON does not have. A copy in which
+// a number of the same length that overflows stands for it; *out stays NULL when the text has no such word.
+static daub_status mend_infinities(const struct daub_host *host, const char *text, size_t size, char **out)
+{
+    static const char word[] = "Infinity", number[] = "1e999999";
+    const size_t n = sizeof(word) - 1;
+    bool in_string = false;
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] == '"')
+            in_string = !in_string;
+        else if (in_string && text[i] == '\\')
+            i++;
+        if (in_string || size - i < n || memcmp(text + i, word, n) != 0)
+            continue;
+        if (!*out)
+            *out = daub_strndup(host, text, size);
+        if (!*out)
+            return daub_no_memory("a JSON text");
+        memcpy(*out + i, number, n);
+    }
+    return DAUB_OK;
+}
+
 static bool is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -72,6 +95,7 @@ daub_status daub_json_parse(const struct daub_host *host, const char *name, cons
                          size, (int)SIZE_LIMIT);
     }
     bool open = false;
+    char *mended = NULL;
     TRY_OR_FAIL(check_text(name, text, size, &open));
     if (size == 0) {
         status = fail_at(name, text, 0, "the file is empty, wanted JSON");
@@ -82,7 +106,11 @@ daub_status daub_json_parse(const struct daub_host *host, const char *name, cons
         status = daub_no_memory("a JSON file's name");
         goto fail;
     }
-    json.root = cJSON_ParseWithLengthOpts(text, size, &end, false);
+    TRY_OR_FAIL(mend_infinities(host, text, size, &mended));
+    const char *const parsed = mended ? mended : text;
+    json.root = cJSON_ParseWithLengthOpts(parsed, size, &end, false);
+    end = end ? text + (end - parsed) : text;
+    daub_free(host, mended);
     if (!json.root) {
         // cJSON points at the last byte where it ran out of them.
         const bool cut = open && end + 1 >= text + size;

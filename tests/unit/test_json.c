@@ -221,6 +221,22 @@ static void nesting(void)
     free(deep);
 }
 
+static void infinities_of_python(void)
+{
+    static const char text[] = "{\"lambda_min_clipped\": -Infinity, \"name\": \"Infinity\", \"n\": 3}";
+    struct daub_json json = { 0 };
+    const char *name = NULL;
+    uint32_t n = 0;
+    REQUIRE_OK(daub_json_parse(NULL, "config", text, sizeof(text) - 1, &json));
+    REQUIRE(daub_json_has(&json, "lambda_min_clipped"));
+    REQUIRE_OK(daub_json_text(&json, "name", &name));
+    REQUIRE_TEXT(name, "Infinity"); // inside a string it is a word
+    REQUIRE_OK(daub_json_u32(&json, "n", 0, 9, &n));
+    REQUIRE(n == 3);
+    daub_json_free(&json);
+    REQUIRE_STATUS(daub_json_parse(NULL, "config", "{\"x\": NaN}", 10, &json), DAUB_ERROR_BAD_FILE, "column 7");
+}
+
 int main(void)
 {
     getters();
@@ -229,5 +245,6 @@ int main(void)
     bad_texts();
     truncated_texts();
     nesting();
+    infinities_of_python();
     return 0;
 }
