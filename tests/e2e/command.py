@@ -93,6 +93,15 @@ def pictures():
     result = run("apple " * 10000, "--steps", "1", "--seed", "1", "-o", "cut.png")
     check(result.returncode == 0 and b"too long" in result.stderr and b"cut from: apple" in result.stderr,
           "a long prompt says what was cut: %r" % result.stderr[:300])
+    result = run("x", "--negative", "apple " * 100, "--steps", "1", "--seed", "1", "-o", "cut.png")
+    check(result.returncode == 0 and b"negative prompt is 70 tokens too long" in result.stderr, "a long negative prompt: %r" % result.stderr)
+    for name in ("daub-5.jpg", "daub-5-2.jpg"):
+        run("x", "--steps", "1", "--seed", "5", "--format", "jpg", "--quiet")
+        check(os.path.exists(name) and open(name, "rb").read(2) == b"\xff\xd8", "the default name %s follows the format" % name)
+    os.symlink(os.path.join(SOURCE, "models/default"), b"odd, \xff")
+    run("\u30ea", *base[1:], "-m", b"odd, \xff", "-o", "odd.png")
+    itxt = [body for kind, body in png_chunks(open("odd.png", "rb").read()) if kind == b"iTXt"]
+    check(itxt and b'Model: "odd, ?", RNG' in itxt[0].decode().encode(), "a model's odd name in the parameters: %r" % itxt)
     result = run("x", "--steps", "3", "--seed", "1", "-o", "p.png")
     check(b"denoise" in result.stderr and b"p.png" in result.stdout and b"\r" not in result.stderr, "plain progress lines")
 
@@ -150,6 +159,14 @@ def bad_inputs():
     refused("no such device", *p, "--device", "voodoo", words=["voodoo"])
     refused("an unwritable output", *p, "-o", "none/x.png", words=["none"])
     refused("a folder as output", *p, "-o", "folder", words=["folder"])
+    os.mkdir("folder.png")
+    refused("a folder named as a picture", *p, "-o", "folder.png", words=["folder.png", "is a folder"])
+    refused("embeddings to standard output", "encode", "x", "-o", "-", words=["standard output"])
+    refused("a prompt beside embeddings", *p, "--prompt-embeds", "e.safetensors", words=["one or the other"])
+    refused("a size beyond any memory", *p, "--size", "16384x16384", words=["16384x16384 needs"])
+    open("wide.ppm", "wb").write(b"P6\n4000 1\n255\n" + bytes(12000))
+    refused("a strip that is too wide", "noise", "wide.ppm", "--columns", "64", "-o", "n.png", words=["--columns"])
+    refused("a newline in an option", "--st\nps", "3", words=["--steps"], status=2)
     refused("an unknown format", *p, "-o", "x.webp", words=["x.webp"])
     refused("width 0", *p, "--width", "0", words=["0", "width"], status=2)
     refused("width 63", *p, "--width", "63", words=["63", "multiple"])

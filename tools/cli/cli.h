@@ -53,14 +53,17 @@ int cli_fail(const char *fmt, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 1, 2)))
 #endif
-    ;                 // "daub: sentence" on stderr; returns EXIT_FAILED
-int cli_failed(void); // the same with daub_last_error()
+    ;                                                       // "daub: sentence" on stderr; returns EXIT_FAILED
+int cli_failed(void);                                       // the same with daub_last_error()
+void cli_complain(const char *fmt, va_list args);           // "daub: sentence" on stderr, on one line
+void cli_print_line(FILE *out, const char *text, size_t n); // at most n bytes, control characters as spaces
 bool cli_open(const struct cli *cli, daub_device **dev, daub_model **model); // says what failed
 void cli_close(daub_device **dev, daub_model **model);
 int cli_params(const struct cli *cli, daub_generate_params *out); // prompt, sizes, names; not the seed
 void cli_json_text(FILE *out, const char *text);                  // quoted and escaped
 bool cli_interrupted(void);                                       // Ctrl-C came
-void cli_catch_interrupt(void);
+void cli_catch_interrupt(void);                                   // the first asks to stop, the second kills
+void cli_hold_interrupt(bool hold);                               // puts Ctrl-C off while a file is written
 
 // progress.c
 struct progress {

@@ -5,13 +5,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+void cli_print_line(FILE *out, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n && text[i]; i++)
+        fputc((unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i], out);
+}
+
+void cli_complain(const char *fmt, va_list args)
+{
+    char text[4096];
+    vsnprintf(text, sizeof(text), fmt, args);
+    fputs("daub: ", stderr);
+    cli_print_line(stderr, text, sizeof(text));
+    fputs("\n", stderr);
+}
+
 int cli_fail(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    fputs("daub: ", stderr);
-    vfprintf(stderr, fmt, args);
-    fputs("\n", stderr);
+    cli_complain(fmt, args);
     va_end(args);
     return EXIT_FAILED;
 }
@@ -120,6 +133,17 @@ bool cli_interrupted(void)
 
 void cli_catch_interrupt(void)
 {
-    signal(SIGINT, on_interrupt);
-    signal(SIGTERM, on_interrupt);
+    struct sigaction action = { .sa_handler = on_interrupt, .sa_flags = (int)(SA_RESTART | SA_RESETHAND) };
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+void cli_hold_interrupt(bool hold)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
 }

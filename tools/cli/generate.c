@@ -54,22 +54,26 @@ static bool make_path(const char *pattern, uint64_t seed, uint32_t index, uint32
     return true;
 }
 
-// The default name never replaces an older picture: "-2", "-3", ... is appended until the name is free.
+// The default name never replaces an older picture: "-2", "-3", ... goes before the extension until the name is free.
 static void avoid_existing(char *path, size_t size)
 {
-    char *dot = strrchr(path, '.');
+    const char *dot = strrchr(path, '.');
     const size_t stem = dot ? (size_t)(dot - path) : strlen(path);
+    char end[8];
+    snprintf(end, sizeof(end), "%s", path + stem);
     for (unsigned i = 2; access(path, F_OK) == 0 && i < 100000; i++)
-        snprintf(path + stem, size - stem, "-%u.png", i);
+        snprintf(path + stem, size - stem, "-%u%s", i, end);
 }
 
 static void report(const struct cli *cli, const char *path, const daub_result *r)
 {
     FILE *out = strcmp(path, "-") == 0 ? stderr : stdout;
-    if (r->n_tokens_cut > 0 && !cli->quiet)
-        fprintf(stderr,
-                "daub: warning: the prompt is %u tokens too long for this model's window of %u; cut from: %.80s\n",
-                r->n_tokens_cut, r->n_tokens, r->prompt_cut);
+    if (r->n_tokens_cut > 0 && !cli->quiet) {
+        fprintf(stderr, "daub: warning: the prompt is %u tokens too long for this model's window of %u; cut from: ",
+                r->n_tokens_cut, r->n_tokens);
+        cli_print_line(stderr, r->prompt_cut, sizeof(r->prompt_cut));
+        fputc('\n', stderr);
+    }
     if (cli->json) {
         fputs("{\"path\": ", out);
         cli_json_text(out, path);
@@ -77,10 +81,10 @@ static void report(const struct cli *cli, const char *path, const daub_result *r
             out,
             ", \"seed\": %llu, \"width\": %u, \"height\": %u, \"steps\": %u, \"guidance\": %g, \"sampler\": \"%s\", "
             "\"schedule\": \"%s\", \"seconds\": {\"prepare\": %.3f, \"text\": %.3f, \"denoise\": %.3f, \"decode\": "
-            "%.3f}, \"memory\": %llu}\n",
+            "%.3f}, \"tokens\": %u, \"tokens_cut\": %u, \"memory\": %llu}\n",
             (unsigned long long)r->seed, r->width, r->height, r->n_steps, (double)r->guidance_scale, r->sampler,
-            r->schedule, r->prepare_seconds, r->text_seconds, r->denoise_seconds, r->decode_seconds,
-            (unsigned long long)r->memory_peak);
+            r->schedule, r->prepare_seconds, r->text_seconds, r->denoise_seconds, r->decode_seconds, r->n_tokens,
+            r->n_tokens_cut, (unsigned long long)r->memory_peak);
     } else if (!cli->quiet) {
         fprintf(out,
                 "%s: %ux%u, seed %llu, %u steps of %s, guidance %g; prepare %.2f s, text %.2f s, denoise %.2f s, "
@@ -134,7 +138,14 @@ static int check_outputs(const struct cli *cli, const char *pattern, uint64_t se
 int cli_generate(const struct cli *cli)
 {
     const uint32_t count = cli->count ? cli->count : 1;
-    const char *pattern = cli->output ? cli->output : "daub-{seed}.png";
+    char named[32];
+    const char *format = picture_format("-", cli->format), *pattern = cli->output;
+    if (!format)
+        return EXIT_FAILED;
+    if (!pattern) {
+        snprintf(named, sizeof(named), "daub-{seed}.%s", format);
+        pattern = named;
+    }
     const uint64_t seed = cli->seed_text ? cli->seed : random_seed();
     if (check_outputs(cli, pattern, seed, count) != EXIT_OK)
         return EXIT_FAILED;

@@ -117,6 +117,8 @@ int cli_encode(const struct cli *cli)
 {
     if (!cli->output)
         return cli_fail("daub encode wants -o FILE.safetensors");
+    if (strcmp(cli->output, "-") == 0)
+        return cli_fail("daub encode writes a file, not standard output");
     if (!picture_check_writable(cli->output))
         return EXIT_FAILED;
     daub_generate_params params;
@@ -127,10 +129,13 @@ int cli_encode(const struct cli *cli)
     if (!cli_open(cli, &dev, &model))
         return EXIT_FAILED;
     int status = EXIT_OK;
+    cli_catch_interrupt();
     if (daub_encode_text(model, &params, cli->output) != DAUB_OK)
         status = cli_failed();
     else if (!cli->quiet)
         puts(cli->output);
     cli_close(&dev, &model);
+    if (status == EXIT_OK && cli_interrupted())
+        status = EXIT_CANCELLED;
     return status;
 }

@@ -1,5 +1,5 @@
 // metadata.c - what made a picture, in A1111's "parameters" grammar: the prompt, a line with the negative prompt, a line of
-// "Key: value" pairs in A1111's order. Values with a comma, a colon or a newline are JSON-quoted.
+// "Key: value" pairs in A1111's order. Values with a comma, a colon or a newline are JSON strings, as A1111 quotes them.
 #include "cli.h"
 
 #include <stdlib.h>
@@ -44,7 +44,7 @@ static void put(struct text *t, const char *fmt, ...)
 static void put_value(struct text *t, const char *key, const char *value)
 {
     put(t, ", %s: ", key);
-    if (!strpbrk(value, ",:\n\"")) {
+    if (!strpbrk(value, ",:\n")) {
         put(t, "%s", value);
         return;
     }
@@ -52,6 +52,8 @@ static void put_value(struct text *t, const char *key, const char *value)
     for (; *value; value++) {
         if (*value == '\n')
             put(t, "\\n");
+        else if ((unsigned char)*value < 0x20)
+            put(t, "\\u%04x", (unsigned)*value);
         else
             put(t, "%s%c", *value == '"' || *value == '\\' ? "\\" : "", *value);
     }
@@ -62,10 +64,8 @@ static void put_value(struct text *t, const char *key, const char *value)
 static const char *schedule_label(const char *name)
 {
     static const char *const labels[][2] = {
-        { "karras", "Karras" },
-        { "exponential", "Exponential" },
-        { "beta", "Beta" },
-        { "lu", "LU" },
+        { "default", "Automatic" }, { "karras", "Karras" }, { "exponential", "Exponential" },
+        { "beta", "Beta" },         { "lu", "LU" },
     };
     for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++)
         if (strcmp(name, labels[i][0]) == 0)
@@ -101,8 +101,9 @@ char *metadata_text(const struct cli *cli, const daub_model_info *model, const d
 {
     struct text t = { 0 };
     char name[256];
-    if (cli->text)
-        put(&t, "%s\n", cli->text);
+    const char *prompt = cli->text ? cli->text + strspn(cli->text, " \t\r\n") : ""; // A1111 strips the whole text
+    if (*prompt)
+        put(&t, "%s\n", prompt);
     if (cli->negative && *cli->negative)
         put(&t, "Negative prompt: %s\n", cli->negative);
     put(&t, "Steps: %u", result->n_steps);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GAP = 4, N_ROWS = 3 };
+enum { GAP = 4, N_ROWS = 3, MAX_SIDE = 65535, MAX_PIXELS = 1 << 28 }; // a JPEG's side; what PNG's encoder counts
 
 static uint8_t to_byte(float v)
 {
@@ -27,6 +27,10 @@ static int draw(const struct cli *cli, const uint8_t *pixels, uint32_t w, uint32
 {
     const uint32_t columns = cli->columns ? cli->columns : 9;
     const size_t n = (size_t)w * h * 3;
+    const uint64_t width = (uint64_t)columns * (w + GAP), height = (uint64_t)N_ROWS * (h + GAP);
+    if (width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS)
+        return cli_fail("a strip of %u pictures of %ux%u is too large; give a smaller picture or fewer --columns",
+                        columns * N_ROWS, w, h);
     daub_image strip = { .width = columns * (w + GAP) - GAP, .height = N_ROWS * (h + GAP) - GAP, .channels = 3 };
     float *x0 = malloc(n * sizeof(float)), *xt = malloc(n * sizeof(float));
     strip.pixels = malloc((size_t)strip.width * strip.height * 3);

@@ -118,9 +118,7 @@ static int usage(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    fputs("daub: ", stderr);
-    vfprintf(stderr, fmt, args);
-    fputs("\n", stderr);
+    cli_complain(fmt, args);
     va_end(args);
     return EXIT_USAGE;
 }

@@ -5,6 +5,7 @@
 #include <stb/stb_image.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool ends_with(const char *path, const char *end)
@@ -44,6 +45,11 @@ bool picture_check_writable(const char *path)
 {
     if (strcmp(path, "-") == 0)
         return true;
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+        cli_fail("cannot write to %s: it is a folder", path);
+        return false;
+    }
     char folder[4096];
     const char *slash = strrchr(path, '/');
     if (!slash)
@@ -101,7 +107,9 @@ bool picture_write(const char *path, const char *format, int quality, const daub
         cli_fail("no memory for %s as %s", path, format);
         return false;
     }
+    cli_hold_interrupt(true);
     const bool ok = write_file(path, data, size);
+    cli_hold_interrupt(false);
     free(data);
     return ok;
 }

@@ -47,14 +47,19 @@ static void append_be16(struct bytes *b, uint32_t v)
     append(b, be, 2);
 }
 
-// The next code point of valid UTF-8.
+// The next code point of UTF-8; '?' for a byte that is none, which names of files may have.
 static uint32_t next_code(const uint8_t **text)
 {
     const uint8_t *t = *text;
     const uint32_t n = t[0] < 0x80 ? 1 : t[0] < 0xe0 ? 2 : t[0] < 0xf0 ? 3 : 4;
     uint32_t code = n == 1 ? t[0] : t[0] & (0x7fu >> n);
-    for (uint32_t i = 1; i < n; i++)
+    for (uint32_t i = 1; i < n; i++) {
+        if ((t[i] & 0xc0) != 0x80 || t[0] < 0xc2 || t[0] > 0xf4) {
+            ++*text;
+            return '?';
+        }
         code = code << 6 | (t[i] & 0x3f);
+    }
     *text += n;
     return code;
 }
@@ -65,6 +70,19 @@ static bool is_latin1(const char *text)
         if (next_code(&t) > 0xff)
             return false;
     return true;
+}
+
+// A copy, valid even where `text` is not.
+static void append_utf8(struct bytes *b, const char *text)
+{
+    for (const uint8_t *t = (const uint8_t *)text; *t;) {
+        const uint8_t *const start = t;
+        const uint32_t code = next_code(&t);
+        if (code == '?')
+            append(b, "?", 1);
+        else
+            append(b, start, (size_t)(t - start));
+    }
 }
 
 // ---- PNG -------------------------------------------------------------------------------------------------------------
@@ -89,7 +107,7 @@ static void append_text(struct bytes *b, const char *text)
     } else {
         append(&chunk, "iTXtparameters", sizeof("iTXtparameters"));
         append(&chunk, "\0\0\0\0", 4); // not compressed, method 0, no language, no translated keyword
-        append(&chunk, text, strlen(text));
+        append_utf8(&chunk, text);
     }
     if (chunk.failed)
         b->failed = true;
