@@ -170,7 +170,8 @@ static uint32_t count_missing(const char *ids, const cJSON *goldens)
         cJSON_ArrayForEach(json, goldens)
         {
             char name[512];
-            snprintf(name, sizeof(name), "%s/%s", text_of(json, "group"), text_of(json, "id"));
+            const char *group = text_of(json, "group"), *id = text_of(json, "id");
+            snprintf(name, sizeof(name), "%s/%s", group ? group : "", id ? id : "");
             found |= strlen(name) == n && strncmp(name, at, n) == 0;
         }
         if (!found) {

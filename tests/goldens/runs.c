@@ -196,8 +196,12 @@ bool run_e2e(struct golden *g)
         return golden_failed_call(g, "the request");
     run.request->batch = (uint32_t)param_number(g, "num_images_per_prompt", 1);
     // diffusers' clip_skip counts skipped layers, and applies to the prompt alone
-    run.request->layers -= (uint32_t)param_number(g, "clip_skip", 0);
-    if (use_scheduler(g, run.request))
+    const double skip = param_number(g, "clip_skip", 0);
+    if (skip >= 0 && skip < run.request->layers)
+        run.request->layers -= (uint32_t)skip;
+    else
+        golden_fail(g, "clip_skip %g leaves no layer", skip);
+    if (!g->failed && use_scheduler(g, run.request))
         run_request(&run);
     daub_request_destroy(&run.request);
     return !g->failed;
