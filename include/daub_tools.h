@@ -15,7 +15,7 @@ typedef struct daub_tools_op_cost {
     uint32_t n_dispatches;
     double seconds; // from timestamps
     double gflop;
-    double gbytes;   // read and written, counting each buffer once a dispatch
+    double gbytes; // read and written, counting each buffer once a dispatch
 } daub_tools_op_cost;
 
 // Runs one picture (params' size, steps, prompt) with a timestamp round every node. Fills up to `capacity` rows, *count in
