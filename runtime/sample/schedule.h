@@ -52,6 +52,10 @@ struct daub_level {
 };
 struct daub_level daub_level_of(double ratio);
 
+// The time steps, with fractions, at which the training schedule has these n noise levels: log(sigma) is read linearly
+// between whole steps. Errors: NO_HOST_MEMORY.
+daub_status daub_timestep_of_sigma(const struct daub_sampling *s, uint32_t n, const double *sigmas, double *out);
+
 // ---- predictions ---------------------------------------------------------------------------------------------------
 
 // As weights of the state x = alpha * x0 + sigma * noise and of the network's output.

@@ -46,6 +46,15 @@ static double timestep_of(const struct table *table, double sigma)
     return (1.0 - part) * low + part * (low + 1);
 }
 
+daub_status daub_timestep_of_sigma(const struct daub_sampling *s, uint32_t n, const double *sigmas, double *out)
+{
+    struct table table;
+    TRY(make_table(s, &table));
+    for (uint32_t i = 0; i < n; i++)
+        out[i] = timestep_of(&table, sigmas[i]);
+    return DAUB_OK;
+}
+
 // I_x(a, a) for x of 0..0.5 by its power series, DLMF 8.17.7 with 15.8.1.
 static double incomplete_beta(double x, double a)
 {

@@ -19,10 +19,15 @@ struct gaussian {
     double deviation; // s
 };
 
+// Between whole time steps log(sigma) runs straight, as samplers take it that tell the network a fraction.
 static double level_at(const double *abar, double t)
 {
-    REQUIRE(t >= 0.0 && t < N_TRAIN && t == floor(t));
-    return abar[(uint32_t)t];
+    REQUIRE(t >= 0.0 && t <= N_TRAIN - 1);
+    const uint32_t low = (uint32_t)t, high = low + 1 < N_TRAIN ? low + 1 : low;
+    if (t == floor(t))
+        return abar[low];
+    const double from = log((1.0 - abar[low]) / abar[low]), to = log((1.0 - abar[high]) / abar[high]);
+    return 1.0 / (1.0 + exp(from + (to - from) * (t - low)));
 }
 
 static double variance_at(const struct gaussian *g, double abar)
