@@ -6,11 +6,12 @@
 
 extern const struct daub_sampler_desc daub_sampler_euler, daub_sampler_euler_a, daub_sampler_heun,
     daub_sampler_dpmpp_2m, daub_sampler_dpmpp_2m_sde, daub_sampler_ddim, daub_sampler_ddpm, daub_sampler_plms,
-    daub_sampler_unipc, daub_sampler_lcm;
+    daub_sampler_unipc, daub_sampler_lcm, daub_sampler_dpm2;
 
 const struct daub_sampler_desc *const daub_samplers[] = {
-    &daub_sampler_euler, &daub_sampler_euler_a, &daub_sampler_heun, &daub_sampler_dpmpp_2m, &daub_sampler_dpmpp_2m_sde,
-    &daub_sampler_ddim,  &daub_sampler_ddpm,    &daub_sampler_plms, &daub_sampler_unipc,    &daub_sampler_lcm,
+    &daub_sampler_euler,        &daub_sampler_euler_a, &daub_sampler_heun, &daub_sampler_dpmpp_2m,
+    &daub_sampler_dpmpp_2m_sde, &daub_sampler_ddim,    &daub_sampler_ddpm, &daub_sampler_plms,
+    &daub_sampler_unipc,        &daub_sampler_lcm,     &daub_sampler_dpm2,
 };
 const uint32_t daub_n_samplers = sizeof(daub_samplers) / sizeof(daub_samplers[0]);
 

@@ -183,6 +183,7 @@ int main(void)
     static const struct method methods[] = {
         { .name = "euler", .few = 40, .least = 0.8, .most = 1.2, .sigma_state = true },
         { .name = "heun", .few = 30, .least = 1.7, .most = 2.3, .sigma_state = true },
+        { .name = "dpm2", .few = 30, .least = 1.7, .most = 2.3, .sigma_state = true },
         { .name = "ddim", .few = 40, .least = 0.8, .most = 1.2 },
         { .name = "dpmpp_2m", .configure = order_1, .few = 40, .least = 0.8, .most = 1.2 },
         { .name = "dpmpp_2m", .few = 30, .least = 1.7, .most = 2.3 },
