@@ -25,7 +25,7 @@ LIMIT, GOAL = 800, 500
 FAMILY = re.compile(r"\b(SD1|SD2|SDXL|SD3|FLUX|sd_version)\b")
 VULKAN = re.compile(r"\b(Vk[A-Z]\w*|vk[A-Z]\w*|VK_[A-Z]\w*)\b")
 ENDS_HOST = re.compile(r"\b(abort|exit|_exit|printf|puts|perror)\s*\(|\bfprintf\s*\(\s*std(out|err)")
-PRIVATE = re.compile(r"/(work|farm)/|/tmp/bash_jobs|deb\.debian\.org")
+PRIVATE = re.compile(r"(?<![\w.])/(home|Users|root)/\w+")  # a path of one machine
 
 
 def layer_of(path):
@@ -94,8 +94,8 @@ def main():
             continue
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        if path != "tools/check_layers.py" and PRIVATE.search(text):
-            breaches.append("%s: names a path or host of one machine: %s" % (path, PRIVATE.search(text).group(0)))
+        if not path.startswith("tests/") and PRIVATE.search(text):
+            breaches.append("%s: names a path of one machine: %s" % (path, PRIVATE.search(text).group(0)))
         if not re.search(r"\.(c|h|comp|glsl|py)$", path):
             continue
         lines = text.count("\n")
