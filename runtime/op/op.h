@@ -31,13 +31,11 @@ struct daub_tensor *daub_conv2d_f32(struct daub_net *net, struct daub_tensor *x,
 
 // attention.c ------------------------------------------------------------------------------------------------------
 
-// softmax(q k^T / sqrt(d)) v for each head, without storing the scores where a kernel for d's size does without (40 on CPU drivers,
-// 160 elsewhere; Vaswani et al. 2017,
-// arXiv:1706.03762, eq. 1; tiled as in Dao 2023, arXiv:2307.08691). q [N,1,n_q,C], k and v [N,1,n_k,C] (the pixels of a map are
-// tokens as they are: [N,H,W,C] stands for [N,1,H*W,C]), all in the same number of
-// heads; N of k and v may also be 1. d = C / heads, any. Wider heads (as the VAE's) take their scores in chunks of query rows through
-// a scratch tensor of at most 64 MiB. causal: query i sees keys 0..i. Result [N,1,n_q,C] in q's heads.
-// 4 * N * n_q * n_k * C flops.
+// softmax(q k^T / sqrt(d)) v for each head (Vaswani et al. 2017, arXiv:1706.03762, eq. 1). q [N,1,n_q,C], k and v
+// [N,1,n_k,C], all in the same number of heads; N of k and v may also be 1. The pixels of a map are tokens as they are:
+// [N,H,W,C] stands for [N,1,H*W,C]. d = C / heads, any. Scores are not stored up to d = 40 on CPU drivers and 160 elsewhere
+// (tiled as in Dao 2023, arXiv:2307.08691); wider heads, as the VAE's, take them in chunks of query rows through a scratch
+// tensor of at most 64 MiB. causal: query i sees keys 0..i. Result [N,1,n_q,C] in q's heads. 4 * N * n_q * n_k * C flops.
 struct daub_tensor *daub_attention(struct daub_net *net, struct daub_tensor *q, struct daub_tensor *k,
                                    struct daub_tensor *v, bool causal);
 
