@@ -1,10 +1,11 @@
 # kernels.cmake - one line a kernel; include()d by the root CMakeLists.txt, not add_subdirectory()ed: what a custom command
 # makes is known only in the directory that adds it.
 #
-#   daub_add_kernel(name VARIANTS a b ... [DEFINES_a X=1 Y ...] [DEFINES_b ...])
+#   daub_add_kernel(name VARIANTS a b ... [DEFINES_a X=1 Y ...] [DEFINES_b ...] [ROLLED])
 #
 # compiles shaders/<name>.comp once a variant, with that variant's defines, into <name>_<variant>.inc: the SPIR-V words as a C
-# initialiser. From all of them kernels.h (enum daub_kernel: DAUB_KERNEL_<name>_<variant>) and kernels_table.inc are
+# initialiser. ROLLED leaves the unrolling of loops to the driver, which the [[unroll]] hint obliges: a third of the bytes, for kernels of
+# many variants. From all of them kernels.h (enum daub_kernel: DAUB_KERNEL_<name>_<variant>) and kernels_table.inc are
 # written, so that a kernel that does not exist is a compile error. The depfile makes an edit of common/*.glsl or params/*.h
 # rebuild just the shaders that include it.
 set(DAUB_KERNEL_DIR ${PROJECT_BINARY_DIR}/kernels)
@@ -20,7 +21,11 @@ function(daub_add_kernel name)
             list(APPEND multi ${word})
         endif()
     endforeach()
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "VARIANTS;${multi}")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "ROLLED" "" "VARIANTS;${multi}")
+    set(optimize -O)
+    if(arg_ROLLED)
+        set(optimize -O0)
+    endif()
     foreach(variant IN LISTS arg_VARIANTS)
         set(defines)
         foreach(define IN LISTS arg_DEFINES_${variant})
@@ -29,7 +34,7 @@ function(daub_add_kernel name)
         set(out ${DAUB_KERNEL_DIR}/${name}_${variant}.inc)
         add_custom_command(
             OUTPUT ${out}
-            COMMAND ${GLSLC} --target-env=vulkan1.1 -Werror -O -mfmt=num ${defines} -I ${PROJECT_SOURCE_DIR}/shaders
+            COMMAND ${GLSLC} --target-env=vulkan1.1 -Werror ${optimize} -mfmt=num ${defines} -I ${PROJECT_SOURCE_DIR}/shaders
                     -MD -MF ${out}.d -MT ${out} -o ${out} ${source}
             MAIN_DEPENDENCY ${source}
             DEPFILE ${out}.d

@@ -1,6 +1,7 @@
 // api.c - the public functions that need no thread: devices, models, names. They check, convert and call.
 #include "runtime/api/model.h"
 #include "runtime/api/params.h"
+#include "runtime/op/tune.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +28,9 @@ daub_status daub_device_create(const daub_device_params *params, daub_device **o
         return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_device_params.allocator needs both alloc and free, or neither");
     if (p.log_level == DAUB_LOG_NONE)
         p.log_level = DAUB_LOG_WARNING;
-    return daub_vk_device_create(&p, out);
+    TRY(daub_vk_device_create(&p, out));
+    daub_tune(*out, p.cache_dir);
+    return DAUB_OK;
 }
 
 daub_status daub_device_destroy(daub_device **dev)

@@ -28,7 +28,9 @@ static const struct word caps_words[] = {
     { "-f16",      WORD_FLAG,    CAPS_FIELD(no_f16) },
     { "-subgroup", WORD_FLAG,    CAPS_FIELD(no_subgroup) },
     { "-texel",    WORD_FLAG,    CAPS_FIELD(no_texel) },
+    { "+texel",    WORD_FLAG,    CAPS_FIELD(texel) },
     { "-lane",     WORD_FLAG,    CAPS_FIELD(no_lane) },
+    { "-winograd", WORD_FLAG,    CAPS_FIELD(no_winograd) },
     { "-shared",   WORD_FLAG,    CAPS_FIELD(no_shared) },
     { "-timeline", WORD_FLAG,    CAPS_FIELD(no_timeline) },
     { "-sync2",    WORD_FLAG,    CAPS_FIELD(no_sync2) },
@@ -37,6 +39,7 @@ static const struct word caps_words[] = {
     { "shared=",   WORD_SIZE,    CAPS_FIELD(shared) },
     { "alloc=",    WORD_SIZE,    CAPS_FIELD(alloc) },
     { "memory=",   WORD_SIZE,    CAPS_FIELD(memory) },
+    { "rows=",     WORD_SIZE,    CAPS_FIELD(rows) },
     { "api=",      WORD_VERSION, CAPS_FIELD(api) },
 };
 // clang-format on

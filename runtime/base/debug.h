@@ -12,7 +12,7 @@ struct daub_debug {
     bool nofuse;   // nofuse: the graph runs as built, one kernel a node
     bool graph;    // graph: the graph's listing is logged
     bool plan;     // plan: the memory plan is logged
-    bool nocache;  // nocache: neither pipeline cache nor tuning is read or written
+    bool nocache;  // nocache: neither pipeline cache nor tuning is read or written; nothing is measured
 };
 
 // The words of DAUB_CAPS, comma separated; "-x" takes a capability away, "x=value" lowers a limit (K, M suffixes).
@@ -20,7 +20,9 @@ struct daub_caps_mask {
     bool no_f16;      // -f16: no 16-bit storage, no shaderFloat16
     bool no_subgroup; // -subgroup: no subgroup operations
     bool no_texel;    // -texel: no texel buffers
+    bool texel;       // +texel: read texel buffers, whatever is faster
     bool no_lane;     // -lane: no lane kernels: the shared-memory ones, made for GPUs, run on any device
+    bool no_winograd; // -winograd: every convolution is a direct one
     bool no_shared;   // -shared: no shared-memory kernels
     bool no_timeline; // -timeline: no timeline semaphores
     bool no_sync2;    // -sync2: no synchronization2
@@ -29,6 +31,7 @@ struct daub_caps_mask {
     uint64_t shared;  // shared=16K: maxComputeSharedMemorySize
     uint64_t alloc;   // alloc=1G: maxMemoryAllocationSize
     uint64_t memory;  // memory=2G: the heap's budget
+    uint64_t rows;    // rows=12: GEMM tiles of 12 rows (below 16) or of 16; 0 = the faster
     uint32_t api;     // api=1.1: 0x00401000-style version; 0 = the device's
 };
 

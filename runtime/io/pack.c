@@ -1,5 +1,5 @@
 // pack.c - a checkpoint's weight into the order a kernel reads; the layouts are described in pack.h.
-#include "runtime/io/pack.h"
+#include "runtime/io/pack_private.h"
 
 #include "runtime/base/half.h"
 #include "runtime/base/thread.h"
@@ -65,7 +65,7 @@ uint64_t daub_pack_size(const struct daub_pack *pack, const uint32_t *dims, uint
     case DAUB_PACK_VECTOR:
         return 4 * (pack->geglu ? n_panels(pack) * PANEL : daub_channels_physical(&pack->out));
     case DAUB_PACK_PANEL:
-        return n_panels(pack) * pack->kernel_h * pack->kernel_w * daub_channels_physical(&pack->in) * PANEL * element;
+        return n_panels(pack) * (pack->winograd ? pack->winograd : pack->kernel_h * pack->kernel_w) * daub_channels_physical(&pack->in) * PANEL * element;
     case DAUB_PACK_ROWS:
         return dims[0] * (((n_dims > 1 ? dims[1] : 1) + 7ull) / 8 * 8) * element;
     case DAUB_PACK_NONE:
@@ -155,6 +155,11 @@ static void read_run(const struct daub_view *view, uint64_t first, uint64_t step
     }
     if (dtype == DAUB_F16)
         daub_half_from_floats(out, floats, n);
+}
+
+void daub_pack_floats(const struct daub_view *view, uint64_t first, uint32_t n, float *out)
+{
+    read_run(view, first, 1, n, DAUB_F32, NULL, out);
 }
 
 // ---- panels ----------------------------------------------------------------------------------------------------------
@@ -271,6 +276,10 @@ void daub_pack_weight(const struct daub_pack *pack, const struct daub_view *view
         break;
     case DAUB_PACK_PANEL: {
         assert(pack->kernel_h * pack->kernel_w <= MAX_TAPS);
+        if (pack->winograd) {
+            daub_pack_winograd(pack, view, (uint32_t)n_panels(pack), out);
+            break;
+        }
         struct panel_job job = { .pack = pack, .view = view, .out = out };
         job.n_out = (uint32_t)view->dims[0];
         job.n_in = (uint32_t)view->dims[1];

@@ -1,5 +1,5 @@
 // gemm.c - linear layers and convolutions: builders and the choice of kernel. Recording is in gemm_record.c.
-#include "runtime/op/gemm.h"
+#include "runtime/op/winograd.h"
 
 #include <string.h>
 
@@ -15,21 +15,33 @@ enum { MAX_KERNEL = 7, MAX_STRIDE = 16, SHARED_BYTES = 16384, SHARED_THREADS = 1
         }                                                                               \
     }
 
-// Best first. GFLOP per CPU second for fp16 at 512x640x640, by texel buffers on lavapipe 22.3 and 25.0 and by storage buffers on
-// 26.2: 12x1 31, 29, 41; 8x1 30, 27, 35; 8x2 36, 17, 38; 16x1 29, 25, 30; 12x2 30, -, 33. Wider tiles also compile longer.
+// Best first. GFLOP per CPU second for fp16 at 512x640x640 on lavapipe 22.3 (texel buffers), 25.0 (texel) and 26.1 (storage), of two
+// idle cores whose sgemm makes 99: with shuffle 16x1 41, 32, 43; 12x1 41, 26, 38; 8x1 36, 25, 32; without 12x1 31, -, 37.
 // clang-format off
 static const struct daub_gemm_tile tiles[] = {
-    // kernels      rows panels kind                 m: least, most  words
+    // kernels          rows panels kind              shuffle m: least, most  words
     { { { DAUB_KERNEL_gemm_shared_f32, DAUB_KERNEL_NONE }, { DAUB_KERNEL_gemm_shared_f16, DAUB_KERNEL_NONE } },
-                      64, 1, DAUB_GEMM_SHARED,        1, UINT32_MAX, UINT32_MAX },
-    { LANE(8x2),       8, 2, DAUB_GEMM_LANE_GEGLU,    1, UINT32_MAX, UINT32_MAX },
-    { LANE(narrow),   64, 1, DAUB_GEMM_LANE,         32, UINT32_MAX, 1 },
-    { LANE(2x1),       2, 1, DAUB_GEMM_LANE,          1, 4,          UINT32_MAX },
-    { LANE(8x1),       8, 1, DAUB_GEMM_LANE,          1, 8,          UINT32_MAX },
-    { LANE(8x1),       8, 1, DAUB_GEMM_LANE,         13, 16,         UINT32_MAX }, // a tile of 12 would be idle by a third
-    { LANE(12x1),     12, 1, DAUB_GEMM_LANE,          1, UINT32_MAX, UINT32_MAX },
+                          64, 1, DAUB_GEMM_SHARED,     false,  1, UINT32_MAX, UINT32_MAX },
+    { LANE(8x2_shuffle),   8, 2, DAUB_GEMM_LANE_GEGLU, true,   1, UINT32_MAX, UINT32_MAX },
+    { LANE(8x2),           8, 2, DAUB_GEMM_LANE_GEGLU, false,  1, UINT32_MAX, UINT32_MAX },
+    { LANE(narrow_shuffle), 64, 1, DAUB_GEMM_LANE,     true,  32, UINT32_MAX, 1 },
+    { LANE(narrow),       64, 1, DAUB_GEMM_LANE,       false, 32, UINT32_MAX, 1 },
+    { LANE(2x1),           2, 1, DAUB_GEMM_LANE,       false,  1, 4,          UINT32_MAX },
+    { LANE(8x1_shuffle),   8, 1, DAUB_GEMM_LANE,       true,   1, 8,          UINT32_MAX },
+    { LANE(8x1),           8, 1, DAUB_GEMM_LANE,       false,  1, 8,          UINT32_MAX },
+    { LANE(8x1),           8, 1, DAUB_GEMM_LANE,       false, 13, 16,         UINT32_MAX }, // a tile of 12 would be idle by a third
+    { LANE(16x1_shuffle), 16, 1, DAUB_GEMM_LANE,       true,   1, UINT32_MAX, UINT32_MAX },
+    { LANE(12x1_shuffle), 12, 1, DAUB_GEMM_LANE,       true,   1, UINT32_MAX, UINT32_MAX },
+    { LANE(12x1),         12, 1, DAUB_GEMM_LANE,       false,  1, UINT32_MAX, UINT32_MAX },
 };
 // clang-format on
+
+// 12 or 16: the rows of the faster of the two large tiles for m rows, of which the last tile's may be idle.
+static uint32_t large_tile(const struct daub_caps *caps, uint32_t m)
+{
+    const double work12 = 12.0 * (m / 12 + (m % 12 > 0)), work16 = 16.0 * (m / 16 + (m % 16 > 0));
+    return work12 * (double)caps->rate16 > work16 * (double)caps->rate12 ? 16 : 12;
+}
 
 static bool fits(const struct daub_gemm_tile *tile, const struct daub_caps *caps, uint32_t m, uint32_t words,
                  bool geglu)
@@ -39,6 +51,10 @@ static bool fits(const struct daub_gemm_tile *tile, const struct daub_caps *caps
     if (tile->kind == DAUB_GEMM_SHARED)
         return !caps->lane && caps->shared_kernels && caps->max_shared >= SHARED_BYTES &&
                caps->max_invocations >= SHARED_THREADS;
+    if (tile->shuffle && !caps->shuffle8)
+        return false;
+    if (tile->shuffle && (tile->rows == 12 || tile->rows == 16) && tile->rows != large_tile(caps, m))
+        return false;
     return geglu == (tile->kind == DAUB_GEMM_LANE_GEGLU);
 }
 
@@ -54,8 +70,8 @@ static daub_status set_pack(struct daub_tensor *weight, struct daub_pack pack)
     const struct daub_pack *old = &weight->pack;
     if (old->kind != DAUB_PACK_NONE &&
         (old->kind != pack.kind || old->dtype != pack.dtype || old->kernel_h != pack.kernel_h ||
-         old->kernel_w != pack.kernel_w || old->geglu != pack.geglu || !same_channels(&old->in, &pack.in) ||
-         !same_channels(&old->out, &pack.out)))
+         old->kernel_w != pack.kernel_w || old->geglu != pack.geglu || old->winograd != pack.winograd ||
+         !same_channels(&old->in, &pack.in) || !same_channels(&old->out, &pack.out)))
         return daub_fail(DAUB_ERROR_UNSUPPORTED, "%s: two layers read this weight in different layouts", weight->name);
     weight->pack = pack;
     return DAUB_OK;
@@ -73,6 +89,7 @@ static daub_status set_packs(const struct daub_node *node)
         .in = { .c = { x->shape.c, 0 }, .heads = x->heads },
         .out = { .c = { node->out->shape.c, 0 }, .heads = node->out->heads },
         .geglu = attrs->geglu,
+        .winograd = attrs->winograd,
     };
     if (x->kind == DAUB_TENSOR_PAIR) {
         pack.in.c[0] = x->pair[0]->shape.c;
@@ -86,21 +103,23 @@ static daub_status set_packs(const struct daub_node *node)
     pack.kind = DAUB_PACK_VECTOR;
     pack.dtype = DAUB_F32;
     pack.kernel_h = pack.kernel_w = 1;
+    pack.winograd = 0;
     pack.in = pack.out;
     return set_pack(bias, pack);
 }
 
 static daub_status gemm_select(const struct daub_select *select, struct daub_net *net, struct daub_node *node)
 {
-    (void)net;
     struct daub_gemm_attrs *attrs = node->attrs;
     const struct daub_caps *caps = select->caps;
     const uint32_t words = daub_words(node->out);
     const enum daub_dtype dtype = node->in[DAUB_GEMM_IN_X]->dtype;
 
+    attrs->winograd = daub_winograd_positions(select, node);
     TRY(set_packs(node));
+    const uint32_t rows = attrs->winograd ? daub_winograd_tiles(node) : daub_rows(node->out);
     attrs->tile = tiles;
-    while (!fits(attrs->tile, caps, daub_rows(node->out), words, attrs->geglu))
+    while (!fits(attrs->tile, caps, rows, words, attrs->geglu))
         attrs->tile++; // the second takes every GEGLU, the last all else
     attrs->texel = caps->texel && caps->prefer_texel && attrs->tile->kernel[dtype][true] != DAUB_KERNEL_NONE &&
                    daub_gemm_can_bind(caps, node, true);
@@ -109,7 +128,7 @@ static daub_status gemm_select(const struct daub_select *select, struct daub_net
                          "%s: a row of its image or a panel of its weight is larger than the %llu bytes that this "
                          "device binds",
                          node->name, (unsigned long long)caps->max_range);
-    return DAUB_OK;
+    return attrs->winograd ? daub_winograd_select(select, net, node) : DAUB_OK;
 }
 
 static double gemm_flop(const struct daub_node *node)

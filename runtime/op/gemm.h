@@ -27,6 +27,7 @@ struct daub_gemm_attrs {
     // Chosen by select.
     const struct daub_gemm_tile *tile;
     bool texel;
+    uint32_t winograd; // see winograd.h
 };
 
 // A kernel, for results of min_m..max_m pixels of at most max_words words; one workgroup makes `rows` pixels by `panels` panels of 64
@@ -35,11 +36,13 @@ struct daub_gemm_tile {
     enum daub_kernel kernel[2][2]; // by dtype (DAUB_F32, DAUB_F16), then storage buffers or texel buffers
     uint32_t rows, panels;
     enum { DAUB_GEMM_LANE, DAUB_GEMM_LANE_GEGLU, DAUB_GEMM_SHARED } kind; // shared-memory kernels do GEGLU and all else
+    bool shuffle;                                                         // needs caps->shuffle8
     uint32_t min_m, max_m, max_words;
 };
 
 // gemm_record.c: whether the smallest piece of the node can be bound, and its recording.
 bool daub_gemm_can_bind(const struct daub_caps *caps, const struct daub_node *node, bool texel);
+uint32_t daub_gemm_flags(const struct daub_node *node); // GEMM_HAS_BIAS .. GEMM_ROWS_FIRST
 daub_status daub_gemm_record(struct daub_recording *rec, const struct daub_node *node);
 
 extern const struct daub_op daub_op_gemm;

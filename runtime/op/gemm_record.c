@@ -3,7 +3,7 @@
 // A dispatch makes output pixels [row, row + n) by panels [panel, panel + m). Of the sources it binds the window of stored pixels
 // that those rows touch, of the weight the window of panels; indices in the kernel count from the tensor's start, less the
 // words before the window.
-#include "runtime/op/gemm.h"
+#include "runtime/op/winograd.h"
 
 #include "shaders/params/gemm.h"
 
@@ -128,7 +128,7 @@ static struct daub_binding bind_panels(struct daub_recording *rec, const struct 
     return binding;
 }
 
-static uint32_t flags_of(const struct daub_node *node)
+uint32_t daub_gemm_flags(const struct daub_node *node)
 {
     const struct daub_tensor *rows = node->in[DAUB_GEMM_IN_ROWS];
     uint32_t flags = 0;
@@ -157,13 +157,14 @@ static struct gemm_params params_of(const struct problem *p)
         .shift = attrs->shift,
         .kernel_w = attrs->kernel_w,
         .taps = attrs->kernel_h * attrs->kernel_w,
+        .batches = 1,
         .stride = attrs->stride,
         .pad_top = attrs->pad_top,
         .pad_left = attrs->pad_left,
         .words0 = daub_words(p->source[0]),
         .words1 = p->source[1] ? daub_words(p->source[1]) : 0,
         .out_words = daub_words(p->out),
-        .flags = flags_of(p->node),
+        .flags = daub_gemm_flags(p->node),
     };
 }
 
@@ -237,6 +238,8 @@ static uint32_t rows_at_once(const struct daub_recording *rec, const struct prob
 daub_status daub_gemm_record(struct daub_recording *rec, const struct daub_node *node)
 {
     const struct daub_gemm_attrs *attrs = node->attrs;
+    if (attrs->winograd)
+        return daub_winograd_record(rec, node);
     const struct problem p = problem_of(node, attrs->texel);
     struct gemm_params params = params_of(&p);
     for (struct span panels = { 0, 0 }; panels.first < p.n_panels; panels.first += panels.n) {

@@ -131,7 +131,24 @@ static void fill_memory(daub_device *dev, uint64_t max_memory)
     lower_u64(&caps->max_memory, dev->mask.memory);
 }
 
-static void fill_texel(daub_device *dev, const VkPhysicalDeviceLimits *limits, uint32_t driver_id)
+// GEMM of 512x640x640 in f16 with shuffle8, texel or storage buffers, tiles of 12 and 16 rows, GFLOP a CPU second on cores whose sgemm
+// makes 99: lavapipe 22.3 texel 41 and 41; 25.0 texel 26 and 32, storage 23 and 21; 26.1 storage 38 and 43, texel 29 and 33.
+// Without shuffle: 22.3 texel 31, storage 20; 26.1 37 by storage; SwiftShader texel 4.3, storage 2.7.
+static void fill_rates(daub_device *dev, uint32_t driver_id)
+{
+    struct daub_caps *caps = &dev->caps;
+    const unsigned long mesa = driver_id == VK_DRIVER_ID_MESA_LLVMPIPE ? mesa_major(caps->driver) : 0;
+    caps->prefer_texel = caps->texel &&
+                         (dev->mask.texel || (mesa > 0 && mesa < 26) || driver_id == VK_DRIVER_ID_GOOGLE_SWIFTSHADER);
+    caps->rate12 = mesa == 0 || mesa < 25 ? 41.0f : mesa == 25 ? 26.0f : 38.0f;
+    caps->rate16 = mesa == 0 || mesa < 25 ? 41.0f : mesa == 25 ? 32.0f : 43.0f;
+    if (dev->mask.rows && dev->mask.rows < 16)
+        caps->rate16 = 0.0f;
+    else if (dev->mask.rows)
+        caps->rate12 = 0.0f;
+}
+
+static void fill_texel(daub_device *dev, const VkPhysicalDeviceLimits *limits)
 {
     static const VkFormat formats[] = { VK_FORMAT_R32G32B32A32_UINT, VK_FORMAT_R32G32B32A32_SFLOAT };
     struct daub_caps *caps = &dev->caps;
@@ -144,14 +161,8 @@ static void fill_texel(daub_device *dev, const VkPhysicalDeviceLimits *limits, u
         if (!(p.bufferFeatures & VK_FORMAT_FEATURE_UNIFORM_TEXEL_BUFFER_BIT))
             caps->texel = false;
     }
-    if (!caps->texel)
-        return;
-    caps->max_texel_elements = limits->maxTexelBufferElements;
-    const unsigned long mesa = mesa_major(caps->driver);
-    // GEMM of 512x640x640 in f16, texel against storage buffers, GFLOP a CPU second: lavapipe 22.3 30 and 20, 25.0 29 and 14, 26.2 30
-    // and 41; SwiftShader 4.3 and 2.7.
-    caps->prefer_texel = (driver_id == VK_DRIVER_ID_MESA_LLVMPIPE && mesa > 0 && mesa < 26) ||
-                         driver_id == VK_DRIVER_ID_GOOGLE_SWIFTSHADER;
+    if (caps->texel)
+        caps->max_texel_elements = limits->maxTexelBufferElements;
 }
 
 static void fill_features(daub_device *dev)
@@ -182,6 +193,9 @@ static void fill_subgroup(daub_device *dev, const VkPhysicalDeviceSubgroupProper
     caps->subgroup_size = caps->subgroup_min = caps->subgroup_max = subgroup->subgroupSize;
     caps->subgroup_arithmetic = !dev->mask.no_subgroup && (subgroup->supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
                                 (subgroup->supportedOperations & wanted) == wanted;
+    caps->shuffle8 = !dev->mask.no_subgroup && subgroup->subgroupSize == 8 &&
+                     (subgroup->supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
+                     (subgroup->supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT);
     if (!(control->requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT))
         caps->subgroup_size_control = false;
     if (caps->subgroup_size_control) {
@@ -258,11 +272,13 @@ void daub_caps_fill(daub_device *dev, uint64_t max_memory)
     memcpy(caps->pipeline_cache_uuid, p.properties.pipelineCacheUUID, sizeof(caps->pipeline_cache_uuid));
     // Without shared-memory kernels even a GPU runs the lane kernels.
     caps->lane = (caps->cpu || dev->mask.no_shared) && !dev->mask.no_lane;
+    caps->winograd = caps->lane && !dev->mask.no_winograd;
     caps->shared_kernels = !dev->mask.no_shared;
 
     fill_features(dev);
     fill_subgroup(dev, &subgroup, &control);
     fill_limits(dev, &p.properties.limits, maintenance3.maxMemoryAllocationSize, maintenance4.maxBufferSize);
-    fill_texel(dev, &p.properties.limits, driver_id);
+    fill_texel(dev, &p.properties.limits);
+    fill_rates(dev, driver_id);
     fill_memory(dev, max_memory);
 }

@@ -17,14 +17,18 @@ struct daub_caps {
 
     bool cpu;            // kind is CPU: no watchdog, barriers and shared memory are slow
     bool lane;           // prefer lane kernels (no shared memory, no barrier): CPU drivers; -lane clears it
+    bool winograd;       // 3x3 convolutions may go by Winograd's algorithm: with lane kernels; -winograd clears it
     bool shared_kernels; // shared-memory kernels may be used; -shared clears it
     bool f16_storage, f16_arithmetic; // never needed: fp16 is packed in 32-bit words; enabled where a kernel row asks
     bool subgroup_arithmetic, subgroup_size_control;
     uint32_t subgroup_size, subgroup_min, subgroup_max;
-    bool texel; // uniform texel buffers with RGBA32_UINT and RGBA32_SFLOAT
+    bool shuffle8; // subgroupShuffle works in compute and a subgroup is exactly 8 invocations
+    bool texel;    // uniform texel buffers with RGBA32_UINT and RGBA32_SFLOAT
     uint64_t max_texel_elements;
-    bool
-        prefer_texel; // known of the driver: lavapipe before 26 and SwiftShader read texel buffers faster than storage buffers
+    // Of the driver's table (caps.c), or measured (runtime/op/tune.c): whether kernels read texel buffers faster than storage
+    // buffers, and how fast GEMM tiles of 12 and of 16 rows are, in any unit; 0 is never used.
+    bool prefer_texel;
+    float rate12, rate16;
     bool timeline, sync2, memory_budget;
     bool uma; // device-local memory is host-visible: weights are written in place, no staging
     bool timestamps;

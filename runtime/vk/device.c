@@ -2,6 +2,7 @@
 #include "runtime/vk/device.h"
 #include "runtime/vk/device_private.h"
 #include "runtime/vk/kernel.h"
+#include "runtime/vk/pipeline_cache.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -216,6 +217,32 @@ void daub_vk_device_info(const daub_device *dev, daub_device_info *out)
     *out = dev->info;
     (void)daub_local_heap_size(&dev->memory_types, &heap);
     out->memory_free = daub_heap_budget(&dev->instance, dev->physical, heap, &available) ? available : 0;
+}
+
+void daub_device_tune(daub_device *dev, bool prefer_texel, float rate12, float rate16)
+{
+    if (dev->caps.texel && !dev->mask.texel)
+        dev->caps.prefer_texel = prefer_texel;
+    if (dev->mask.rows == 0) {
+        dev->caps.rate12 = rate12;
+        dev->caps.rate16 = rate16;
+    }
+}
+
+bool daub_device_tunable(const daub_device *dev)
+{
+    return dev->caps.cpu && dev->caps.lane && dev->caps.shuffle8 && !dev->debug.nocache &&
+           ((dev->caps.texel && !dev->mask.texel) || dev->mask.rows == 0);
+}
+
+void daub_device_tuning_key(const daub_device *dev, char *key, size_t size)
+{
+    const struct daub_caps *caps = &dev->caps;
+    uint64_t driver = daub_hash64(DAUB_HASH_START, caps->driver, strlen(caps->driver));
+    driver = daub_hash64(driver, caps->driver_uuid, sizeof(caps->driver_uuid));
+    driver = daub_hash64(driver, caps->name, strlen(caps->name));
+    snprintf(key, size, "%016llx-%016llx-%d", (unsigned long long)driver, (unsigned long long)daub_kernels_hash(),
+             caps->texel);
 }
 
 const struct daub_caps *daub_device_caps(const daub_device *dev)

@@ -13,6 +13,12 @@ daub_status daub_vk_device_list(const daub_device_params *params, daub_device_in
                                 uint32_t *count);
 void daub_vk_device_info(const daub_device *dev, daub_device_info *out);
 
+// Replaces what the driver's table says (see caps.h); before the device's first graph. A mask that decides it stays.
+void daub_device_tune(daub_device *dev, bool prefer_texel, float rate12, float rate16);
+// Whether the masks and capabilities leave something to measure.
+bool daub_device_tunable(const daub_device *dev);
+// A text that is equal for devices that one measurement serves: driver and kernels.
+void daub_device_tuning_key(const daub_device *dev, char *key, size_t size);
 const struct daub_caps *daub_device_caps(const daub_device *dev);
 const struct daub_host *daub_device_host(const daub_device *dev);
 const struct daub_debug *daub_device_debug(const daub_device *dev);

@@ -25,7 +25,7 @@ uint64_t daub_hash64(uint64_t hash, const void *data, size_t size)
     return hash;
 }
 
-static uint64_t hash_kernels(void)
+uint64_t daub_kernels_hash(void)
 {
     uint64_t hash = DAUB_HASH_START;
     for (uint32_t k = DAUB_KERNEL_NONE + 1; k < DAUB_KERNEL_COUNT; k++) {
@@ -105,7 +105,7 @@ daub_status daub_pipeline_cache_open(daub_device *dev, const char *cache_dir, st
             daub_free(&dev->host, own);
             return daub_no_memory("the pipeline cache's path");
         }
-        cache->code_hash = hash_kernels();
+        cache->code_hash = daub_kernels_hash();
         data = load(dev, cache, &file, &size);
         cache->loaded = size;
     }

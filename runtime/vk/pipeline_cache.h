@@ -7,6 +7,8 @@
 #define DAUB_HASH_START 0xcbf29ce484222325u
 uint64_t daub_hash64(uint64_t hash, const void *data, size_t size);
 
+uint64_t daub_kernels_hash(void); // of the code of all kernels
+
 struct daub_pipeline_cache {
     VkPipelineCache handle;
     char *path;         // NULL: no file

@@ -17,7 +17,10 @@ WORDS_OUT(GEMM_OUT, dst);
 FLOATS_OUT(GEMM_OUT_F32, dst_f32);
 #endif
 
-layout(push_constant) uniform Params { gemm_params p; };
+#if !defined(GEMM_PARAMS)
+#define GEMM_PARAMS gemm_params
+#endif
+layout(push_constant) uniform Params { GEMM_PARAMS p; };
 
 layout(constant_id = SPEC_GEMM_PAIR) const bool PAIR = false;
 layout(constant_id = SPEC_GEMM_ACT) const uint ACT = ACT_NONE;

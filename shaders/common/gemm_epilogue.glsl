@@ -3,6 +3,11 @@
 #ifndef DAUB_GEMM_EPILOGUE_GLSL
 #define DAUB_GEMM_EPILOGUE_GLSL
 
+// Rows of the result before this workgroup's batch.
+#if !defined(GEMM_BATCH_ROW)
+#define GEMM_BATCH_ROW 0
+#endif
+
 // Bias of word `column` in the packed order of columns.
 void gemm_bias(uint column, out vec4 lo, out vec4 hi)
 {
@@ -36,7 +41,7 @@ void gemm_finish(uint m, uint image, uint word, vec4 lo, vec4 hi)
         lo += add_lo;
         hi += add_hi;
     }
-    const uint at = m * p.out_words + word - p.first_out;
+    const uint at = (GEMM_BATCH_ROW + m) * p.out_words + word - p.first_out;
 #if defined(REAL_F16)
     if (OUT_F32) {
         dst_f32[2 * at] = lo;

@@ -37,6 +37,7 @@ struct gemm_params {
     uint in_h, in_w;           // the input, upsampled where `shift` is 1
     uint src_h, src_w, shift;  // the input as stored: pixel (y, x) is stored pixel (y >> shift, x >> shift)
     uint kernel_w, taps;
+    uint batches;              // gl_WorkGroupID.z: GEMMs side by side, each with its rows of source and result and its taps of the weight
     uint stride, pad_top, pad_left;
     uint words0, words1;       // a pixel of each source
     uint out_words;            // a pixel of the result, the residual and the channel rows

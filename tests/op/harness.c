@@ -324,7 +324,9 @@ int op_main(int argc, char **argv, const char *op, const void *cases, size_t n_c
 {
     static const char *const masks[] = {
         "",
-        "-texel",
+        "+texel,rows=12",
+        "-texel,rows=16",
+        "-winograd",
         "-lane",
         "-f16,-subgroup",
         "range=16M,shared=16K",

@@ -53,6 +53,17 @@ static uint8_t *make_file(struct daub_view *view, enum daub_file_dtype dtype, co
     return block;
 }
 
+// U = G g G^T of the kernel whose first element is `first`, by the definition.
+static double transformed(size_t first, uint32_t row, uint32_t column)
+{
+    static const double g[4][3] = { { 1, 0, 0 }, { 0.5, 0.5, 0.5 }, { 0.5, -0.5, 0.5 }, { 0, 0, 1 } };
+    double sum = 0.0;
+    for (uint32_t y = 0; y < 3; y++)
+        for (uint32_t x = 0; x < 3; x++)
+            sum += g[row][y] * g[column][x] * (double)element(first + y * 3 + x);
+    return sum;
+}
+
 static double stored(const void *packed, enum daub_dtype dtype, size_t i)
 {
     return dtype == DAUB_F16 ? (double)daub_half_to_float(((const uint16_t *)packed)[i])
@@ -153,6 +164,49 @@ static void test_panels(void)
         }
 }
 
+static void check_winograd(uint32_t positions, enum daub_dtype dtype, enum daub_file_dtype file)
+{
+    const struct daub_channels in = { { 72, 11 }, 1 }, out_channels = { { 70, 0 }, 1 };
+    const uint32_t dims[] = { 70, 83, 3, 3 };
+    const struct daub_pack layout = { .kind = DAUB_PACK_PANEL,
+                                      .dtype = dtype,
+                                      .kernel_h = 3,
+                                      .kernel_w = 3,
+                                      .in = in,
+                                      .out = out_channels,
+                                      .winograd = positions };
+    const size_t k = positions * total(&in);
+    struct daub_view view;
+    uint8_t *block = make_file(&view, file, dims, 4, false);
+    void *out = pack(&layout, &view, dims, 4, 2 * k * 64 * (dtype == DAUB_F16 ? 2 : 4));
+    size_t zeros = 0;
+    for (size_t i = 0; i < 2 * k * 64; i++)
+        zeros += stored(out, dtype, i) == 0.0;
+    REQUIRE(zeros >= 2 * k * 64 - 70ull * 83 * positions);
+    for (uint32_t o = 0; o < 70; o++)
+        for (uint32_t i = 0; i < 83; i++)
+            for (uint32_t p = 0; p < positions; p++) {
+                const uint32_t side = positions == 16 ? 4 : 3;
+                const uint32_t row = p / side, column = p % side; // of 9: rows and columns 0, 1 and 3
+                const double want = transformed(((size_t)o * 83 + i) * 9, positions == 9 && row == 2 ? 3 : row,
+                                                positions == 9 && column == 2 ? 3 : column);
+                const size_t at = (o / 64 * k + p * total(&in) + physical(&in, i)) * 64 + o % 64;
+                REQUIRE_NEAR(stored(out, dtype, at), want, dtype == DAUB_F16 ? 0.0005 * fabs(want) : 0.0);
+            }
+    free(out);
+    free(block);
+}
+
+static void test_winograd(void)
+{
+    for (uint32_t positions = 9; positions <= 16; positions += 7) {
+        check_winograd(positions, DAUB_F32, DAUB_FILE_F16);
+        check_winograd(positions, DAUB_F16, DAUB_FILE_F16);
+        check_winograd(positions, DAUB_F16, DAUB_FILE_F32);
+        check_winograd(positions, DAUB_F32, DAUB_FILE_BF16);
+    }
+}
+
 static void test_vector(void)
 {
     const uint32_t n = 30;
@@ -204,6 +258,7 @@ int main(void)
 {
     test_channels();
     test_panels();
+    test_winograd();
     test_vector();
     test_rows(DAUB_F32, false);
     test_rows(DAUB_F32, true);

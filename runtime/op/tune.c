@@ -1,0 +1,161 @@
+// tune.c - measures, once a driver, what no table can know of every machine; see tune.h.
+#include "runtime/op/tune.h"
+
+#include "runtime/base/file.h"
+#include "runtime/base/thread.h"
+#include "runtime/op/exec.h"
+#include "runtime/op/op.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    M = 480, // rows: whole tiles of 12 and of 16
+    K = 640,
+    N = 640,
+    RUNS = 4,           // the first also compiles
+    MAX_FILE = 1 << 20, // bytes
+    KEY_SIZE = 64,
+};
+
+struct choice {
+    bool texel;
+    float rate12, rate16; // GFLOP a second
+};
+
+// ---- the file --------------------------------------------------------------------------------------------------------
+// A line a driver: KEY texel|storage RATE12 RATE16
+
+// The rest of the line that begins with `key`, or NULL.
+static const char *find_line(const char *text, const char *key)
+{
+    const size_t n = strlen(key);
+    while (text && *text) {
+        if (strncmp(text, key, n) == 0 && text[n] == ' ')
+            return text + n + 1;
+        text = strchr(text, '\n');
+        text = text ? text + 1 : NULL;
+    }
+    return NULL;
+}
+
+static bool parse(const char *line, struct choice *out)
+{
+    char path[8];
+    if (!line || sscanf(line, "%7s %f %f", path, &out->rate12, &out->rate16) != 3)
+        return false;
+    out->texel = strcmp(path, "texel") == 0;
+    return (out->texel || strcmp(path, "storage") == 0) && out->rate12 > 0.0f && out->rate16 > 0.0f &&
+           out->rate12 < 1e9f && out->rate16 < 1e9f;
+}
+
+static daub_status write_line(const struct daub_host *host, const char *dir, const char *path, const char *old,
+                              const char *key, const struct choice *choice)
+{
+    TRY(daub_make_dirs(dir));
+    // A damaged line of this key must not stay the first one.
+    char *text = find_line(old, key) ? daub_asprintf(host, "%s", "") : daub_asprintf(host, "%s", old);
+    char *all = text ? daub_asprintf(host, "%s%s %s %.2f %.2f\n", text, key, choice->texel ? "texel" : "storage",
+                                     (double)choice->rate12, (double)choice->rate16)
+                     : NULL;
+    const daub_status status = all ? daub_file_write(host, path, all, strlen(all)) : daub_no_memory("tuning.txt");
+    daub_free(host, text);
+    daub_free(host, all);
+    return status;
+}
+
+// ---- measuring -------------------------------------------------------------------------------------------------------
+
+static daub_status bind_zeros(void *user, struct daub_tensor *weight)
+{
+    weight->data = user;
+    return DAUB_OK;
+}
+
+// GFLOP a second of one GEMM as the device is tuned now.
+static daub_status measure(daub_device *dev, struct daub_range *zeros, float *rate)
+{
+    struct daub_net *net = NULL;
+    TRY(daub_net_create(daub_device_host(dev), "tune", DAUB_F16, &net));
+    struct daub_tensor *x = daub_net_input(net, "x", DAUB_STAGE_STEP, DAUB_F16, (struct daub_shape) { 1, 1, M, K });
+    struct daub_tensor *w = daub_net_weight(net, "weight", 2, (uint32_t[]) { N, K });
+    daub_net_output(net, "y", daub_linear(net, x, w, NULL, 1));
+    const struct daub_exec_params params = { .bind_weight = bind_zeros, .user = zeros, .name = "tune" };
+    struct daub_exec *exec = NULL;
+    TRY(daub_exec_create(dev, net, &params, &exec));
+    uint64_t best = UINT64_MAX;
+    daub_status status = DAUB_OK;
+    for (int i = 0; i < RUNS && status == DAUB_OK; i++) {
+        const uint64_t start = daub_now_ns();
+        status = daub_exec_run(exec, DAUB_STAGE_STEP);
+        const uint64_t ns = daub_now_ns() - start;
+        if (i > 0 && ns < best)
+            best = ns;
+    }
+    daub_exec_destroy(&exec);
+    *rate = (float)(2.0 * M * K * N / (double)(best ? best : 1));
+    return status;
+}
+
+// With 16 rows by each path, then 12 rows by the faster.
+static daub_status measure_all(daub_device *dev, struct choice *out)
+{
+    const struct daub_caps *caps = daub_device_caps(dev);
+    struct daub_buffer *buffer = NULL;
+    TRY(daub_buffer_create(dev, DAUB_MEMORY_DEVICE, K * N * 2, "tune", &buffer));
+    struct daub_range zeros = { buffer, 0, K * N * 2 };
+    float storage = 0.0f, texel = 0.0f;
+    daub_status status = daub_fill(dev, zeros, 0);
+    daub_device_tune(dev, false, 0.0f, 1.0f);
+    if (status == DAUB_OK)
+        status = measure(dev, &zeros, &storage);
+    if (status == DAUB_OK && caps->texel && !caps->prefer_texel) { // else a mask has decided
+        daub_device_tune(dev, true, 0.0f, 1.0f);
+        status = measure(dev, &zeros, &texel);
+    }
+    out->texel = caps->texel && (texel > storage || (texel == 0.0f && caps->prefer_texel));
+    out->rate16 = texel > storage ? texel : storage;
+    daub_device_tune(dev, out->texel, 1.0f, 0.0f);
+    if (status == DAUB_OK)
+        status = measure(dev, &zeros, &out->rate12);
+    daub_buffer_destroy(dev, &buffer);
+    return status;
+}
+
+void daub_tune(daub_device *dev, const char *cache_dir)
+{
+    if (!daub_device_tunable(dev))
+        return;
+    const struct daub_host *host = daub_device_host(dev);
+    const struct daub_caps *caps = daub_device_caps(dev);
+    const struct choice table = { caps->prefer_texel, caps->rate12, caps->rate16 };
+    struct choice choice = table;
+    char key[KEY_SIZE];
+    daub_device_tuning_key(dev, key, sizeof(key));
+
+    char *own = cache_dir ? NULL : daub_cache_dir(host);
+    const char *dir = cache_dir ? cache_dir : own;
+    char *path = dir && *dir ? daub_path_join(host, dir, "tuning.txt") : NULL, *text = NULL;
+    size_t size = 0;
+    if (path && daub_path_is_file(path))
+        (void)daub_file_read(host, path, MAX_FILE, &text, &size);
+
+    daub_status status = DAUB_OK;
+    const bool known = text && parse(find_line(text, key), &choice);
+    if (!known && path) { // without a place to keep it, every start would measure
+        status = measure_all(dev, &choice);
+        if (status == DAUB_OK)
+            status = write_line(host, dir, path, text ? text : "", key, &choice);
+        daub_log(host, DAUB_LOG_INFO, "measured %s: %s buffers, tiles of 12 rows %.1f, of 16 rows %.1f GFLOP/s",
+                 caps->driver, choice.texel ? "texel" : "storage", (double)choice.rate12, (double)choice.rate16);
+        if (status != DAUB_OK)
+            daub_log(host, DAUB_LOG_WARNING, "the speed of this driver's kernels is not kept: %s", daub_last_error());
+    }
+    if (choice.rate12 <= 0.0f || choice.rate16 <= 0.0f)
+        choice = table;
+    daub_device_tune(dev, choice.texel, choice.rate12, choice.rate16);
+    daub_free(host, text);
+    daub_free(host, path);
+    daub_free(host, own);
+}
