@@ -5,3 +5,9 @@ daub_add_kernel(group_norm VARIANTS stats_f32 stats_f16 finish_lane finish_share
     DEFINES_finish_shared FINISH SHARED
     DEFINES_apply_f32 APPLY REAL_F32
     DEFINES_apply_f16 APPLY REAL_F16)
+
+daub_add_kernel(group_norm_whole ROLLED VARIANTS f32 f16 f32_texel f16_texel
+    DEFINES_f32 REAL_F32
+    DEFINES_f16 REAL_F16
+    DEFINES_f32_texel REAL_F32 TEXEL
+    DEFINES_f16_texel REAL_F16 TEXEL)

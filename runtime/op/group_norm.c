@@ -7,6 +7,11 @@
 enum { X, GAMMA, BETA };  // node inputs
 enum { PARTIAL, AFFINE }; // scratch
 
+enum {
+    WHOLE_PIXELS = 4096, // a picture; a 64x64 map of 5 words a slab is 330 KB
+    SLAB_WORDS = 4,      // a cache line
+};
+
 // Invocations that the statistics are cut into, and the fewest pixels one reads: CPU drivers have some 2 to 64 cores of 8 lanes, and
 // the finish kernel's work grows with the chunks.
 static uint32_t chunk_pixels(const struct daub_caps *caps, const struct daub_tensor *x, uint32_t words)
@@ -32,15 +37,33 @@ static uint32_t total_words(const struct daub_tensor *x)
     return (x->shape.c + 7) / 8; // one head, and a pair's border is between words
 }
 
+// One dispatch for maps whose words of a few channels stay in a cache between the two readings. Its workgroups are few (8 to 64 a
+// picture), which is why GPUs take the three kernels.
+static bool fits_whole(const struct daub_caps *caps, const struct daub_node *node, bool texel)
+{
+    const struct daub_tensor *x[2];
+    sources(node->in[X], x);
+    for (uint32_t i = 0; i < 2; i++)
+        if (x[i] && !daub_range_fits(caps, daub_tensor_size(x[i]), texel))
+            return false;
+    return caps->lane && caps->shuffle8 && node->in[X]->shape.h * node->in[X]->shape.w <= WHOLE_PIXELS &&
+           node->in[X]->shape.n <= caps->max_groups[1] && daub_range_fits(caps, daub_tensor_size(node->out), false);
+}
+
 static daub_status group_norm_select(const struct daub_select *select, struct daub_net *net, struct daub_node *node)
 {
+    struct daub_group_norm_attrs *attrs = node->attrs;
+    attrs->texel = select->caps->texel && select->caps->prefer_texel && fits_whole(select->caps, node, true);
+    attrs->whole = attrs->texel || fits_whole(select->caps, node, false);
+    node->in[GAMMA]->pack = daub_vector_pack(node->in[X]->shape.c);
+    node->in[BETA]->pack = daub_vector_pack(node->in[X]->shape.c);
+    if (attrs->whole)
+        return DAUB_OK;
     const struct daub_tensor *x = node->in[X];
     const uint32_t words = total_words(x), pixels = x->shape.h * x->shape.w;
     uint32_t chunk = chunk_pixels(select->caps, x, words);
     const uint32_t fit = daub_rows_fit(select->caps, (uint64_t)words * 32);
     chunk = chunk < fit ? chunk : fit;
-    node->in[GAMMA]->pack = daub_vector_pack(x->shape.c);
-    node->in[BETA]->pack = daub_vector_pack(x->shape.c);
     const struct daub_shape partial = { x->shape.n, (pixels + chunk - 1) / chunk, 2, words * 8 };
     const struct daub_shape affine = { x->shape.n, 1, 3, words * 8 };
     daub_node_scratch(net, node, DAUB_F32, partial);
@@ -116,6 +139,46 @@ static daub_status record_finish(struct daub_recording *rec, struct group_norm_p
     return daub_dispatch_node(rec, &dispatch);
 }
 
+// The fewest groups that make whole words, doubled while they are less than a cache line.
+static void slab_of(struct group_norm_params *params)
+{
+    const uint32_t group_channels = params->channels / params->groups;
+    uint32_t groups = 8;
+    while (groups > 1 && groups / 2 * group_channels % 8 == 0)
+        groups /= 2;
+    while (groups < GROUP_NORM_SLAB && groups * group_channels / 8 < SLAB_WORDS)
+        groups *= 2;
+    params->slab_groups = groups;
+    params->slab_words = groups * group_channels / 8;
+}
+
+static daub_status record_whole(struct daub_recording *rec, struct group_norm_params params)
+{
+    const struct daub_node *node = rec->node;
+    const struct daub_group_norm_attrs *attrs = node->attrs;
+    const struct daub_tensor *x[2];
+    sources(node->in[X], x);
+    const bool half = x[0]->dtype == DAUB_F16;
+    slab_of(&params);
+    struct daub_dispatch dispatch = {
+        .kernel = half ? (attrs->texel ? DAUB_KERNEL_group_norm_whole_f16_texel : DAUB_KERNEL_group_norm_whole_f16)
+                       : (attrs->texel ? DAUB_KERNEL_group_norm_whole_f32_texel : DAUB_KERNEL_group_norm_whole_f32),
+        .n_specs = 2,
+        .specs = { { SPEC_GROUP_NORM_PAIR, x[1] != NULL }, { SPEC_GROUP_NORM_SILU, attrs->silu } },
+        .n_bindings = 5,
+        .bind = { daub_bind(rec, x[0], DAUB_READ, attrs->texel), daub_bind(rec, x[1], DAUB_READ, attrs->texel),
+                  daub_bind(rec, node->in[GAMMA], DAUB_READ, false), daub_bind(rec, node->in[BETA], DAUB_READ, false),
+                  daub_bind(rec, node->out, DAUB_WRITE, false) },
+        .push = &params,
+        .push_size = sizeof(params),
+        .groups = { (params.groups + params.slab_groups - 1) / params.slab_groups, node->in[X]->shape.n, 1 },
+        .flop = 12.0 * node->in[X]->shape.n * params.pixels * params.channels,
+    };
+    if (!x[1]) // an absent tensor's binding still has the kind that the kernel declares
+        dispatch.bind[1].kind = dispatch.bind[0].kind;
+    return daub_dispatch_node(rec, &dispatch);
+}
+
 static daub_status group_norm_record(struct daub_recording *rec, const struct daub_node *node)
 {
     const struct daub_group_norm_attrs *attrs = node->attrs;
@@ -127,12 +190,14 @@ static daub_status group_norm_record(struct daub_recording *rec, const struct da
         .words0 = daub_words(x[0]),
         .words1 = x[1] ? daub_words(x[1]) : 0,
         .pixels = shape.h * shape.w,
-        .chunks = node->scratch[PARTIAL]->shape.h,
         .channels = shape.c,
         .groups = attrs->groups,
         .silu = attrs->silu,
         .eps = attrs->eps,
     };
+    if (attrs->whole)
+        return record_whole(rec, params);
+    params.chunks = node->scratch[PARTIAL]->shape.h;
     // With the smallest chunk that gives that many, chunks stay as even as can be.
     params.chunk_pixels = (params.pixels + params.chunks - 1) / params.chunks;
     TRY(record_chunks(rec, params, half ? DAUB_KERNEL_group_norm_stats_f16 : DAUB_KERNEL_group_norm_stats_f32,

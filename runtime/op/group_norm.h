@@ -8,6 +8,8 @@ struct daub_group_norm_attrs {
     uint32_t groups;
     float eps;
     bool silu; // y = silu(y), set by fusion
+    // Chosen by select.
+    bool whole, texel; // one dispatch, by which loads
 };
 
 extern const struct daub_op daub_op_group_norm;

@@ -1,4 +1,4 @@
-// group_norm.h - push constants of group_norm.comp, the same for its three kernels.
+// group_norm.h - push constants of group_norm.comp, the same for its three kernels and for group_norm_whole.comp.
 #ifndef DAUB_PARAMS_GROUP_NORM_H
 #define DAUB_PARAMS_GROUP_NORM_H
 #include "types.h"
@@ -15,7 +15,12 @@ struct group_norm_params {
     uint groups;         // a picture
     uint silu;           // apply: y = silu(y)
     float eps;
+    uint slab_groups, slab_words; // whole: of a workgroup
 };
+
+#define SPEC_GROUP_NORM_PAIR 8 // whole: there is a second source
+#define SPEC_GROUP_NORM_SILU 9
+#define GROUP_NORM_SLAB 8      // groups a slab has at most
 
 #define GROUP_NORM_APPLY 4 // pixels a chunk has in the apply kernel
 

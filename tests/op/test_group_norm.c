@@ -74,6 +74,11 @@ int main(int argc, char **argv)
         { { 3,   3,   1,    5 },   0,  5,   0.0f, false }, // padding
         { { 1,   9,   9,   20 },   0,  2,   0.0f, true  },
         { { 1,  24,  24,  128 },   0, 32, 300.0f, false }, // |mean| >> deviation
+        { { 1,  70,  70,  128 },   0, 32, 300.0f, false }, // the same, more than 4096 pixels
+        { { 1,  71,  63,  320 },   0, 32,  -3.0f, true  },
+        { { 2,   5,   3,  960 },   0, 32,   1.0f, true  }, // groups of 30 in slabs of 4
+        { { 1,   4,   4, 1280 }, 640, 32,   0.0f, true  },
+        { { 1,   3,   5,  130 },   0, 10,   9.0f, true  }, // groups of 13, a slab of 8 and one of 2
         { { 1,  33,  31,   12 },   0,  1, -80.0f, false }, // one group of all
         { { 2,   6,   5,   40 },  20, 12,   0.0f, true  }, // a pair whose groups of 5 straddle the border
         { { 2,   8,   8,   64 },  32, 32,   4.0f, false },
