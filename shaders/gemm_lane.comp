@@ -16,7 +16,8 @@
 // NARROW, for at most 8 columns: the lanes lie along M instead, each owns ROWS pixels, and W is what all lanes need: lane l loads row
 // l of a word's 8 rows. Dispatch: (M / (8 * ROWS), 1).
 //
-// Variants: REAL_F16 and REAL_F32; TEXEL (uniform texel buffers) or storage buffers; SHUFFLE; ROWS, PANELS, NARROW. Every loop of
+// Variants: REAL_F16 and REAL_F32; TEXEL (uniform texel buffers) or storage buffers; SHUFFLE; NARROW. ROWS and PANELS are specialised.
+// Every loop of
 // constant length is unrolled and no array is indexed by a variable: a rolled one is a gather. The sums of one row are finished for
 // all 8 values of k before the next row's, so that they stay in registers meanwhile. The code of a loop over K has to fit the first
 // level's instruction cache of 32 KiB: 16 rows do, 20 run a quarter slower. Loops over K test at their end, because llvmpipe
@@ -33,6 +34,8 @@
 #include "common/gemm_epilogue.glsl"
 
 layout(local_size_x = 8) in;
+layout(constant_id = SPEC_GEMM_TILE_ROWS) const int ROWS = 8;
+layout(constant_id = SPEC_GEMM_TILE_PANELS) const int PANELS = 1;
 
 #define LANE gl_LocalInvocationID.x
 
@@ -48,7 +51,7 @@ layout(local_size_x = 8) in;
 // B_LOADS, B_ROW(j), B_LO(j), B_HI(j): the same for the rows of W, of which there are 8 a word.
 #if defined(SHUFFLE) && !defined(NARROW)
 #define LOADS ((ROWS + 7) / 8)
-#define LOADED(g) ROW(min(8 * (g) + LANE, ROWS - 1))
+#define LOADED(g) ROW(min(8 * (g) + LANE, uint(ROWS - 1)))
 #define A_VALUE(i, j) subgroupShuffle(a[2 * ((i) / 8) + (j) / 4][(j) % 4], uint((i) % 8))
 #else
 #define LOADS ROWS
@@ -143,13 +146,11 @@ void main()
 
     [[unroll]] for (int i = 0; i < ROWS; i++) {
         const uint image = min(ROW(i), p.row_end - 1) / (p.out_w * p.out_h);
-#if PANELS == 2
+        const int value = i * PANELS * 2, gate = (i * PANELS + PANELS - 1) * 2;
         if (GEGLU) {
-            gemm_finish(ROW(i), image, panel / 2 * GEMM_PANEL + WORD, sum[4 * i] * gelu(sum[4 * i + 2]),
-                        sum[4 * i + 1] * gelu(sum[4 * i + 3]));
-        } else
-#endif
-        {
+            gemm_finish(ROW(i), image, panel / 2 * GEMM_PANEL + WORD, sum[value] * gelu(sum[gate]),
+                        sum[value + 1] * gelu(sum[gate + 1]));
+        } else {
             [[unroll]] for (int g = 0; g < PANELS; g++)
                 gemm_finish(ROW(i), image, (panel + g) * GEMM_PANEL + WORD, sum[(i * PANELS + g) * 2],
                             sum[(i * PANELS + g) * 2 + 1]);

@@ -7,32 +7,32 @@ enum { MAX_KERNEL = 7, MAX_STRIDE = 16, SHARED_BYTES = 16384, SHARED_THREADS = 1
 
 // ---- kernels ---------------------------------------------------------------------------------------------------------
 
-#define LANE(tile)                                                                      \
-    {                                                                                   \
-        { DAUB_KERNEL_gemm_lane_f32_##tile, DAUB_KERNEL_gemm_lane_f32_##tile##_texel }, \
-        {                                                                               \
-            DAUB_KERNEL_gemm_lane_f16_##tile, DAUB_KERNEL_gemm_lane_f16_##tile##_texel  \
-        }                                                                               \
+#define LANE(kind)                                                                    \
+    {                                                                                 \
+        { DAUB_KERNEL_gemm_lane_f32##kind, DAUB_KERNEL_gemm_lane_f32##kind##_texel }, \
+        {                                                                             \
+            DAUB_KERNEL_gemm_lane_f16##kind, DAUB_KERNEL_gemm_lane_f16##kind##_texel  \
+        }                                                                             \
     }
 
 // Best first. GFLOP per CPU second for fp16 at 512x640x640 on lavapipe 22.3 (texel buffers), 25.0 (texel) and 26.1 (storage), of two
 // idle cores whose sgemm makes 99: with shuffle 16x1 41, 32, 43; 12x1 41, 26, 38; 8x1 36, 25, 32; without 12x1 31, -, 37.
 // clang-format off
 static const struct daub_gemm_tile tiles[] = {
-    // kernels          rows panels kind              shuffle m: least, most  words
+    // kernels            rows panels kind              shuffle m: least, most  words
     { { { DAUB_KERNEL_gemm_shared_f32, DAUB_KERNEL_NONE }, { DAUB_KERNEL_gemm_shared_f16, DAUB_KERNEL_NONE } },
-                          64, 1, DAUB_GEMM_SHARED,     false,  1, UINT32_MAX, UINT32_MAX },
-    { LANE(8x2_shuffle),   8, 2, DAUB_GEMM_LANE_GEGLU, true,   1, UINT32_MAX, UINT32_MAX },
-    { LANE(8x2),           8, 2, DAUB_GEMM_LANE_GEGLU, false,  1, UINT32_MAX, UINT32_MAX },
-    { LANE(narrow_shuffle), 64, 1, DAUB_GEMM_LANE,     true,  32, UINT32_MAX, 1 },
-    { LANE(narrow),       64, 1, DAUB_GEMM_LANE,       false, 32, UINT32_MAX, 1 },
-    { LANE(2x1),           2, 1, DAUB_GEMM_LANE,       false,  1, 4,          UINT32_MAX },
-    { LANE(8x1_shuffle),   8, 1, DAUB_GEMM_LANE,       true,   1, 8,          UINT32_MAX },
-    { LANE(8x1),           8, 1, DAUB_GEMM_LANE,       false,  1, 8,          UINT32_MAX },
-    { LANE(8x1),           8, 1, DAUB_GEMM_LANE,       false, 13, 16,         UINT32_MAX }, // a tile of 12 would be idle by a third
-    { LANE(16x1_shuffle), 16, 1, DAUB_GEMM_LANE,       true,   1, UINT32_MAX, UINT32_MAX },
-    { LANE(12x1_shuffle), 12, 1, DAUB_GEMM_LANE,       true,   1, UINT32_MAX, UINT32_MAX },
-    { LANE(12x1),         12, 1, DAUB_GEMM_LANE,       false,  1, UINT32_MAX, UINT32_MAX },
+                            64, 1, DAUB_GEMM_SHARED,     false,  1, UINT32_MAX, UINT32_MAX },
+    { LANE(_shuffle),         8, 2, DAUB_GEMM_LANE_GEGLU, true,   1, UINT32_MAX, UINT32_MAX },
+    { LANE(),                 8, 2, DAUB_GEMM_LANE_GEGLU, false,  1, UINT32_MAX, UINT32_MAX },
+    { LANE(_narrow_shuffle), 64, 1, DAUB_GEMM_LANE,     true,  32, UINT32_MAX, 1 },
+    { LANE(_narrow),         64, 1, DAUB_GEMM_LANE,       false, 32, UINT32_MAX, 1 },
+    { LANE(),                 2, 1, DAUB_GEMM_LANE,       false,  1, 4,          UINT32_MAX },
+    { LANE(_shuffle),         8, 1, DAUB_GEMM_LANE,       true,   1, 8,          UINT32_MAX },
+    { LANE(),                 8, 1, DAUB_GEMM_LANE,       false,  1, 8,          UINT32_MAX },
+    { LANE(),                 8, 1, DAUB_GEMM_LANE,       false, 13, 16,         UINT32_MAX }, // a tile of 12 would be idle by a third
+    { LANE(_shuffle),        16, 1, DAUB_GEMM_LANE,       true,   1, UINT32_MAX, UINT32_MAX },
+    { LANE(_shuffle),        12, 1, DAUB_GEMM_LANE,       true,   1, UINT32_MAX, UINT32_MAX },
+    { LANE(),                12, 1, DAUB_GEMM_LANE,       false,  1, UINT32_MAX, UINT32_MAX },
 };
 // clang-format on
 

@@ -40,6 +40,12 @@ struct daub_gemm_tile {
     uint32_t min_m, max_m, max_words;
 };
 
+// Rows of one lane of a lane kernel: narrow ones, the only tiles of one word, have their 8 lanes along the rows.
+static inline uint32_t daub_gemm_lane_rows(const struct daub_gemm_tile *tile)
+{
+    return tile->max_words == 1 ? tile->rows / 8 : tile->rows;
+}
+
 // gemm_record.c: whether the smallest piece of the node can be bound, and its recording.
 bool daub_gemm_can_bind(const struct daub_caps *caps, const struct daub_node *node, bool texel);
 uint32_t daub_gemm_flags(const struct daub_node *node); // GEMM_HAS_BIAS .. GEMM_ROWS_FIRST

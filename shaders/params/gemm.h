@@ -22,6 +22,8 @@
 #define SPEC_GEMM_ACT 9     // enum daub_act
 #define SPEC_GEMM_GEGLU 10  // panels 2p and 2p+1 are value and gate of one result panel
 #define SPEC_GEMM_OUT_F32 11
+#define SPEC_GEMM_TILE_ROWS 12 // lane kernels: rows and panels a workgroup makes
+#define SPEC_GEMM_TILE_PANELS 13
 
 #define GEMM_HAS_BIAS 1
 #define GEMM_HAS_RESIDUAL 2
