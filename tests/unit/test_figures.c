@@ -12,7 +12,11 @@
 
 #define FIGURES DAUB_SOURCE_DIR "/tests/figures/figures.txt"
 
-enum { MAX_FIGURES = 1024, N_STEPS = 20 };
+enum {
+    MAX_FIGURES = 1024,
+    N_STEPS = 20,
+    MAX_STEP_DISPATCHES = 400, // of a guided step of SD 1.5, whatever was recorded last
+};
 
 struct figure {
     char key[96];
@@ -328,6 +332,30 @@ static uint32_t compare(const struct figures *old, const struct figures *now)
     return n;
 }
 
+static unsigned long long value_of(const struct figures *figures, const char *model, const char *device,
+                                   const char *phase)
+{
+    struct figure key;
+    snprintf(key.key, sizeof(key.key), "net %s %s %s dispatches", model, device, phase);
+    const struct figure *found = bsearch(&key, figures->at, figures->n, sizeof(key), by_key);
+    if (!found)
+        TEST_FAIL("there is no figure %s", key.key);
+    return found->value;
+}
+
+static void check_step(const struct figures *figures)
+{
+    static const char *const models[] = { "sd15-256", "sd15-512" };
+    for (uint32_t i = 0; i < N_DEVICES * 2; i++) {
+        const char *model = models[i / N_DEVICES], *device = devices[i % N_DEVICES].name;
+        const unsigned long long n = value_of(figures, model, device, "denoise") +
+                                     value_of(figures, model, device, "sampler");
+        if (n > MAX_STEP_DISPATCHES)
+            TEST_FAIL("a guided step of %s by %s kernels is %llu dispatches, the limit is %d", model, device, n,
+                      MAX_STEP_DISPATCHES);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static struct figures now, old;
@@ -346,5 +374,6 @@ int main(int argc, char **argv)
         TEST_FAIL("tests/figures/figures.txt is out of date: run %s --update and commit it with what changed it; for a "
                   "figure that rose, the commit's message names old, new and why",
                   argv[0]);
+    check_step(&now);
     return 0;
 }
