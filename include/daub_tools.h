@@ -8,20 +8,32 @@
 extern "C" {
 #endif
 
-// Cost of one class of nodes (conv3x3, linear, attention, ...) over a whole picture.
+// Cost of one class of nodes (conv3x3, linear, attention, ...) in one run of a phase; after a phase's classes comes their sum.
 typedef struct daub_tools_op_cost {
-    char phase[16]; // "text", "prompt" (its keys and values), "time", "denoise", "sampler", "decode"
-    char op[32];
-    uint32_t n_dispatches;
-    double seconds; // from timestamps
+    char phase[16];        // "text", "prompt" (its keys and values), "time", "denoise", "sampler", "decode"
+    char op[32];           // the class, or "total"
+    uint32_t n_runs;       // of the phase in this picture: a model call each for "denoise", one more for "sampler"
+    uint32_t n_nodes;      // layers after fusion: the least dispatches there can be
+    uint32_t n_dispatches; // a run
+    double seconds;        // from timestamps round every dispatch; 0 on a device without
+    double span_seconds;   // of "total": from the first dispatch's begin to the last one's end
     double gflop;
-    double gbytes; // read and written, counting each buffer once a dispatch
+    double gbytes;       // bound for reading and for writing, each range once a dispatch
+    double floor_gbytes; // by the shapes: each layer's inputs, weights and output once
 } daub_tools_op_cost;
 
-// Runs one picture (params' size, steps, prompt) with a timestamp round every node. Fills up to `capacity` rows, *count in
-// all: 0 on a device without timestamps. The picture's own result goes to `result`.
+// How busy the machine was from the end of the first step to the end of the last. All 0 with fewer than two steps.
+typedef struct daub_tools_load {
+    uint32_t n_steps, n_cores; // steps between the two; processors this process may use
+    double wall_seconds;
+    double cpu_seconds;  // of all threads of the process, a CPU driver's among them
+    double host_seconds; // of the thread that submits and waits
+} daub_tools_load;
+
+// Draws one picture (params' size, steps, prompt) as daub_generate does: `load` and `result` are of that. If `capacity` is not 0, one
+// model call and one decoding follow with a timestamp round every dispatch, and up to `capacity` rows are filled, *count in all.
 DAUB_API daub_status daub_tools_bench(daub_model *model, const daub_generate_params *params, daub_tools_op_cost *rows,
-                                      uint32_t capacity, uint32_t *count, daub_result *result);
+                                      uint32_t capacity, uint32_t *count, daub_tools_load *load, daub_result *result);
 
 // Capabilities in use after DAUB_CAPS, one "name value" a line. The caller frees it with daub_tools_free.
 DAUB_API daub_status daub_tools_caps_text(daub_device *dev, char **out);

@@ -126,6 +126,26 @@ uint64_t daub_now_ns(void)
     return t / f * second_ns + t % f * second_ns / f;
 }
 
+// Kernel and user time come in units of 100 ns.
+static uint64_t filetime_ns(const FILETIME *kernel, const FILETIME *user)
+{
+    const uint64_t k = (uint64_t)kernel->dwHighDateTime << 32 | kernel->dwLowDateTime;
+    const uint64_t u = (uint64_t)user->dwHighDateTime << 32 | user->dwLowDateTime;
+    return (k + u) * 100;
+}
+
+uint64_t daub_process_cpu_ns(void)
+{
+    FILETIME created, ended, kernel, user;
+    return GetProcessTimes(GetCurrentProcess(), &created, &ended, &kernel, &user) ? filetime_ns(&kernel, &user) : 0;
+}
+
+uint64_t daub_thread_cpu_ns(void)
+{
+    FILETIME created, ended, kernel, user;
+    return GetThreadTimes(GetCurrentThread(), &created, &ended, &kernel, &user) ? filetime_ns(&kernel, &user) : 0;
+}
+
 uint32_t daub_cpu_count(void)
 {
     const DWORD n = GetActiveProcessorCount(ALL_PROCESSOR_GROUPS);
@@ -258,11 +278,26 @@ void daub_thread_join(daub_thread *t)
     t->started = false;
 }
 
-uint64_t daub_now_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * second_ns + (uint64_t)now.tv_nsec;
+}
+
+uint64_t daub_now_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t daub_process_cpu_ns(void)
+{
+    return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+uint64_t daub_thread_cpu_ns(void)
+{
+    return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 uint32_t daub_cpu_count(void)

@@ -50,6 +50,9 @@ daub_status daub_thread_start(daub_thread *t, void (*run)(void *arg), void *arg,
 void daub_thread_join(daub_thread *t); // does nothing when never started
 
 uint64_t daub_now_ns(void); // monotonic
+// Time that processors have spent on all threads of this process, or on the calling one.
+uint64_t daub_process_cpu_ns(void);
+uint64_t daub_thread_cpu_ns(void);
 uint32_t daub_cpu_count(void);
 
 // Runs job(arg, index) for index 0..count-1 on up to daub_cpu_count() threads, the caller among them. Falls back

@@ -42,7 +42,7 @@ static struct daub_range tensor_range(const struct daub_exec *exec, const struct
 {
     if (t->kind == DAUB_TENSOR_WEIGHT)
         return *t->data;
-    return (struct daub_range) { exec->arena, t->offset, daub_tensor_size(t) };
+    return (struct daub_range) { exec ? exec->arena : NULL, t->offset, daub_tensor_size(t) };
 }
 
 static enum daub_bind_kind bind_kind(const struct daub_tensor *t, bool texel)
@@ -118,37 +118,54 @@ static daub_status next_cmd(struct daub_recording *rec)
 daub_status daub_dispatch_node(struct daub_recording *rec, struct daub_dispatch *dispatch)
 {
     const struct daub_node *node = rec->node;
-    if (rec->exec->cmd_flop > 0.0 && rec->exec->cmd_flop + dispatch->flop > max_submit_flop(rec->caps))
-        TRY(next_cmd(rec));
     if (!dispatch->name)
         dispatch->name = node->name;
     if (!dispatch->op)
         dispatch->op = node->op->name;
+    if (rec->walk)
+        return rec->walk->dispatch(rec->walk->user, node, dispatch);
+    if (rec->exec->cmd_flop > 0.0 && rec->exec->cmd_flop + dispatch->flop > max_submit_flop(rec->caps))
+        TRY(next_cmd(rec));
     rec->exec->cmd_flop += dispatch->flop;
     return daub_cmd_dispatch(rec->cmd, dispatch);
 }
 
 // ---- making one ------------------------------------------------------------------------------------------------------
 
-static daub_status select_all(daub_device *dev, struct daub_net *net)
+static daub_status select_all(const struct daub_select *select, struct daub_net *net)
 {
-    const struct daub_select select = { daub_device_caps(dev), daub_device_debug(dev) };
     for (uint32_t i = 0; i < daub_net_n_nodes(net); i++) {
         struct daub_node *node = daub_net_node(net, i);
         if (node->op->select)
-            TRY(node->op->select(&select, net, node));
+            TRY(node->op->select(select, net, node));
     }
     return daub_net_finish(net); // a scratch tensor that could not be made is a sticky error
 }
 
-daub_status daub_exec_plan(daub_device *dev, struct daub_net *net, bool nofuse, uint64_t *arena_size)
+daub_status daub_exec_plan_for(const struct daub_select *select, struct daub_net *net, bool nofuse,
+                               uint64_t *arena_size)
 {
-    const struct daub_caps *caps = daub_device_caps(dev);
-    if (!nofuse && !daub_device_debug(dev)->nofuse)
+    if (!nofuse && !select->debug->nofuse)
         daub_fuse(net, daub_fusions, daub_n_fusions);
     TRY(daub_net_finish(net));
-    TRY(select_all(dev, net));
-    return daub_plan(net, caps->buffer_align > 256 ? caps->buffer_align : 256, arena_size);
+    TRY(select_all(select, net));
+    return daub_plan(net, select->caps->buffer_align > 256 ? select->caps->buffer_align : 256, arena_size);
+}
+
+daub_status daub_exec_plan(daub_device *dev, struct daub_net *net, bool nofuse, uint64_t *arena_size)
+{
+    const struct daub_select select = { daub_device_caps(dev), daub_device_debug(dev) };
+    return daub_exec_plan_for(&select, net, nofuse, arena_size);
+}
+
+daub_status daub_exec_walk(const struct daub_caps *caps, struct daub_net *net, const struct daub_walk *walk)
+{
+    struct daub_recording rec = { .caps = caps, .walk = walk, .max_flop = max_dispatch_flop(caps) };
+    for (uint32_t i = 0; i < daub_net_n_nodes(net); i++) {
+        rec.node = daub_net_node(net, i);
+        TRY(rec.node->op->record(&rec, rec.node));
+    }
+    return DAUB_OK;
 }
 
 static daub_status bind_all(struct daub_exec *exec, const struct daub_exec_params *params)

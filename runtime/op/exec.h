@@ -11,11 +11,18 @@ struct daub_select {
     const struct daub_debug *debug;
 };
 
+// Takes the dispatches of daub_exec_walk instead of a cmd.
+struct daub_walk {
+    daub_status (*dispatch)(void *user, const struct daub_node *node, const struct daub_dispatch *dispatch);
+    void *user;
+};
+
 struct daub_recording {
     daub_device *device;
     const struct daub_caps *caps;
     struct daub_exec *exec;
     struct daub_cmd *cmd;
+    const struct daub_walk *walk; // NULL: into cmd
     const struct daub_node *node;
     double max_flop; // a dispatch estimated above this is split by rows
 };
@@ -56,6 +63,12 @@ void daub_exec_destroy(struct daub_exec **exec); // waits until it is not runnin
 // What daub_exec_create would allocate, without allocating: fuses, finishes, selects and plans `net`, which stays the caller's and
 // can only be looked at (its weights' packs are set) and destroyed afterwards.
 daub_status daub_exec_plan(daub_device *dev, struct daub_net *net, bool nofuse, uint64_t *arena_size);
+// The same for capabilities that no device needs to have.
+daub_status daub_exec_plan_for(const struct daub_select *select, struct daub_net *net, bool nofuse,
+                               uint64_t *arena_size);
+// Gives every dispatch that a planned net would record on such a device to `walk`, in order. Bindings are ranges of the arena (buf NULL)
+// and whatever the weights' data say; nothing is allocated or made. Errors: what the ops and the walk say.
+daub_status daub_exec_walk(const struct daub_caps *caps, struct daub_net *net, const struct daub_walk *walk);
 
 struct daub_net *daub_exec_net(const struct daub_exec *exec);
 uint64_t daub_exec_arena_size(const struct daub_exec *exec);

@@ -54,12 +54,18 @@ static daub_status make(struct daub_engine *engine, const struct daub_decoder *w
     return status;
 }
 
+daub_status daub_decoder_net(const struct daub_engine *engine, uint32_t batch, uint32_t h, uint32_t w,
+                             struct daub_net **out)
+{
+    struct daub_decoder d = { .batch = batch, .h = h, .w = w };
+    return build(engine, &d, out);
+}
+
 daub_status daub_decoder_estimate(const struct daub_engine *engine, uint32_t batch, uint32_t h, uint32_t w,
                                   struct daub_need *need)
 {
-    struct daub_decoder d = { .batch = batch, .h = h, .w = w };
     struct daub_net *net = NULL;
-    TRY(build(engine, &d, &net));
+    TRY(daub_decoder_net(engine, batch, h, w, &net));
     return daub_need_add(engine, net, false, need);
 }
 

@@ -257,11 +257,17 @@ void daub_denoiser_destroy(struct daub_engine *engine)
     engine->denoiser = NULL;
 }
 
+daub_status daub_denoiser_net(const struct daub_engine *engine, const struct daub_denoise_params *params,
+                              struct daub_net **out)
+{
+    struct daub_denoiser d = { .shape = shape_of(params) };
+    return build(engine, params, &d, out);
+}
+
 daub_status daub_denoiser_estimate(const struct daub_engine *engine, const struct daub_denoise_params *params,
                                    struct daub_need *need)
 {
-    struct daub_denoiser d = { .shape = shape_of(params) };
     struct daub_net *net = NULL;
-    TRY(build(engine, params, &d, &net));
+    TRY(daub_denoiser_net(engine, params, &net));
     return daub_need_add(engine, net, params->nofuse, need);
 }

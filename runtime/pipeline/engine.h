@@ -55,6 +55,8 @@ daub_status daub_need_add(const struct daub_engine *engine, struct daub_net *net
 daub_status daub_text_encode(struct daub_engine *engine, const uint32_t *ids, uint32_t n, uint32_t layers, bool profile,
                              float *out);
 daub_status daub_text_estimate(const struct daub_engine *engine, uint32_t n, uint32_t layers, struct daub_need *need);
+// The graph alone, as built: for counting. The caller destroys it; the same for the two below.
+daub_status daub_text_net(const struct daub_engine *engine, uint32_t n, uint32_t layers, struct daub_net **out);
 struct daub_exec *daub_text_exec(const struct daub_engine *engine); // NULL before the first run, and after a trim
 void daub_text_destroy(struct daub_engine *engine);
 
@@ -92,6 +94,8 @@ daub_status daub_denoise(struct daub_engine *engine, const struct daub_denoise_p
 daub_status daub_denoiser_read(struct daub_engine *engine, daub_vec vec, float *out);
 daub_status daub_denoiser_estimate(const struct daub_engine *engine, const struct daub_denoise_params *params,
                                    struct daub_need *need);
+daub_status daub_denoiser_net(const struct daub_engine *engine, const struct daub_denoise_params *params,
+                              struct daub_net **out);
 struct daub_exec *daub_denoiser_exec(const struct daub_engine *engine); // NULL before the first run, and after a trim
 void daub_denoiser_destroy(struct daub_engine *engine);
 
@@ -103,6 +107,8 @@ daub_status daub_decode(struct daub_engine *engine, uint32_t batch, uint32_t h, 
                         bool profile, uint8_t *rgb8, float *image);
 daub_status daub_decoder_estimate(const struct daub_engine *engine, uint32_t batch, uint32_t h, uint32_t w,
                                   struct daub_need *need);
+daub_status daub_decoder_net(const struct daub_engine *engine, uint32_t batch, uint32_t h, uint32_t w,
+                             struct daub_net **out);
 struct daub_exec *daub_decoder_exec(const struct daub_engine *engine);
 void daub_decoder_destroy(struct daub_engine *engine);
 

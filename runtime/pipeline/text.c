@@ -45,11 +45,16 @@ static daub_status make(struct daub_engine *engine, const struct daub_text *want
     return status;
 }
 
-daub_status daub_text_estimate(const struct daub_engine *engine, uint32_t n, uint32_t layers, struct daub_need *need)
+daub_status daub_text_net(const struct daub_engine *engine, uint32_t n, uint32_t layers, struct daub_net **out)
 {
     struct daub_text text = { .n = n, .layers = layers };
+    return build(engine, &text, out);
+}
+
+daub_status daub_text_estimate(const struct daub_engine *engine, uint32_t n, uint32_t layers, struct daub_need *need)
+{
     struct daub_net *net = NULL;
-    TRY(build(engine, &text, &net));
+    TRY(daub_text_net(engine, n, layers, &net));
     return daub_need_add(engine, net, false, need);
 }
 

@@ -132,13 +132,28 @@ static void begin_label(const struct daub_cmd *cmd, const struct daub_dispatch *
     cmd->dev->instance.vkCmdBeginDebugUtilsLabelEXT(cmd->cb, &label);
 }
 
+uint64_t daub_dispatch_bytes(const struct daub_dispatch *d)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < d->n_bindings; i++) {
+        const struct daub_range *r = &d->bind[i].range;
+        unsigned before = 0; // what earlier bindings of the same range do
+        for (uint32_t j = 0; j < i; j++) {
+            const struct daub_range *other = &d->bind[j].range;
+            if (other->buf == r->buf && other->offset == r->offset && other->size == r->size)
+                before |= (unsigned)d->bind[j].access;
+        }
+        const unsigned more = (unsigned)d->bind[i].access & ~before;
+        bytes += ((more & DAUB_READ) ? r->size : 0) + ((more & DAUB_WRITE) ? r->size : 0);
+    }
+    return bytes;
+}
+
 static daub_status fill_row(struct daub_cmd *cmd, const struct daub_dispatch *d, struct daub_cmd_time *row)
 {
     *row = (struct daub_cmd_time) { .op = d->op ? d->op : "", .flop = d->flop };
     row->name = daub_arena_strdup(cmd->arena, d->name ? d->name : daub_kernel_name(d->kernel));
-    for (uint32_t i = 0; i < d->n_bindings; i++)
-        if (d->bind[i].range.buf)
-            row->bytes += d->bind[i].range.size;
+    row->bytes = daub_dispatch_bytes(d);
     return row->name ? DAUB_OK : daub_no_memory("a profile");
 }
 

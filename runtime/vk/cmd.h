@@ -44,6 +44,9 @@ struct daub_dispatch {
     double flop;        // for cost tables
 };
 
+// Bytes that a dispatch's bindings span, each range once for reading and once for writing, however often it is bound.
+uint64_t daub_dispatch_bytes(const struct daub_dispatch *dispatch);
+
 struct daub_cmd;
 daub_status daub_cmd_create(daub_device *dev, const char *name, struct daub_cmd **out);
 void daub_cmd_destroy(daub_device *dev, struct daub_cmd **cmd); // waits until it is not running
@@ -67,8 +70,9 @@ daub_status daub_submit_and_wait(daub_device *dev, struct daub_cmd *cmd);
 // Timing of a cmd created with profiling on (call before the first dispatch): after a finished submission, one row a dispatch.
 struct daub_cmd_time {
     const char *name, *op; // live as long as the cmd
-    double seconds, flop;
-    uint64_t bytes; // of all bound ranges
+    double begin, seconds; // begin: on the device's own clock, to be compared with other rows' only
+    double flop;
+    uint64_t bytes; // daub_dispatch_bytes
 };
 daub_status daub_cmd_profile(struct daub_cmd *cmd); // UNSUPPORTED without timestamps
 daub_status daub_cmd_times(struct daub_cmd *cmd, struct daub_cmd_time *rows, uint32_t capacity, uint32_t *count);

@@ -89,6 +89,7 @@ daub_status daub_profile_read(daub_device *dev, struct daub_profile *profile, st
                                                 VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT));
         for (uint32_t i = 0; i < n && first + i < capacity; i++) {
             rows[first + i] = profile->rows[first + i];
+            rows[first + i].begin = (double)(ticks[2 * i] & mask) * dev->caps.timestamp_ns * 1e-9;
             rows[first + i].seconds = (double)((ticks[2 * i + 1] - ticks[2 * i]) & mask) * dev->caps.timestamp_ns *
                                       1e-9;
         }

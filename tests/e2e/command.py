@@ -119,6 +119,7 @@ def other_commands():
             json.loads(result.stdout)
         except ValueError as error:
             check(False, "daub %s is no JSON: %s %r" % (" ".join(args), error, result.stderr))
+    bench_ops()
     check(max(len(line) for line in run("--help").stdout.decode().splitlines()) <= 130, "help fits a screen")
     result = run("noise", "a.png", "-o", "strip.png", "--columns", "5")
     check(result.returncode == 0 and struct.unpack(">II", png_chunks(open("strip.png", "rb").read())[0][1][:8]) ==
@@ -129,6 +130,26 @@ def other_commands():
     run("a red heart", "--steps", "2", "--seed", "1", "-o", "h1.ppm", "--quiet")
     run("--prompt-embeds", "e.safetensors", "--steps", "2", "--seed", "1", "-o", "h2.ppm", "--quiet")
     check(open("h1.ppm", "rb").read() == open("h2.ppm", "rb").read(), "embeddings stand for the prompt")
+
+
+def bench_ops():
+    answer = json.loads(run("bench", "--ops", "--steps", "3", "--json").stdout)
+    load, totals = answer["load"], {row["phase"]: row for row in answer["ops"] if row["op"] == "total"}
+    check(set(totals) == {"text", "prompt", "time", "denoise", "sampler", "decode"}, "phases of --ops: %r" % list(totals))
+    check([totals[phase]["runs"] for phase in ("text", "denoise", "sampler")] == [1, 3, 4], "runs of the phases")
+    for row in answer["ops"]:
+        what = "%s %s of --ops: %r" % (row["phase"], row["op"], row)
+        check(row["dispatches"] >= row["layers"] > 0, what)
+        check(row["gbytes"] > 0 and row["floor_gbytes"] > 0 and row["all"]["dispatches"] == row["runs"] * row["dispatches"], what)
+    for phase, total in totals.items():
+        rows = [row for row in answer["ops"] if row["phase"] == phase and row["op"] != "total"]
+        check(sum(row["dispatches"] for row in rows) == total["dispatches"], "the sum of %s" % phase)
+        check(total["gbytes"] >= 0.99 * total["floor_gbytes"], "%s moves less than its floor: %r" % (phase, total))
+        check(total["span"] == 0 or 0 <= total["idle"] < 1, "idle share of %s: %r" % (phase, total))
+    check(load["steps"] == 2 and load["wall"] > 0 and 0 <= load["host"] <= load["cpu"] and load["processors"] > 0, "load: %r" % load)
+    text = run("bench", "--ops", "--steps", "3").stdout.decode()
+    check("processors busy" in text and "floor MB" in text and "between dispatches" in text, "the table of --ops: %s" % text[:600])
+    check(json.loads(run("bench", "--steps", "1", "--json").stdout)["ops"] == [], "no operations without --ops")
 
 
 def bad_inputs():

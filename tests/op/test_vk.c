@@ -354,6 +354,8 @@ static void test_times(daub_device *dev, bool verbose)
             double rest = 0.0;
             for (uint32_t i = 0; i < count; i++)
                 rest += i == 200 ? 0.0 : rows[i].seconds / 299.0;
+            for (uint32_t i = 1; i < count; i++) // one after the other
+                REQUIRE(rows[i].begin >= rows[i - 1].begin + 0.999 * rows[i - 1].seconds);
             REQUIRE_TEXT(rows[0].name, "node 0");
             REQUIRE_TEXT(rows[299].name, "node 299");
             REQUIRE(rows[299].flop == 598.0 && rows[299].bytes == 32 * N);

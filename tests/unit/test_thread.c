@@ -169,6 +169,26 @@ static void clock_goes_forward(void)
     REQUIRE(daub_cpu_count() >= 1);
 }
 
+static void burn(void *arg)
+{
+    const uint64_t start = daub_thread_cpu_ns();
+    while (daub_thread_cpu_ns() - start < 20000000)
+        continue;
+    *(uint64_t *)arg = daub_thread_cpu_ns();
+}
+
+// Another thread's work counts for the process, and not for this thread.
+static void processor_time_is_counted(void)
+{
+    const uint64_t process = daub_process_cpu_ns(), own = daub_thread_cpu_ns();
+    uint64_t other = 0;
+    daub_thread thread = { 0 };
+    REQUIRE_OK(daub_thread_start(&thread, burn, &other, "burn"));
+    daub_thread_join(&thread);
+    REQUIRE(other >= 20000000 && daub_process_cpu_ns() - process >= 20000000);
+    REQUIRE(daub_thread_cpu_ns() - own < 20000000);
+}
+
 int main(void)
 {
     locks_and_broadcast();
@@ -179,5 +199,6 @@ int main(void)
 #endif
     loops_take_each_index_once();
     clock_goes_forward();
+    processor_time_is_counted();
     return 0;
 }

@@ -117,7 +117,7 @@ static int bench_start(const struct cli *cli)
 
 // ---- phases and operations -------------------------------------------------------------------------------------------
 
-static void print_text(const daub_tools_op_cost *rows, uint32_t n, const daub_result *r, bool ops)
+static void print_text(const daub_result *r)
 {
     printf("%ux%u, %u steps of %s, %u model calls\n", r->width, r->height, r->n_steps, r->sampler, r->n_model_calls);
     printf("prepare %8.3f s\ntext    %8.3f s\ndenoise %8.3f s (first step %.3f s", r->prepare_seconds, r->text_seconds,
@@ -126,34 +126,19 @@ static void print_text(const daub_tools_op_cost *rows, uint32_t n, const daub_re
         printf(", then %.3f s a call", (r->denoise_seconds - r->first_step_seconds) / (r->n_model_calls - 1));
     printf(")\ndecode  %8.3f s\narena   %8.1f MB\nmemory  %8.1f MB at the peak\n", r->decode_seconds,
            (double)r->arena_size * 1e-6, (double)r->memory_peak * 1e-6);
-    if (!ops)
-        return;
-    printf("\n%-8s %-16s %10s %10s %10s %10s %10s\n", "phase", "op", "dispatches", "seconds", "GFLOP", "GFLOP/s",
-           "GB/s");
-    for (uint32_t i = 0; i < n; i++) {
-        const daub_tools_op_cost *c = &rows[i];
-        const bool timed = c->seconds > 0.0;
-        printf("%-8s %-16s %10u %10.4f %10.2f %10.1f %10.1f\n", c->phase, c->op, c->n_dispatches, c->seconds, c->gflop,
-               timed ? c->gflop / c->seconds : 0.0, timed ? c->gbytes / c->seconds : 0.0);
-    }
 }
 
-static void print_json(const daub_tools_op_cost *rows, uint32_t n, const daub_result *r)
+static void print_json(const daub_tools_op_cost *rows, uint32_t n, const daub_tools_load *load, const daub_result *r)
 {
     printf(
         "{\"width\": %u, \"height\": %u, \"steps\": %u, \"model_calls\": %u, \"sampler\": \"%s\", \"prepare\": %.4f, "
-        "\"text\": %.4f, \"denoise\": %.4f, \"first_step\": %.4f, \"decode\": %.4f, \"arena\": %llu, \"memory\": %llu, "
-        "\"ops\": [",
+        "\"text\": %.4f, \"denoise\": %.4f, \"first_step\": %.4f, \"decode\": %.4f, \"arena\": %llu, \"memory\": "
+        "%llu, ",
         r->width, r->height, r->n_steps, r->n_model_calls, r->sampler, r->prepare_seconds, r->text_seconds,
         r->denoise_seconds, r->first_step_seconds, r->decode_seconds, (unsigned long long)r->arena_size,
         (unsigned long long)r->memory_peak);
-    for (uint32_t i = 0; i < n; i++)
-        printf("%s\n  {\"phase\": \"%s\", \"op\": \"%s\", \"dispatches\": %u, \"seconds\": %.6f, \"gflop\": %.4f, "
-               "\"gbytes\": "
-               "%.4f}",
-               i ? "," : "", rows[i].phase, rows[i].op, rows[i].n_dispatches, rows[i].seconds, rows[i].gflop,
-               rows[i].gbytes);
-    puts("]}");
+    bench_json_ops(rows, n, load);
+    puts("}");
 }
 
 int cli_bench(const struct cli *cli)
@@ -175,13 +160,18 @@ int cli_bench(const struct cli *cli)
     if (status == EXIT_OK) {
         daub_tools_op_cost rows[MAX_ROWS];
         uint32_t n = 0;
+        daub_tools_load load;
         daub_result result;
-        if (daub_tools_bench(model, &params, rows, MAX_ROWS, &n, &result) != DAUB_OK)
+        if (daub_tools_bench(model, &params, rows, cli->ops ? MAX_ROWS : 0, &n, &load, &result) != DAUB_OK)
             status = cli_failed();
         else if (cli->json)
-            print_json(rows, n < MAX_ROWS ? n : MAX_ROWS, &result);
+            print_json(rows, n < MAX_ROWS ? n : MAX_ROWS, &load, &result);
         else
-            print_text(rows, n < MAX_ROWS ? n : MAX_ROWS, &result, cli->ops);
+            print_text(&result);
+        if (status == EXIT_OK && !cli->json)
+            bench_print_load(&load);
+        if (status == EXIT_OK && !cli->json && cli->ops)
+            bench_print_ops(rows, n < MAX_ROWS ? n : MAX_ROWS);
     }
     cli_close(&dev, &model);
     return status;

@@ -65,6 +65,11 @@ bool cli_interrupted(void);                                       // Ctrl-C came
 void cli_catch_interrupt(void);                                   // the first asks to stop, the second kills
 void cli_hold_interrupt(bool hold);                               // puts Ctrl-C off while a file is written
 
+// bench_ops.c
+void bench_print_ops(const daub_tools_op_cost *rows, uint32_t n);
+void bench_print_load(const daub_tools_load *load);
+void bench_json_ops(const daub_tools_op_cost *rows, uint32_t n, const daub_tools_load *load); // members of an object
+
 // progress.c
 struct progress {
     bool quiet, terminal;

@@ -48,7 +48,7 @@ static const struct option options[] = {
     {  0,  "format",          "TYPE",  TEXT, FIELD(format),           0, 0, CLI_GENERATE | CLI_NOISE, "png, jpg or ppm [by the file's name]" },
     {  0,  "quality",         "Q",     U32,  FIELD(quality),          1, 100, CLI_GENERATE | CLI_NOISE, "of jpg [92]" },
     {  0,  "columns",         "N",     U32,  FIELD(columns),          2, 64, CLI_NOISE, "pictures in the strip [9]" },
-    {  0,  "ops",             NULL,    FLAG, FIELD(ops),              0, 0, CLI_BENCH, "time every class of operation" },
+    {  0,  "ops",             NULL,    FLAG, FIELD(ops),              0, 0, CLI_BENCH, "time every class of operation, and count its dispatches and bytes" },
     {  0,  "start",           NULL,    FLAG, FIELD(start),            0, 0, CLI_BENCH, "time a first start without caches, and a second one" },
     {  0,  "json",            NULL,    FLAG, FIELD(json),             0, 0, CLI_ALL, "machine-readable output" },
     { 'q', "quiet",           NULL,    FLAG, FIELD(quiet),            0, 0, CLI_ALL, "errors only" },
