@@ -25,15 +25,17 @@ struct daub_exec {
 
 // What a dispatch and a submission may cost, in flops. A desktop driver kills work of about 2 s; the slowest GPUs of a kind run at
 // about 3e11 (integrated) and 3e12 flops a second, so these stay an order of magnitude below. CPU drivers have no watchdog: there
-// the limit only keeps cancelling quick.
-static double max_dispatch_flop(const struct daub_caps *caps)
-{
-    return caps->kind == DAUB_DEVICE_DISCRETE ? 2e11 : 2e10;
-}
-
+// the limit only keeps cancelling quick, 1e11 flops being a second or two on two cores.
 static double max_submit_flop(const struct daub_caps *caps)
 {
     return caps->kind == DAUB_DEVICE_DISCRETE ? 2e12 : 1e11;
+}
+
+static double max_dispatch_flop(const struct daub_caps *caps)
+{
+    if (caps->cpu)
+        return max_submit_flop(caps);
+    return caps->kind == DAUB_DEVICE_DISCRETE ? 2e11 : 2e10;
 }
 
 // ---- for op files ----------------------------------------------------------------------------------------------------

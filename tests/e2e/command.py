@@ -106,6 +106,17 @@ def pictures():
     check(b"denoise" in result.stderr and b"p.png" in result.stdout and b"\r" not in result.stderr, "plain progress lines")
 
 
+def special_files():
+    """A pipe is written to, not replaced by a file of its name."""
+    os.mkfifo("pipe.ppm")
+    reader = subprocess.Popen(["cat", "pipe.ppm"], stdout=subprocess.PIPE)
+    result = run("a red apple", "--steps", "1", "-q", "-o", "pipe.ppm")
+    data = reader.communicate(timeout=60)[0]
+    check(result.returncode == 0 and data.startswith(b"P6"), "a picture into a pipe: %r" % result.stderr[:200])
+    check(not os.path.isfile("pipe.ppm"), "the pipe became a file")
+    os.unlink("pipe.ppm")
+
+
 def other_commands():
     for args, part in ((["devices"], b"* 0"), (["samplers"], b"dpmpp_2m"), (["--help"], b"daub \"a red apple\""),
                        (["help"], b"--steps"), (["man"], b".TH DAUB"), (["--version"], b"daub 0."), (["noise", "--help"], b"--columns"),
@@ -228,6 +239,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         pictures()
+        special_files()
         other_commands()
         bad_inputs()
         sanitized = "asan" in DAUB or "tsan" in DAUB
