@@ -154,6 +154,21 @@ static void test_panels(void)
         { { { 120, 0 }, 3 }, { { 30, 0 }, 10 }, 1, 1, false, true }, // of 40 in, of 3 out
         { { { 32, 0 }, 1 }, { { 50, 0 }, 1 }, 1, 1, true, false },
         { { { 10, 0 }, 1 }, { { 130, 0 }, 1 }, 1, 1, true, false },
+        { { { 2333, 0 }, 1 },
+          { { 70, 0 }, 1 },
+          1,
+          1,
+          false,
+          false }, // several pieces of work a panel, the last one odd
+        { { { 260, 30 }, 1 }, { { 5, 0 }, 1 }, 3, 3, false, false },
+        { { { 2100, 0 }, 105 },
+          { { 66, 0 }, 1 },
+          1,
+          1,
+          false,
+          false }, // heads of 20: pieces end inside a head's padding
+        { { { 300, 0 }, 1 }, { { 400, 0 }, 1 }, 1, 1, false, true },
+        { { { 100, 0 }, 1 }, { { 150, 0 }, 1 }, 7, 7, false, false }, // large enough for several threads
     };
     static const enum daub_file_dtype files[] = { DAUB_FILE_F32, DAUB_FILE_F16, DAUB_FILE_BF16, DAUB_FILE_F64,
                                                   DAUB_FILE_I64, DAUB_FILE_I32, DAUB_FILE_U8 };
