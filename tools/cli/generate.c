@@ -95,7 +95,20 @@ static void report(const struct cli *cli, const char *path, const daub_result *r
     fflush(out);
 }
 
-static int draw_one(const struct cli *cli, daub_model *model, const daub_model_info *info, const char *hash,
+struct model_hash { // asked for once a picture is drawn: the first time it reads the whole file
+    char text[11];
+    bool asked, known;
+};
+
+static const char *hash_of(const struct cli *cli, struct model_hash *hash)
+{
+    if (!hash->asked)
+        hash->known = daub_tools_model_hash(cli->model, hash->text) == DAUB_OK;
+    hash->asked = true;
+    return hash->known ? hash->text : NULL;
+}
+
+static int draw_one(const struct cli *cli, daub_model *model, const daub_model_info *info, struct model_hash *hash,
                     daub_generate_params *params, const char *path, const char *format, struct progress *progress)
 {
     daub_image image = { 0 };
@@ -110,7 +123,7 @@ static int draw_one(const struct cli *cli, daub_model *model, const daub_model_i
     }
     if (status != DAUB_OK)
         return cli_failed();
-    char *parameters = metadata_text(cli, info, &result, hash);
+    char *parameters = metadata_text(cli, info, &result, hash_of(cli, hash));
     const bool ok = parameters &&
                     picture_write(path, format, cli->quality ? (int)cli->quality : 92, &image, parameters);
     if (!parameters)
@@ -159,8 +172,7 @@ int cli_generate(const struct cli *cli)
     if (!cli_open(cli, &dev, &model))
         return EXIT_FAILED;
     int status = daub_model_get_info(model, &info) == DAUB_OK ? EXIT_OK : cli_failed();
-    char hash[11];
-    const bool has_hash = status == EXIT_OK && daub_tools_model_hash(cli->model, hash) == DAUB_OK;
+    struct model_hash hash = { .asked = false };
 
     cli_catch_interrupt();
     for (uint32_t i = 0; status == EXIT_OK && i < count; i++) {
@@ -177,8 +189,7 @@ int cli_generate(const struct cli *cli)
             .last_line = -1,
         };
         params.seed = seed + i;
-        status = draw_one(cli, model, &info, has_hash ? hash : NULL, &params, path, picture_format(path, cli->format),
-                          &progress);
+        status = draw_one(cli, model, &info, &hash, &params, path, picture_format(path, cli->format), &progress);
     }
     cli_close(&dev, &model);
     return status;
