@@ -299,6 +299,8 @@ typedef struct daub_result {
     double first_step_seconds;        // of denoise_seconds
     uint64_t arena_size;              // bytes of activations at the peak
     uint64_t memory_peak;             // bytes of device memory at the peak
+    // Seconds from the job's beginning until the denoiser's weights were on the device, and until its first step began.
+    double weights_at_seconds, first_step_at_seconds;
 } daub_result;
 
 // Starts a generation and returns at once. Jobs of one model run in the order they were submitted.

@@ -65,7 +65,8 @@ static void avoid_existing(char *path, size_t size)
         snprintf(path + stem, size - stem, "-%u%s", i, end);
 }
 
-static void report(const struct cli *cli, const char *path, const daub_result *r)
+// `begin`: when the picture was asked for.
+static void report(const struct cli *cli, const char *path, const daub_result *r, double begin)
 {
     FILE *out = strcmp(path, "-") == 0 ? stderr : stdout;
     if (r->n_tokens_cut > 0 && !cli->quiet) {
@@ -81,9 +82,11 @@ static void report(const struct cli *cli, const char *path, const daub_result *r
             out,
             ", \"seed\": %llu, \"width\": %u, \"height\": %u, \"steps\": %u, \"guidance\": %g, \"sampler\": \"%s\", "
             "\"schedule\": \"%s\", \"seconds\": {\"prepare\": %.3f, \"text\": %.3f, \"denoise\": %.3f, \"decode\": "
-            "%.3f}, \"tokens\": %u, \"tokens_cut\": %u, \"memory\": %llu}\n",
+            "%.3f}, \"until\": {\"device\": %.3f, \"weights\": %.3f, \"first_step\": %.3f, \"file\": %.3f}, "
+            "\"tokens\": %u, \"tokens_cut\": %u, \"memory\": %llu}\n",
             (unsigned long long)r->seed, r->width, r->height, r->n_steps, (double)r->guidance_scale, r->sampler,
-            r->schedule, r->prepare_seconds, r->text_seconds, r->denoise_seconds, r->decode_seconds, r->n_tokens,
+            r->schedule, r->prepare_seconds, r->text_seconds, r->denoise_seconds, r->decode_seconds, cli_opened(),
+            begin + r->weights_at_seconds, begin + r->first_step_at_seconds, cli_seconds(), r->n_tokens,
             r->n_tokens_cut, (unsigned long long)r->memory_peak);
     } else if (!cli->quiet) {
         fprintf(out,
@@ -115,6 +118,7 @@ static int draw_one(const struct cli *cli, daub_model *model, const daub_model_i
     daub_result result;
     params->on_progress = progress_update;
     params->user = progress;
+    const double begin = cli_seconds();
     const daub_status status = daub_generate_with_result(model, params, &image, &result);
     progress_end(progress);
     if (status == DAUB_ERROR_CANCELLED) {
@@ -132,7 +136,7 @@ static int draw_one(const struct cli *cli, daub_model *model, const daub_model_i
     daub_image_free(&image);
     if (!ok)
         return EXIT_FAILED;
-    report(cli, path, &result);
+    report(cli, path, &result, begin);
     return EXIT_OK;
 }
 
