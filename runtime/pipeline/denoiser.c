@@ -128,6 +128,8 @@ static daub_status make(struct daub_engine *engine, const struct daub_denoise_pa
     daub_status status = build(engine, params, d, &net);
     if (status == DAUB_OK)
         status = daub_exec_create(engine->dev, net, &exec_params, &d->exec);
+    if (status == DAUB_OK)
+        daub_weights_keep(engine->weights[DAUB_UNET]);
     if (status != DAUB_OK)
         daub_denoiser_destroy(engine);
     daub_engine_account(engine);

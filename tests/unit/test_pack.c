@@ -64,6 +64,9 @@ static double transformed(size_t first, uint32_t row, uint32_t column)
     return sum;
 }
 
+// Of all that is packed here (FNV-1a): what a cache of packed weights holds of an older daub.
+static uint64_t layout_sum = 0xcbf29ce484222325u;
+
 static double stored(const void *packed, enum daub_dtype dtype, size_t i)
 {
     return dtype == DAUB_F16 ? (double)daub_half_to_float(((const uint16_t *)packed)[i])
@@ -82,6 +85,8 @@ static void *pack(const struct daub_pack *layout, const struct daub_view *view, 
     daub_pack_weight(layout, view, out);
     for (int i = 0; i < 16; i++)
         REQUIRE(out[size + (size_t)i] == 0x5a);
+    for (size_t i = 0; i < (size_t)size; i++)
+        layout_sum = (layout_sum ^ out[i]) * 0x100000001b3u;
     return out;
 }
 
@@ -279,5 +284,9 @@ int main(void)
     test_rows(DAUB_F32, true);
     test_rows(DAUB_F16, false);
     test_rows(DAUB_F16, true);
+    // Another sum is another layout, unless the cases are others: then DAUB_PACK_VERSION rises with it.
+    if (DAUB_PACK_VERSION != 1 || layout_sum != 0xdedd6d908c9c5af4u)
+        printf("version %d, sum 0x%016llx\n", DAUB_PACK_VERSION, (unsigned long long)layout_sum);
+    REQUIRE(DAUB_PACK_VERSION == 1 && layout_sum == 0xdedd6d908c9c5af4u);
     return 0;
 }

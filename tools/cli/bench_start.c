@@ -43,6 +43,7 @@ static void exec_start(const struct cli *cli, const char *prompt, const char *fo
         { "--sampler", cli->sampler },
         { "--schedule", cli->schedule },
         { "--rng", cli->rng },
+        { "--weight-cache", cli->weight_cache },
         { "--steps", cli->steps ? numbers[0] : NULL },
         { "--guidance", cli->guidance > 0.0f ? numbers[1] : NULL },
         { "--width", cli->width ? numbers[2] : NULL },

@@ -62,7 +62,9 @@ double cli_opened(void)
 
 bool cli_open(const struct cli *cli, daub_device **dev, daub_model **model)
 {
-    daub_model_params params = { .struct_size = sizeof(params), .config_from = cli->config_from };
+    daub_model_params params = { .struct_size = sizeof(params),
+                                 .config_from = cli->config_from,
+                                 .weight_cache = cli->weight_cache };
     if (cli->precision && strcmp(cli->precision, "f32") == 0)
         params.precision = DAUB_PRECISION_F32;
     else if (cli->precision && strcmp(cli->precision, "f16") != 0) {
