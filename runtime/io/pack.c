@@ -80,7 +80,8 @@ uint64_t daub_pack_size(const struct daub_pack *pack, const uint32_t *dims, uint
     case DAUB_PACK_VECTOR:
         return 4 * (pack->geglu ? n_panels(pack) * PANEL : daub_channels_physical(&pack->out));
     case DAUB_PACK_PANEL:
-        return n_panels(pack) * (pack->winograd ? pack->winograd : pack->kernel_h * pack->kernel_w) * daub_channels_physical(&pack->in) * PANEL * element;
+        return n_panels(pack) * (pack->winograd ? pack->winograd : pack->kernel_h * pack->kernel_w) *
+               daub_channels_physical(&pack->in) * PANEL * element;
     case DAUB_PACK_ROWS:
         return dims[0] * (((n_dims > 1 ? dims[1] : 1) + 7ull) / 8 * 8) * element;
     case DAUB_PACK_NONE:
@@ -172,11 +173,6 @@ static void read_run(const struct daub_view *view, uint64_t first, uint64_t step
         daub_half_from_floats(out, floats, n);
 }
 
-void daub_pack_floats(const struct daub_view *view, uint64_t first, uint32_t n, float *out)
-{
-    read_run(view, first, 1, n, DAUB_F32, NULL, out);
-}
-
 // ---- panels ----------------------------------------------------------------------------------------------------------
 //
 // The file has a row an output, the panel a row an input: a transpose. It goes through a tile that fits the L1 cache, so
@@ -186,11 +182,12 @@ struct panel_job {
     const struct daub_pack *pack;
     const struct daub_view *view;
     uint8_t *out;
-    uint32_t n_in, n_out; // logical channels, as in the file
-    uint32_t in_physical, taps;
+    uint32_t n_in, n_out;                  // logical channels, as in the file
+    uint32_t in_physical, file_taps, taps; // taps: of the panel, which Winograd's transform makes more of
     uint32_t item_channels, items_a_panel;
 };
 
+// What is staged: PANEL rows, PITCH apart.
 union tile {
     float f32[PANEL * PITCH];
     uint16_t f16[PANEL * PITCH];
@@ -249,11 +246,26 @@ static void put_tile_f32(const union tile *tile, uint32_t n, uint32_t taps, size
     }
 }
 
+// Values of n input channels from the file's element `first` on, as they stand in the panel.
+static void read_taps(const struct panel_job *job, uint64_t first, uint32_t n, float *floats, void *out)
+{
+    const struct daub_view *const view = job->view;
+    const enum daub_dtype dtype = job->pack->dtype;
+    if (!job->pack->winograd) {
+        read_run(view, first, view->transposed ? job->n_out : 1, n * job->taps, dtype, floats, out);
+        return;
+    }
+    float kernels[TILE];
+    read_run(view, first, 1, n * job->file_taps, DAUB_F32, NULL, kernels);
+    daub_winograd_transform(kernels, n, job->taps, dtype == DAUB_F32 ? out : floats);
+    if (dtype == DAUB_F16)
+        daub_half_from_floats(out, floats, n * job->taps);
+}
+
 // Input channels i..i+n-1 of 64 rows of the file, all taps, to physical channel k of the panel at `out`.
 static void pack_tile(const struct panel_job *job, const uint32_t rows[PANEL], uint32_t i, uint32_t n, uint32_t k,
                       uint8_t *out)
 {
-    const struct daub_view *const view = job->view;
     const uint32_t length = n * job->taps;
     const bool f16 = job->pack->dtype == DAUB_F16;
     const size_t element = f16 ? 2 : 4;
@@ -266,9 +278,9 @@ static void pack_tile(const struct panel_job *job, const uint32_t rows[PANEL], u
             memset(to, 0, length * element);
             continue;
         }
-        const uint64_t first = view->transposed ? (uint64_t)i * job->n_out + row
-                                                : ((uint64_t)row * job->n_in + i) * job->taps;
-        read_run(view, first, view->transposed ? job->n_out : 1, length, job->pack->dtype, floats, to);
+        const uint64_t first = job->view->transposed ? (uint64_t)i * job->n_out + row
+                                                     : ((uint64_t)row * job->n_in + i) * job->file_taps;
+        read_taps(job, first, n, floats, to);
     }
     out += (size_t)k * PANEL * element;
     if (f16)
@@ -311,7 +323,8 @@ static void pack_panels(const struct daub_pack *pack, const struct daub_view *vi
     job.n_out = (uint32_t)view->dims[0];
     job.n_in = (uint32_t)view->dims[1];
     job.in_physical = daub_channels_physical(&pack->in);
-    job.taps = pack->kernel_h * pack->kernel_w;
+    job.file_taps = pack->kernel_h * pack->kernel_w;
+    job.taps = pack->winograd ? pack->winograd : job.file_taps;
     const uint32_t tile_channels = TILE / job.taps, tiles = ITEM / PANEL / TILE;
     job.item_channels = tile_channels * tiles;
     job.items_a_panel = (job.in_physical + job.item_channels - 1) / job.item_channels;
@@ -370,10 +383,7 @@ void daub_pack_weight(const struct daub_pack *pack, const struct daub_view *view
         pack_vector(pack, view, out);
         break;
     case DAUB_PACK_PANEL:
-        if (pack->winograd)
-            daub_pack_winograd(pack, view, (uint32_t)n_panels(pack), out);
-        else
-            pack_panels(pack, view, out);
+        pack_panels(pack, view, out);
         break;
     case DAUB_PACK_ROWS: {
         struct rows_job job = { .pack = pack, .view = view, .out = out };
