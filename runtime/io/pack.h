@@ -24,6 +24,9 @@ struct daub_view {
     bool transposed;
 };
 
+// Raised with every change of what daub_pack_weight writes for a given daub_pack: caches of packed weights go by it.
+enum { DAUB_PACK_VERSION = 1 };
+
 // Bytes of the packed weight, a multiple of 16. `dims` are the weight's as the network names them.
 //
 // PANEL layout (runtime/op/gemm.c): physical output columns in panels of 64, panel after panel; in a panel one row of 64 values

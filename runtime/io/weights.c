@@ -4,6 +4,7 @@
 // ones share buffers; a large one gets its own, so that at most half of the last shared buffer is ever left over.
 #include "runtime/io/weights.h"
 #include "runtime/base/thread.h"
+#include "runtime/io/weight_cache.h"
 
 #include <assert.h>
 #include <string.h>
@@ -41,6 +42,8 @@ struct daub_weights {
     struct block *blocks; // all buffers, to free them
     struct block *shared; // the one that small weights go to now
     uint64_t next_shared_size, size;
+    struct daub_weight_cache *cache; // NULL: none
+    uint32_t n_entries, n_packed;    // n_packed: since the cache was written
 };
 
 static uint32_t bucket_of(const char *name)
@@ -102,18 +105,28 @@ static daub_status reserve(struct daub_weights *w, uint64_t size, struct daub_ra
     return DAUB_OK;
 }
 
-static daub_status pack_into(struct daub_weights *w, const struct daub_pack *pack, const struct daub_view *view,
-                             struct daub_range range)
+// The packed weight at `out`, from the cache or by packing.
+static void make_packed(struct daub_weights *w, const char *name, const struct daub_pack *pack,
+                        const struct daub_view *view, void *out, uint64_t size)
+{
+    if (w->cache && daub_weight_cache_read(w->cache, name, pack, out, size))
+        return;
+    daub_pack_weight(pack, view, out);
+    w->n_packed++;
+}
+
+static daub_status pack_into(struct daub_weights *w, const char *name, const struct daub_pack *pack,
+                             const struct daub_view *view, struct daub_range range)
 {
     uint8_t *mapped = daub_device_caps(w->dev)->uma ? daub_buffer_map(range.buf) : NULL;
     if (mapped) {
-        daub_pack_weight(pack, view, mapped + range.offset);
+        make_packed(w, name, pack, view, mapped + range.offset, range.size);
         return DAUB_OK;
     }
     void *packed = daub_alloc(w->host, (size_t)range.size);
     if (!packed)
         return daub_no_memory("a weight on its way to the device");
-    daub_pack_weight(pack, view, packed);
+    make_packed(w, name, pack, view, packed, range.size);
     const daub_status status = daub_upload(w->dev, range, packed);
     daub_free(w->host, packed);
     return status;
@@ -155,11 +168,12 @@ static daub_status bind_locked(struct daub_weights *w, struct daub_tensor *weigh
             return daub_no_memory("the list of weights");
         e->pack = weight->pack;
         TRY(reserve(w, daub_pack_size(&weight->pack, weight->dims, weight->n_dims), &e->range));
-        TRY(pack_into(w, &weight->pack, &view, e->range));
+        TRY(pack_into(w, weight->name, &weight->pack, &view, e->range));
         daub_checkpoint_release(w->ckpt, w->component, weight->name);
         struct entry **bucket = &w->buckets[bucket_of(weight->name)];
         e->next = *bucket;
         *bucket = e;
+        w->n_entries++;
     }
     weight->data = &e->range;
     return DAUB_OK;
@@ -202,6 +216,7 @@ void daub_weights_destroy(struct daub_weights **weights)
         daub_buffer_destroy(w->dev, &block->buffer);
     if (w->has_lock)
         daub_mutex_destroy(&w->lock);
+    daub_weight_cache_close(&w->cache);
     daub_arena_destroy(&w->arena);
     daub_free(w->host, w);
     *weights = NULL;
@@ -220,4 +235,58 @@ daub_status daub_weights_bind(void *weights, struct daub_tensor *weight)
 uint64_t daub_weights_size(const struct daub_weights *weights)
 {
     return weights->size;
+}
+
+void daub_weights_set_cache(struct daub_weights *weights, struct daub_weight_cache *cache)
+{
+    daub_weight_cache_close(&weights->cache);
+    weights->cache = cache;
+    weights->n_packed = 0;
+}
+
+struct keeping {
+    struct daub_weights *w;
+    struct daub_cached_weight *list;
+    const struct entry **entries;
+    void *bytes; // read back from the device, where its memory is not shared
+};
+
+static const void *packed_bytes(void *user, uint32_t i)
+{
+    struct keeping *k = user;
+    const struct daub_range range = k->entries[i]->range;
+    const uint8_t *mapped = daub_device_caps(k->w->dev)->uma ? daub_buffer_map(range.buf) : NULL;
+    if (mapped)
+        return mapped + range.offset;
+    daub_free(k->w->host, k->bytes);
+    k->bytes = daub_alloc(k->w->host, (size_t)range.size);
+    return k->bytes && daub_download(k->w->dev, range, k->bytes) == DAUB_OK ? k->bytes : NULL;
+}
+
+static void keep_locked(struct daub_weights *w)
+{
+    struct keeping k = { .w = w };
+    k.list = daub_alloc_array(w->host, w->n_entries, sizeof(*k.list));
+    k.entries = daub_alloc_array(w->host, w->n_entries, sizeof(*k.entries));
+    uint32_t n = 0;
+    for (uint32_t b = 0; b < N_BUCKETS && k.list && k.entries; b++)
+        for (const struct entry *e = w->buckets[b]; e; e = e->next) {
+            k.list[n] = (struct daub_cached_weight) { .name = e->name, .pack = &e->pack, .size = e->range.size };
+            k.entries[n++] = e;
+        }
+    if (n > 0)
+        daub_weight_cache_write(w->cache, k.list, n, packed_bytes, &k);
+    daub_free(w->host, k.bytes);
+    daub_free(w->host, k.entries);
+    daub_free(w->host, k.list);
+}
+
+void daub_weights_keep(struct daub_weights *weights)
+{
+    daub_mutex_lock(&weights->lock);
+    if (weights->cache && weights->n_packed > 0) {
+        weights->n_packed = 0; // tried once: a folder that cannot be written is not tried at every picture
+        keep_locked(weights);
+    }
+    daub_mutex_unlock(&weights->lock);
 }

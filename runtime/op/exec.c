@@ -2,11 +2,17 @@
 #include "runtime/op/exec.h"
 
 #include "runtime/op/op.h"
+#include "runtime/vk/kernel.h"
 
 #include <string.h>
 
 struct stage_cmds { // a stage, split so that no submission runs long
     struct daub_cmd **cmd;
+    uint32_t n, capacity;
+};
+
+struct survey { // one dispatch for each pipeline that the graph wants, in the order they are wanted
+    struct daub_dispatch *list;
     uint32_t n, capacity;
 };
 
@@ -21,6 +27,7 @@ struct daub_exec {
     double cmd_flop; // recorded into the current cmd
     bool profile;
     const char *name;
+    struct survey *survey; // not NULL: what is recorded is only looked at
 };
 
 // What a dispatch and a submission may cost, in flops. A desktop driver kills work of about 2 s; the slowest GPUs of a kind run at
@@ -42,9 +49,10 @@ static double max_dispatch_flop(const struct daub_caps *caps)
 
 static struct daub_range tensor_range(const struct daub_exec *exec, const struct daub_tensor *t)
 {
-    if (t->kind == DAUB_TENSOR_WEIGHT)
-        return *t->data;
-    return (struct daub_range) { exec ? exec->arena : NULL, t->offset, daub_tensor_size(t) };
+    struct daub_buffer *arena = exec ? exec->arena : NULL; // a walk has none
+    if (t->kind == DAUB_TENSOR_WEIGHT) // a survey comes before the weights
+        return t->data ? *t->data : (struct daub_range) { .buf = arena };
+    return (struct daub_range) { arena, t->offset, daub_tensor_size(t) };
 }
 
 static enum daub_bind_kind bind_kind(const struct daub_tensor *t, bool texel)
@@ -117,8 +125,39 @@ static daub_status next_cmd(struct daub_recording *rec)
     return exec->profile ? daub_cmd_profile(rec->cmd) : DAUB_OK;
 }
 
+static bool same_pipeline(const struct daub_dispatch *a, const struct daub_dispatch *b)
+{
+    if (a->kernel != b->kernel || a->n_specs != b->n_specs || a->n_bindings != b->n_bindings ||
+        memcmp(a->specs, b->specs, a->n_specs * sizeof(a->specs[0])) != 0)
+        return false;
+    for (uint32_t i = 0; i < a->n_bindings; i++)
+        if (a->bind[i].kind != b->bind[i].kind)
+            return false;
+    return true;
+}
+
+static daub_status survey_add(struct daub_exec *exec, const struct daub_dispatch *dispatch)
+{
+    struct survey *s = exec->survey;
+    for (uint32_t i = 0; i < s->n; i++)
+        if (same_pipeline(&s->list[i], dispatch))
+            return DAUB_OK;
+    if (s->n == s->capacity) {
+        const uint32_t capacity = s->capacity ? 2 * s->capacity : 32;
+        void *list = daub_realloc(exec->host, s->list, s->capacity * sizeof(*s->list), capacity * sizeof(*s->list));
+        if (!list)
+            return daub_no_memory("a list of pipelines");
+        s->list = list;
+        s->capacity = capacity;
+    }
+    s->list[s->n++] = *dispatch;
+    return DAUB_OK;
+}
+
 daub_status daub_dispatch_node(struct daub_recording *rec, struct daub_dispatch *dispatch)
 {
+    if (!rec->walk && rec->exec->survey)
+        return survey_add(rec->exec, dispatch);
     const struct daub_node *node = rec->node;
     if (!dispatch->name)
         dispatch->name = node->name;
@@ -192,11 +231,24 @@ static daub_status record_all(struct daub_exec *exec)
     const uint32_t n = daub_net_n_nodes(exec->net);
     for (uint32_t i = 0; i < n; i++) {
         rec.node = daub_net_node(exec->net, i);
-        if (i == 0 || daub_net_node(exec->net, i - 1)->stage != rec.node->stage)
+        if (!exec->survey && (i == 0 || daub_net_node(exec->net, i - 1)->stage != rec.node->stage))
             TRY(next_cmd(&rec));
         TRY(rec.node->op->record(&rec, rec.node));
     }
     return rec.cmd ? daub_cmd_end(rec.cmd) : DAUB_OK;
+}
+
+// Makes the graph's pipelines on all cores, before recording would make them one after the other.
+static daub_status make_pipelines(struct daub_exec *exec)
+{
+    struct survey survey = { 0 };
+    exec->survey = &survey;
+    daub_status status = record_all(exec);
+    exec->survey = NULL;
+    if (status == DAUB_OK)
+        status = daub_kernels_prepare(exec->dev, survey.list, survey.n);
+    daub_free(exec->host, survey.list);
+    return status;
 }
 
 static void log_text(const struct daub_exec *exec)
@@ -215,6 +267,7 @@ static daub_status build(struct daub_exec *exec, const struct daub_exec_params *
         log_text(exec);
     if (exec->arena_size > 0)
         TRY(daub_buffer_create(exec->dev, DAUB_MEMORY_DEVICE, exec->arena_size, exec->name, &exec->arena));
+    TRY(make_pipelines(exec));
     TRY(bind_all(exec, params));
     TRY(record_all(exec));
     const struct daub_range all = { exec->arena, 0, exec->arena_size };

@@ -48,6 +48,8 @@ static daub_status make(struct daub_engine *engine, const struct daub_decoder *w
     daub_status status = build(engine, d, &net);
     if (status == DAUB_OK)
         status = daub_exec_create(engine->dev, net, &params, &d->exec);
+    if (status == DAUB_OK)
+        daub_weights_keep(engine->weights[DAUB_VAE]);
     if (status != DAUB_OK)
         daub_decoder_destroy(engine);
     daub_engine_account(engine);

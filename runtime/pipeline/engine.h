@@ -23,6 +23,8 @@ struct daub_engine {
     struct daub_text *text; // made on first use; see below
     struct daub_denoiser *denoiser;
     struct daub_decoder *decoder;
+    uint64_t weights_ns,
+        first_step_ns; // when the denoiser's weights were last bound, and when its last run's first step began
     _Atomic uint64_t arenas,
         packed; // device bytes of the executors and of the weights; read by others while a job runs
 };

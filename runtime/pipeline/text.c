@@ -39,6 +39,8 @@ static daub_status make(struct daub_engine *engine, const struct daub_text *want
     daub_status status = build(engine, text, &net);
     if (status == DAUB_OK)
         status = daub_exec_create(engine->dev, net, &params, &text->exec);
+    if (status == DAUB_OK)
+        daub_weights_keep(engine->weights[DAUB_TEXT]);
     if (status != DAUB_OK)
         daub_text_destroy(engine);
     daub_engine_account(engine);

@@ -4,6 +4,7 @@
 #include "runtime/base/half.h"
 #include "runtime/base/thread.h"
 #include "runtime/io/pack.h"
+#include "runtime/vk/kernel.h"
 
 enum { MAX_VALUES = 64 };
 
@@ -22,6 +23,7 @@ struct op_state {
     const void *one_case;
     size_t case_index;
     bool verbose, bench;
+    uint32_t made_before; // pipelines made when the last weight was bound
     struct value values[MAX_VALUES];
     uint32_t n_values;
     float *result;
@@ -155,6 +157,7 @@ static daub_status bind_weight(void *user, struct daub_tensor *weight)
 {
     struct op_run *run = user;
     struct value *v = find(run, weight);
+    run->state->made_before = daub_kernels_made(run->dev);
     const struct daub_view view = {
         .data = (const uint8_t *)v->plain,
         .dtype = DAUB_FILE_F32,
@@ -202,7 +205,10 @@ void op_execute_tail(struct op_run *run, struct daub_tensor *y, uint32_t n_tail)
     daub_net_output(run->net, "y", y);
     const struct daub_exec_params params = { .bind_weight = bind_weight, .user = run, .name = state->op };
     struct daub_exec *exec = NULL;
+    state->made_before = UINT32_MAX;
     REQUIRE_OK(daub_exec_create(run->dev, run->net, &params, &exec));
+    // Pipelines are made before the weights are bound; recording found none that was missing.
+    REQUIRE(state->made_before == UINT32_MAX || state->made_before == daub_kernels_made(run->dev));
     for (uint32_t i = 0; i < state->n_values; i++) {
         const struct value *v = &state->values[i];
         if (v->t->kind == DAUB_TENSOR_INPUT)

@@ -4,6 +4,7 @@
 int main(int argc, char **argv)
 {
     struct cli cli;
+    (void)cli_seconds(); // counts from here
     const int status = cli_parse(argc, argv, &cli);
     if (status != EXIT_OK)
         return status;
