@@ -19,7 +19,8 @@ typedef struct daub_tools_op_cost {
 } daub_tools_op_cost;
 
 // Runs one picture (params' size, steps, prompt) with a timestamp round every node. Fills up to `capacity` rows, *count in
-// all: 0 on a device without timestamps. The picture's own result goes to `result`.
+// all: 0 on a device without timestamps. The picture's own result goes to `result`. In memory mode small, text and denoising
+// have been released by then, and rows of decoding alone are left.
 DAUB_API daub_status daub_tools_bench(daub_model *model, const daub_generate_params *params, daub_tools_op_cost *rows,
                                       uint32_t capacity, uint32_t *count, daub_result *result);
 
