@@ -58,7 +58,7 @@ struct daub_pack {
     enum daub_dtype dtype;
     uint32_t kernel_h, kernel_w; // 1, 1 for a matrix
     struct daub_channels in, out;
-    bool geglu; // rows 0..n/2-1 (value) and n/2..n-1 (gate) alternate in panels of 64
+    bool geglu;        // rows 0..n/2-1 (value) and n/2..n-1 (gate) alternate in panels of 64
     uint32_t winograd; // 0, or the positions of transformed 3x3 kernels: 16 or 9 (runtime/op/winograd.h)
 };
 

@@ -153,9 +153,8 @@ double *op_plain(struct op_run *run, const struct daub_tensor *t)
 
 // ---- running ---------------------------------------------------------------------------------------------------------
 
-static daub_status bind_weight(void *user, struct daub_tensor *weight)
+static void bind_weight(struct op_run *run, struct daub_tensor *weight)
 {
-    struct op_run *run = user;
     struct value *v = find(run, weight);
     run->state->made_before = daub_kernels_made(run->dev);
     const struct daub_view view = {
@@ -173,6 +172,12 @@ static daub_status bind_weight(void *user, struct daub_tensor *weight)
     REQUIRE_OK(daub_upload(run->dev, v->range, packed));
     free(packed);
     weight->data = &v->range;
+}
+
+static daub_status bind_weights(void *user, struct daub_tensor *const *weights, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        bind_weight(user, weights[i]);
     return DAUB_OK;
 }
 
@@ -203,7 +208,7 @@ void op_execute_tail(struct op_run *run, struct daub_tensor *y, uint32_t n_tail)
     struct op_state *state = run->state;
     REQUIRE(!state->exec);
     daub_net_output(run->net, "y", y);
-    const struct daub_exec_params params = { .bind_weight = bind_weight, .user = run, .name = state->op };
+    const struct daub_exec_params params = { .bind_weights = bind_weights, .user = run, .name = state->op };
     struct daub_exec *exec = NULL;
     state->made_before = UINT32_MAX;
     REQUIRE_OK(daub_exec_create(run->dev, run->net, &params, &exec));

@@ -295,9 +295,9 @@ static void written_in_pieces(void)
     daub_file_map_close(&map);
     const struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
     REQUIRE(utimensat(AT_FDCWD, path, old, 0) == 0);
-    REQUIRE(daub_path_stat(path, &bytes, &mtime) && mtime == 1000u * 1000000000u);
+    REQUIRE(daub_path_stat(path, &bytes, &mtime) && mtime == UINT64_C(1000000000000));
     daub_file_touch(path);
-    REQUIRE(daub_path_stat(path, &bytes, &mtime) && mtime > 1000u * 1000000000u);
+    REQUIRE(daub_path_stat(path, &bytes, &mtime) && mtime > UINT64_C(1000000000000));
     REQUIRE(daub_file_remove(path) && !daub_file_remove(path));
     daub_dir_list(path, count_listed, &listed); // no folder: nothing
     REQUIRE(listed.n == 1);
