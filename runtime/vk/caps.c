@@ -182,6 +182,8 @@ static void fill_subgroup(daub_device *dev, const VkPhysicalDeviceSubgroupProper
     caps->subgroup_size = caps->subgroup_min = caps->subgroup_max = subgroup->subgroupSize;
     caps->subgroup_arithmetic = !dev->mask.no_subgroup && (subgroup->supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
                                 (subgroup->supportedOperations & wanted) == wanted;
+    caps->shuffle8 = !dev->mask.no_subgroup && (subgroup->supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
+                     (subgroup->supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT) && subgroup->subgroupSize == 8;
     if (!(control->requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT))
         caps->subgroup_size_control = false;
     if (caps->subgroup_size_control) {
