@@ -73,7 +73,7 @@ static uint32_t row_of_column(const struct daub_pack *pack, uint32_t panel, uint
     return row == UINT32_MAX || panel % 2 == 0 ? row : row + pack->out.c[0]; // the gates are the file's second half
 }
 
-uint64_t daub_pack_size(const struct daub_pack *pack, const uint32_t *dims, uint32_t n_dims)
+static uint64_t part_size(const struct daub_pack *pack, const uint32_t *dims, uint32_t n_dims)
 {
     const uint64_t element = pack->dtype == DAUB_F16 ? 2 : 4;
     switch (pack->kind) {
@@ -88,6 +88,11 @@ uint64_t daub_pack_size(const struct daub_pack *pack, const uint32_t *dims, uint
         break;
     }
     return 0;
+}
+
+uint64_t daub_pack_size(const struct daub_pack *pack, const uint32_t *dims, uint32_t n_dims)
+{
+    return part_size(pack, dims, n_dims) * (pack->n_parts > 1 ? pack->n_parts : 1);
 }
 
 // ---- reading ---------------------------------------------------------------------------------------------------------
@@ -341,7 +346,7 @@ static void pack_panels(const struct daub_pack *pack, const struct daub_view *vi
 static void pack_vector(const struct daub_pack *pack, const struct daub_view *view, float *out)
 {
     const size_t size = element_size(view->dtype);
-    const uint32_t n = (uint32_t)(daub_pack_size(pack, NULL, 0) / sizeof(float));
+    const uint32_t n = (uint32_t)(part_size(pack, NULL, 0) / sizeof(float));
     for (uint32_t i = 0; i < n; i++) {
         const uint32_t from = row_of_column(pack, i / PANEL, i % PANEL);
         out[i] = from == UINT32_MAX ? 0.0f : read_one(view->data + from * size, view->dtype);

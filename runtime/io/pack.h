@@ -36,7 +36,8 @@ enum { DAUB_PACK_VERSION = 1 };
 // (pack_winograd.c).
 uint64_t daub_pack_size(const struct daub_pack *pack, const uint32_t *dims, uint32_t n_dims);
 
-// Packs all of it into `out` (daub_pack_size bytes), on several threads where it is large.
+// Packs all of it into `out`, on several threads where it is large; with pack->n_parts the view is of one part, and `out` the place
+// of that one, which has an equal share of daub_pack_size bytes.
 void daub_pack_weight(const struct daub_pack *pack, const struct daub_view *view, void *out);
 
 // Physical channels of a layout, and the logical channel at physical index i (UINT32_MAX for padding).

@@ -24,7 +24,7 @@ static const uint64_t settle_ns = 2000000000u, day_ns = 86400000000000u;
 struct disk_entry { // no padding; byte order of the machine, which the magic's reader shares
     uint64_t offset, size, sum;
     uint32_t name, name_size; // in the names
-    uint32_t kind, dtype, kernel_h, kernel_w, in[3], out[3], geglu, winograd;
+    uint32_t kind, dtype, kernel_h, kernel_w, in[3], out[3], geglu, winograd, n_parts, unused;
 };
 
 struct disk_trailer {
@@ -106,7 +106,7 @@ static uint64_t copy_and_sum(uint8_t *to, const void *data, uint64_t size)
 
 // ---- reading ---------------------------------------------------------------------------------------------------------
 
-_Static_assert(sizeof(struct daub_pack) == 48, "every field of daub_pack belongs into disk_entry");
+_Static_assert(sizeof(struct daub_pack) == 52, "every field of daub_pack belongs into disk_entry");
 
 static struct disk_entry entry_of(const struct daub_pack *p)
 {
@@ -119,6 +119,7 @@ static struct disk_entry entry_of(const struct daub_pack *p)
         .out = { p->out.c[0], p->out.c[1], p->out.heads },
         .geglu = p->geglu,
         .winograd = p->winograd,
+        .n_parts = p->n_parts,
     };
 }
 

@@ -62,8 +62,8 @@ static bool same_channels(const struct daub_channels *a, const struct daub_chann
 static bool same_pack(const struct daub_pack *a, const struct daub_pack *b)
 {
     return a->kind == b->kind && a->dtype == b->dtype && a->kernel_h == b->kernel_h && a->kernel_w == b->kernel_w &&
-           a->geglu == b->geglu && a->winograd == b->winograd && same_channels(&a->in, &b->in) &&
-           same_channels(&a->out, &b->out);
+           a->geglu == b->geglu && a->n_parts == b->n_parts && a->winograd == b->winograd &&
+           same_channels(&a->in, &b->in) && same_channels(&a->out, &b->out);
 }
 
 static struct entry *find_entry(const struct daub_weights *w, const char *name, const struct daub_pack *pack)
@@ -77,33 +77,6 @@ static struct entry *find_entry(const struct daub_weights *w, const char *name, 
 static uint64_t stored_size(uint64_t size)
 {
     return (size + ALIGN - 1) / ALIGN * ALIGN;
-}
-
-// The packed weight at `out`, from the cache or by packing.
-static void make_packed(struct daub_weights *w, const char *name, const struct daub_pack *pack,
-                        const struct daub_view *view, void *out, uint64_t size)
-{
-    if (w->cache && daub_weight_cache_read(w->cache, name, pack, out, size))
-        return;
-    daub_pack_weight(pack, view, out);
-    w->n_packed++;
-}
-
-static daub_status pack_into(struct daub_weights *w, const char *name, const struct daub_pack *pack,
-                             const struct daub_view *view, struct daub_range range)
-{
-    uint8_t *mapped = daub_device_caps(w->dev)->uma ? daub_buffer_map(range.buf) : NULL;
-    if (mapped) {
-        make_packed(w, name, pack, view, mapped + range.offset, range.size);
-        return DAUB_OK;
-    }
-    void *packed = daub_alloc(w->host, (size_t)range.size);
-    if (!packed)
-        return daub_no_memory("a weight on its way to the device");
-    make_packed(w, name, pack, view, packed, range.size);
-    const daub_status status = daub_upload(w->dev, range, packed);
-    daub_free(w->host, packed);
-    return status;
 }
 
 // The weight's view, with the dimensions that the network gives it. Files may differ in trailing ones: a matrix is
@@ -129,6 +102,39 @@ static daub_status find_view(struct daub_weights *w, const struct daub_tensor *w
     for (uint32_t i = 0; i < weight->n_dims; i++)
         view->dims[i] = weight->dims[i];
     return DAUB_OK;
+}
+
+// The weights packed as one, at `out`, from the cache or by packing.
+static daub_status make_packed(struct daub_weights *w, const struct daub_tensor *weight, uint8_t *out, uint64_t size)
+{
+    const struct daub_pack *pack = &weight->pack;
+    if (w->cache && daub_weight_cache_read(w->cache, weight->name, pack, out, size))
+        return DAUB_OK;
+    const uint32_t n = pack->n_parts > 1 ? pack->n_parts : 1;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct daub_tensor *part = i == 0 ? weight : weight->more[i - 1];
+        struct daub_view view;
+        TRY(find_view(w, part, &view));
+        daub_pack_weight(pack, &view, out + size / n * i);
+        daub_checkpoint_release(w->ckpt, w->component, part->name);
+    }
+    w->n_packed++;
+    return DAUB_OK;
+}
+
+static daub_status pack_into(struct daub_weights *w, const struct daub_tensor *weight, struct daub_range range)
+{
+    uint8_t *mapped = daub_device_caps(w->dev)->uma ? daub_buffer_map(range.buf) : NULL;
+    if (mapped)
+        return make_packed(w, weight, mapped + range.offset, range.size);
+    void *packed = daub_alloc(w->host, (size_t)range.size);
+    if (!packed)
+        return daub_no_memory("a weight on its way to the device");
+    daub_status status = make_packed(w, weight, packed, range.size);
+    if (status == DAUB_OK)
+        status = daub_upload(w->dev, range, packed);
+    daub_free(w->host, packed);
+    return status;
 }
 
 static daub_status add_entry(struct daub_weights *w, const struct daub_tensor *weight)
@@ -206,10 +212,7 @@ static daub_status bind_one(struct daub_weights *w, struct daub_tensor *weight)
 {
     struct entry *e = find_entry(w, weight->name, &weight->pack);
     if (!e->packed) {
-        struct daub_view view;
-        TRY(find_view(w, weight, &view));
-        TRY(pack_into(w, weight->name, &weight->pack, &view, e->range));
-        daub_checkpoint_release(w->ckpt, w->component, weight->name);
+        TRY(pack_into(w, weight, e->range));
         e->packed = true;
         w->n_entries++;
     }

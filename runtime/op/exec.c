@@ -56,6 +56,8 @@ static struct daub_range tensor_range(const struct daub_exec *exec, const struct
     struct daub_buffer *arena = exec ? exec->arena : NULL; // a walk has none
     if (t->kind == DAUB_TENSOR_WEIGHT)                     // a survey comes before the weights
         return t->data ? *t->data : (struct daub_range) { .buf = arena };
+    if (t->kind == DAUB_TENSOR_PART)
+        return (struct daub_range) { arena, t->pair[0]->offset + t->part * daub_tensor_size(t), daub_tensor_size(t) };
     return (struct daub_range) { arena, t->offset, daub_tensor_size(t) };
 }
 

@@ -183,6 +183,7 @@ static daub_status record_product(struct daub_recording *rec, const struct chunk
         .src_w = w->n_tiles,
         .kernel_w = 1,
         .taps = 1,
+        .parts = 1,
         .batches = attrs->winograd,
         .stride = 1,
         .words0 = words,

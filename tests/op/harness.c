@@ -157,16 +157,20 @@ static void bind_weight(struct op_run *run, struct daub_tensor *weight)
 {
     struct value *v = find(run, weight);
     run->state->made_before = daub_kernels_made(run->dev);
-    const struct daub_view view = {
-        .data = (const uint8_t *)v->plain,
-        .dtype = DAUB_FILE_F32,
-        .n_dims = weight->n_dims,
-        .dims = { weight->dims[0], weight->dims[1], weight->dims[2], weight->dims[3] },
-    };
     const uint64_t size = daub_pack_size(&weight->pack, weight->dims, weight->n_dims);
-    void *packed = malloc((size_t)size);
+    const uint32_t n_parts = weight->pack.n_parts > 1 ? weight->pack.n_parts : 1;
+    uint8_t *packed = malloc((size_t)size);
     REQUIRE(packed);
-    daub_pack_weight(&weight->pack, &view, packed);
+    for (uint32_t i = 0; i < n_parts; i++) {
+        const struct daub_tensor *part = i == 0 ? weight : weight->more[i - 1];
+        const struct daub_view view = {
+            .data = (const uint8_t *)find(run, part)->plain,
+            .dtype = DAUB_FILE_F32,
+            .n_dims = part->n_dims,
+            .dims = { part->dims[0], part->dims[1], part->dims[2], part->dims[3] },
+        };
+        daub_pack_weight(&weight->pack, &view, packed + size / n_parts * i);
+    }
     REQUIRE_OK(daub_buffer_create(run->dev, DAUB_MEMORY_DEVICE, size, weight->name, &v->packed));
     v->range = (struct daub_range) { v->packed, 0, size };
     REQUIRE_OK(daub_upload(run->dev, v->range, packed));
