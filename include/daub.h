@@ -234,9 +234,12 @@ typedef enum daub_rng_source {
 
 typedef enum daub_memory_mode {
     DAUB_MEMORY_MODE_DEFAULT = 0,  // resident
-    DAUB_MEMORY_MODE_RESIDENT = 1, // packed weights stay on the device: the next picture starts at once
-    DAUB_MEMORY_MODE_SMALL = 2,    // one network at a time: text encoder, U-Net and VAE are packed when their phase
-                                   // begins and released when the next one does. Same pictures
+    // Packed weights stay on the device: the next picture starts at once. On a CPU device the text encoder leaves when the embeddings are
+    // there, and is packed again for the next prompt.
+    DAUB_MEMORY_MODE_RESIDENT = 1,
+    // One network at a time: text encoder, U-Net and VAE are packed when their phase begins and released when the next one
+    // does. Same pictures.
+    DAUB_MEMORY_MODE_SMALL = 2,
 } daub_memory_mode;
 
 typedef enum daub_phase {
