@@ -17,12 +17,11 @@
 // NARROW, for at most 8 columns: the lanes lie along M instead, each owns ROWS pixels, and W is what all lanes need: lane l loads row
 // l of a word's 8 rows. Dispatch: (M / (8 * ROWS), 1).
 //
-// Variants: REAL_F16 and REAL_F32; TEXEL (uniform texel buffers) or storage buffers; SHUFFLE; NARROW. ROWS and PANELS are specialised.
-// Every loop of
-// constant length is unrolled and no array is indexed by a variable: a rolled one is a gather. The sums of one row are finished for
-// all 8 values of k before the next row's, so that they stay in registers meanwhile. The code of a loop over K has to fit the first
-// level's instruction cache of 32 KiB: 16 rows do, 20 run a quarter slower. Loops over K test at their end, because llvmpipe
-// runs the body of a loop once more, masked, to find out that it is over.
+// Variants: REAL_F16 and REAL_F32; TEXEL (uniform texel buffers) or storage buffers; SHUFFLE; NARROW. ROWS and PANELS are
+// specialised. Every loop of constant length is unrolled and no array is indexed by a variable: a rolled one is a gather. The
+// sums of one row are finished for all 8 values of k before the next row's, so that they stay in registers meanwhile. The code of a
+// loop over K has to fit the first level's instruction cache of 32 KiB: 16 rows do, 20 run a quarter slower. Loops over K test
+// at their end, because llvmpipe runs the body of a loop once more, masked, to find out that it is over.
 #version 450
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_GOOGLE_include_directive : require
