@@ -228,6 +228,13 @@ typedef enum daub_rng_source {
     DAUB_RNG_CUDA = 2, // Philox, as torch draws on an NVIDIA GPU
 } daub_rng_source;
 
+typedef enum daub_memory_mode {
+    DAUB_MEMORY_MODE_DEFAULT = 0,  // resident
+    DAUB_MEMORY_MODE_RESIDENT = 1, // packed weights stay on the device: the next picture starts at once
+    DAUB_MEMORY_MODE_SMALL = 2,    // one network at a time: text encoder, U-Net and VAE are packed when their phase
+                                   // begins and released when the next one does. Same pictures
+} daub_memory_mode;
+
 typedef enum daub_phase {
     DAUB_PHASE_PREPARE = 0, // graphs planned, kernels compiled
     DAUB_PHASE_TEXT = 1,
@@ -270,6 +277,8 @@ typedef struct daub_generate_params {
     // with DAUB_ERROR_CANCELLED. It must not wait for a job of the same model.
     bool (*on_progress)(void *user, const daub_progress *progress);
     void *user;
+
+    daub_memory_mode memory; // of the device
 } daub_generate_params;
 
 #define daub_generate_params(...) \
@@ -320,6 +329,34 @@ DAUB_API void daub_job_destroy(daub_job **job); // cancels and waits if it still
 DAUB_API daub_status daub_generate(daub_model *model, const daub_generate_params *params, daub_image *out);
 DAUB_API daub_status daub_generate_with_result(daub_model *model, const daub_generate_params *params, daub_image *out,
                                                daub_result *result);
+
+// ---- memory ----------------------------------------------------------------------------------------------------
+
+// Bytes of device memory in one phase of a picture.
+typedef struct daub_phase_memory {
+    uint64_t weights;     // packed, of every network that the device holds during this phase
+    uint64_t activations; // of the network that runs in it
+    uint64_t arena;       // held for activations: this phase's in small mode, the widest phase's in resident mode
+    uint64_t staging;     // for transfers, where the host cannot reach the device's memory
+    uint64_t total;       // weights, arena and staging
+} daub_phase_memory;
+
+typedef struct daub_memory_estimate {
+    uint32_t struct_size;
+    daub_memory_mode mode;                   // of the params, the default resolved
+    uint32_t width, height;
+    daub_phase_memory text, denoise, decode; // text is zero where no prompt is encoded
+    uint64_t peak;                           // bytes of device memory at the picture's widest phase
+    uint64_t host;                           // bytes of host memory for noise, latents, embeddings and pixels
+    uint64_t limit;                          // bytes of device memory that may be used
+} daub_memory_estimate;
+
+#define daub_memory_estimate(...) (&(daub_memory_estimate) { .struct_size = sizeof(daub_memory_estimate), __VA_ARGS__ })
+
+// What a picture of these params will take, before anything is allocated for it: the networks are planned, no weight is
+// read, no prompt is needed. What the model holds from earlier pictures counts, what others hold does not. `out` needs its
+// struct_size. Errors: as daub_job_submit, save for NO_GPU_MEMORY.
+DAUB_API daub_status daub_estimate(daub_model *model, const daub_generate_params *params, daub_memory_estimate *out);
 
 // Writes the text embeddings of params' prompt, negative_prompt and clip_skip as a safetensors file with
 // "prompt_embeds" and "negative_prompt_embeds", fp32 [1, tokens, width]. The file is replaced whole or not at all.

@@ -111,7 +111,7 @@ daub_status daub_model_get_info(const daub_model *model, daub_model_info *out)
     REQUIRE_ARG(model);
     REQUIRE_ARG(out);
     const struct daub_engine *engine = daub_model_engine(model);
-    fill_info(&engine->desc, engine->ckpt, engine->max_tokens, atomic_load(&engine->packed), out);
+    fill_info(&engine->desc, engine->ckpt, engine->max_tokens, daub_engine_packed(engine), out);
     return DAUB_OK;
 }
 

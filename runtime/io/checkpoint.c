@@ -283,8 +283,14 @@ bool daub_checkpoint_find(struct daub_checkpoint *ckpt, enum daub_component c, c
 void daub_checkpoint_release(struct daub_checkpoint *ckpt, enum daub_component c, const char *name)
 {
     struct place p;
-    if (find_place(ckpt, c, name, &p))
+    if (name && find_place(ckpt, c, name, &p))
         daub_safetensors_release(p.file->st, p.tensor);
+    if (name)
+        return;
+    if (ckpt->single.st)
+        daub_safetensors_release(ckpt->single.st, NULL);
+    for (uint32_t i = 0; i < ckpt->parts[c].n_files; i++)
+        daub_safetensors_release(ckpt->parts[c].files[i].st, NULL);
 }
 
 static uint64_t count_elements(const struct daub_safetensors *st, const char *prefix)

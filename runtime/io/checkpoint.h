@@ -47,8 +47,8 @@ void daub_checkpoint_set_layout(struct daub_checkpoint *ckpt, const struct daub_
 // A component's tensor by its diffusers (transformers) name, marked as used. Old VAE attention names (query, key, value, proj_attn) and
 // text names with and without "text_model." are found too. false: it is not there.
 bool daub_checkpoint_find(struct daub_checkpoint *ckpt, enum daub_component c, const char *name, struct daub_view *out);
-void daub_checkpoint_release(struct daub_checkpoint *ckpt, enum daub_component c,
-                             const char *name); // pages, see file.h
+// Lets go of the pages that hold a tensor (see file.h); name NULL: of all pages of the component's files.
+void daub_checkpoint_release(struct daub_checkpoint *ckpt, enum daub_component c, const char *name);
 
 // Checks every weight of a network against the checkpoint: all missing, misshapen and (where nothing excuses them) unused tensors
 // of the component in one sentence, by name, with shapes (the first 12 of each kind, then "and n more"). Call once a component

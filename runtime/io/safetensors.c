@@ -305,6 +305,8 @@ daub_status daub_safetensors_floats(const struct daub_safetensors *st, const str
 
 void daub_safetensors_release(const struct daub_safetensors *st, const struct daub_st_tensor *t)
 {
-    if (st->map)
+    if (st->map && t)
         daub_file_map_release(st->map, (size_t)(st->data_offset + t->offset), (size_t)t->size);
+    else if (st->map)
+        daub_file_map_release(st->map, 0, daub_file_map_size(st->map));
 }

@@ -38,7 +38,7 @@ bool daub_safetensors_view(const struct daub_safetensors *st, const struct daub_
 const char *daub_safetensors_metadata(const struct daub_safetensors *st, const char *key); // NULL: none
 // Values as fp32, from any float or integer dtype; `out` has room for all elements. Errors: BAD_FILE for an unknown dtype.
 daub_status daub_safetensors_floats(const struct daub_safetensors *st, const struct daub_st_tensor *t, float *out);
-// Advice that the tensor's pages are not needed again.
+// Advice that the tensor's pages, or with NULL all of the file's, are not needed soon.
 void daub_safetensors_release(const struct daub_safetensors *st, const struct daub_st_tensor *t);
 
 // Writes fp32 tensors; the file is replaced whole.

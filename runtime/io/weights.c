@@ -1,7 +1,8 @@
 // weights.c - packs a component's weights into few device buffers, each once for every way it is wanted.
 //
-// A Stable Diffusion U-Net has 686 weights from 640 bytes (a bias) to 59 MB (a 3x3 convolution of 2560 channels). Small
-// ones share buffers; a large one gets its own, so that at most half of the last shared buffer is ever left over.
+// A Stable Diffusion U-Net has 686 weights from 640 bytes (a bias) to 59 MB (a 3x3 convolution of 2560 channels). All
+// that a network wants is known before the first is packed, so buffers are cut to what goes into them and nothing is
+// left over.
 #include "runtime/io/weights.h"
 #include "runtime/base/thread.h"
 
@@ -10,21 +11,20 @@
 
 enum {
     ALIGN = 256,               // of a weight in a buffer: the most that Vulkan lets an implementation ask for
-    FIRST_BUFFER = 1 << 20,    // bytes of the first shared buffer; each next one is twice as large
-    LARGEST_BUFFER = 32 << 20, // bytes of a shared buffer
+    LARGEST_BUFFER = 512 << 20 // bytes of a buffer that weights share: few allocations, which still find a place
 };
 
-struct entry {          // a weight, packed
+struct entry {          // a weight, wanted
     struct entry *next; // of the same bucket
     const char *name;
     struct daub_pack pack;
-    struct daub_range range;
+    struct daub_range range; // buf NULL: it has no place yet
+    bool packed;
 };
 
 struct block {
     struct block *next;
     struct daub_buffer *buffer;
-    uint64_t used;
 };
 
 enum { N_BUCKETS = 1024 };
@@ -34,13 +34,13 @@ struct daub_weights {
     struct daub_checkpoint *ckpt;
     enum daub_component component;
     const struct daub_host *host;
-    struct daub_arena *arena; // entries, blocks, names
     daub_mutex lock;
     bool has_lock;
+    // Guarded by the lock:
+    struct daub_arena *arena; // entries, blocks, names; NULL while there are none
     struct entry *buckets[N_BUCKETS];
     struct block *blocks; // all buffers, to free them
-    struct block *shared; // the one that small weights go to now
-    uint64_t next_shared_size, size;
+    uint64_t size;
 };
 
 static uint32_t bucket_of(const char *name)
@@ -70,36 +70,9 @@ static struct entry *find_entry(const struct daub_weights *w, const char *name, 
     return NULL;
 }
 
-static daub_status add_block(struct daub_weights *w, uint64_t size, struct block **out)
+static uint64_t stored_size(uint64_t size)
 {
-    struct block *block = daub_arena_alloc(w->arena, sizeof(*block));
-    if (!block)
-        return daub_no_memory("the list of weight buffers");
-    const char *name = daub_arena_printf(w->arena, "%s weights", daub_component_name(w->component));
-    TRY(daub_buffer_create(w->dev, DAUB_MEMORY_DEVICE, size, name ? name : "weights", &block->buffer));
-    block->next = w->blocks;
-    w->blocks = block;
-    w->size += size;
-    *out = block;
-    return DAUB_OK;
-}
-
-static daub_status reserve(struct daub_weights *w, uint64_t size, struct daub_range *out)
-{
-    struct block *block = w->shared;
-    if (size > LARGEST_BUFFER / 4) {
-        TRY(add_block(w, size, &block));
-    } else if (!block || block->used + size > daub_buffer_size(block->buffer)) {
-        while (w->next_shared_size < size)
-            w->next_shared_size *= 2;
-        TRY(add_block(w, w->next_shared_size, &block));
-        w->shared = block;
-        if (w->next_shared_size < LARGEST_BUFFER)
-            w->next_shared_size *= 2;
-    }
-    *out = (struct daub_range) { .buf = block->buffer, .offset = block->used, .size = size };
-    block->used += (size + ALIGN - 1) / ALIGN * ALIGN;
-    return DAUB_OK;
+    return (size + ALIGN - 1) / ALIGN * ALIGN;
 }
 
 static daub_status pack_into(struct daub_weights *w, const struct daub_pack *pack, const struct daub_view *view,
@@ -144,22 +117,86 @@ static daub_status find_view(struct daub_weights *w, const struct daub_tensor *w
     return DAUB_OK;
 }
 
-static daub_status bind_locked(struct daub_weights *w, struct daub_tensor *weight)
+static daub_status add_entry(struct daub_weights *w, const struct daub_tensor *weight)
+{
+    struct daub_view view;
+    TRY(find_view(w, weight, &view));
+    if (!w->arena)
+        w->arena = daub_arena_create(w->host);
+    struct entry *e = w->arena ? daub_arena_alloc(w->arena, sizeof(*e)) : NULL;
+    if (!e || !(e->name = daub_arena_strdup(w->arena, weight->name)))
+        return daub_no_memory("the list of weights");
+    e->pack = weight->pack;
+    e->range.size = daub_pack_size(&weight->pack, weight->dims, weight->n_dims);
+    struct entry **bucket = &w->buckets[bucket_of(weight->name)];
+    e->next = *bucket;
+    *bucket = e;
+    return DAUB_OK;
+}
+
+static daub_status add_block(struct daub_weights *w, uint64_t size, struct daub_buffer **out)
+{
+    struct block *block = daub_arena_alloc(w->arena, sizeof(*block));
+    if (!block)
+        return daub_no_memory("the list of weight buffers");
+    const char *name = daub_arena_printf(w->arena, "%s weights", daub_component_name(w->component));
+    TRY(daub_buffer_create(w->dev, DAUB_MEMORY_DEVICE, size, name ? name : "weights", &block->buffer));
+    block->next = w->blocks;
+    w->blocks = block;
+    w->size += size;
+    *out = block->buffer;
+    return DAUB_OK;
+}
+
+// Gives every weight of the list that has no place yet one, in as few buffers as their largest size allows.
+static daub_status place(struct daub_weights *w, struct daub_tensor *const *list, uint32_t n)
+{
+    const uint64_t max = daub_device_caps(w->dev)->max_alloc, largest = max < LARGEST_BUFFER ? max : LARGEST_BUFFER;
+    for (uint32_t first = 0; first < n;) {
+        uint64_t size = 0;
+        uint32_t end = first;
+        for (; end < n; end++) {
+            const struct entry *e = find_entry(w, list[end]->name, &list[end]->pack);
+            const uint64_t more = e->range.buf ? 0 : stored_size(e->range.size);
+            if (size > 0 && size + more > largest)
+                break;
+            size += more;
+        }
+        struct daub_buffer *buffer = NULL;
+        if (size > 0)
+            TRY(add_block(w, size, &buffer));
+        uint64_t used = 0;
+        for (; first < end; first++) {
+            struct entry *e = find_entry(w, list[first]->name, &list[first]->pack);
+            if (e->range.buf)
+                continue;
+            e->range.buf = buffer;
+            e->range.offset = used;
+            used += stored_size(e->range.size);
+        }
+    }
+    return DAUB_OK;
+}
+
+static daub_status place_all(struct daub_weights *w, struct daub_tensor *const *list, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        assert(list[i]->pack.kind != DAUB_PACK_NONE && "an op left its weight's packing unset");
+        if (!find_entry(w, list[i]->name, &list[i]->pack))
+            TRY(add_entry(w, list[i]));
+    }
+    return place(w, list, n);
+}
+
+static daub_status bind_one(struct daub_weights *w, struct daub_tensor *weight)
 {
     struct entry *e = find_entry(w, weight->name, &weight->pack);
-    if (!e) {
+    if (!e->packed) {
         struct daub_view view;
         TRY(find_view(w, weight, &view));
-        e = daub_arena_alloc(w->arena, sizeof(*e));
-        if (!e || !(e->name = daub_arena_strdup(w->arena, weight->name)))
-            return daub_no_memory("the list of weights");
-        e->pack = weight->pack;
-        TRY(reserve(w, daub_pack_size(&weight->pack, weight->dims, weight->n_dims), &e->range));
         TRY(pack_into(w, &weight->pack, &view, e->range));
         daub_checkpoint_release(w->ckpt, w->component, weight->name);
-        struct entry **bucket = &w->buckets[bucket_of(weight->name)];
-        e->next = *bucket;
-        *bucket = e;
+        e->packed = true;
     }
     weight->data = &e->range;
     return DAUB_OK;
@@ -177,12 +214,6 @@ daub_status daub_weights_create(daub_device *dev, struct daub_checkpoint *ckpt, 
     w->ckpt = ckpt;
     w->component = c;
     w->host = host;
-    w->next_shared_size = FIRST_BUFFER;
-    w->arena = daub_arena_create(host);
-    if (!w->arena) {
-        status = daub_no_memory("weights");
-        goto fail;
-    }
     TRY_OR_FAIL(daub_mutex_init(&w->lock));
     w->has_lock = true;
     *out = w;
@@ -193,31 +224,73 @@ fail:
     return status;
 }
 
+void daub_weights_clear(struct daub_weights *w)
+{
+    daub_mutex_lock(&w->lock);
+    for (struct block *block = w->blocks; block; block = block->next)
+        daub_buffer_destroy(w->dev, &block->buffer);
+    w->blocks = NULL;
+    w->size = 0;
+    memset(w->buckets, 0, sizeof(w->buckets));
+    daub_arena_destroy(&w->arena);
+    daub_mutex_unlock(&w->lock);
+}
+
 void daub_weights_destroy(struct daub_weights **weights)
 {
     struct daub_weights *w = *weights;
     if (!w)
         return;
-    for (struct block *block = w->blocks; block; block = block->next)
-        daub_buffer_destroy(w->dev, &block->buffer);
-    if (w->has_lock)
+    if (w->has_lock) {
+        daub_weights_clear(w);
         daub_mutex_destroy(&w->lock);
-    daub_arena_destroy(&w->arena);
+    }
     daub_free(w->host, w);
     *weights = NULL;
 }
 
-daub_status daub_weights_bind(void *weights, struct daub_tensor *weight)
+daub_status daub_weights_bind(void *weights, struct daub_tensor *const *list, uint32_t n)
 {
     struct daub_weights *w = weights;
-    assert(weight->pack.kind != DAUB_PACK_NONE && "an op left its weight's packing unset");
     daub_mutex_lock(&w->lock);
-    const daub_status status = bind_locked(w, weight);
+    daub_status status = place_all(w, list, n);
     daub_mutex_unlock(&w->lock);
+    // One at a time, so that who only asks for sizes need not wait for all.
+    for (uint32_t i = 0; i < n && status == DAUB_OK; i++) {
+        daub_mutex_lock(&w->lock);
+        status = bind_one(w, list[i]);
+        daub_mutex_unlock(&w->lock);
+    }
+    // Reading a weight maps pages of its neighbours too, which may have been released before.
+    daub_checkpoint_release(w->ckpt, w->component, NULL);
     return status;
 }
 
-uint64_t daub_weights_size(const struct daub_weights *weights)
+uint64_t daub_weights_size(struct daub_weights *w)
 {
-    return weights->size;
+    daub_mutex_lock(&w->lock);
+    const uint64_t size = w->size;
+    daub_mutex_unlock(&w->lock);
+    return size;
+}
+
+uint64_t daub_weights_size_with(struct daub_weights *w, struct daub_tensor *const *list, uint32_t n)
+{
+    daub_mutex_lock(&w->lock);
+    uint64_t size = w->size;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct entry *e = find_entry(w, list[i]->name, &list[i]->pack);
+        if (!e || !e->range.buf)
+            size += daub_weights_size_of(&list[i], 1);
+    }
+    daub_mutex_unlock(&w->lock);
+    return size;
+}
+
+uint64_t daub_weights_size_of(struct daub_tensor *const *list, uint32_t n)
+{
+    uint64_t size = 0;
+    for (uint32_t i = 0; i < n; i++)
+        size += stored_size(daub_pack_size(&list[i]->pack, list[i]->dims, list[i]->n_dims));
+    return size;
 }

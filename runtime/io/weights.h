@@ -10,9 +10,15 @@ struct daub_weights;
 daub_status daub_weights_create(daub_device *dev, struct daub_checkpoint *ckpt, enum daub_component c,
                                 struct daub_weights **out);
 void daub_weights_destroy(struct daub_weights **weights);
-// daub_exec_params.bind_weight with a struct daub_weights as user: sets weight->data, packing and uploading on first use.
+// daub_exec_params.bind_weights with a struct daub_weights as user: sets the data of each weight of the list. What is
+// not there yet gets buffers cut to its size, then is packed weight by weight, and the file's pages are let go.
 // Errors: BAD_FILE (missing or misshapen, named), NO_GPU_MEMORY. Thread safe.
-daub_status daub_weights_bind(void *weights, struct daub_tensor *weight);
-uint64_t daub_weights_size(const struct daub_weights *weights); // bytes on the device
+daub_status daub_weights_bind(void *weights, struct daub_tensor *const *list, uint32_t n);
+// Bytes on the device: now, after a daub_weights_bind of the list, and of the list alone.
+uint64_t daub_weights_size(struct daub_weights *weights);
+uint64_t daub_weights_size_with(struct daub_weights *weights, struct daub_tensor *const *list, uint32_t n);
+uint64_t daub_weights_size_of(struct daub_tensor *const *list, uint32_t n);
+// Gives all device memory back: no executor that was bound to these weights may be left. They can be bound again.
+void daub_weights_clear(struct daub_weights *weights);
 
 #endif

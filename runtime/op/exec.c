@@ -16,7 +16,11 @@ struct daub_exec {
     struct daub_net *net;
     struct daub_buffer *arena;
     uint64_t arena_size;
+    bool lent_arena; // by take_arena, whose it stays
     struct stage_cmds stage[DAUB_STAGE_COUNT];
+    bool ready[DAUB_STAGE_COUNT]; // weights bound and commands recorded
+    daub_status (*bind_weights)(void *user, struct daub_tensor *const *weights, uint32_t n);
+    void *user;
     uint64_t ticket; // of the last submission
     double cmd_flop; // recorded into the current cmd
     bool profile;
@@ -168,17 +172,51 @@ daub_status daub_exec_walk(const struct daub_caps *caps, struct daub_net *net, c
     return DAUB_OK;
 }
 
-static daub_status bind_all(struct daub_exec *exec, const struct daub_exec_params *params)
+// Whether a node of these stages (bits) reads the weight.
+static bool read_in(const struct daub_net *net, const struct daub_tensor *weight, uint32_t stages)
 {
-    for (uint32_t i = 0; i < daub_net_n_weights(exec->net); i++) {
-        struct daub_tensor *weight = daub_net_weight_at(exec->net, i);
-        if (weight->pack.kind != DAUB_PACK_NONE)
-            TRY(params->bind_weight(params->user, weight));
+    for (uint32_t i = 0; i < daub_net_n_nodes(net); i++) {
+        const struct daub_node *node = daub_net_node(net, i);
+        for (uint32_t j = 0; j < node->n_in && (stages >> node->stage & 1u); j++)
+            if (node->in[j] == weight)
+                return true;
     }
-    return DAUB_OK;
+    return false;
 }
 
-static daub_status record_all(struct daub_exec *exec)
+struct daub_tensor **daub_packed_weights(struct daub_net *net, uint32_t stages, uint32_t *count)
+{
+    const uint32_t n = daub_net_n_weights(net);
+    struct daub_tensor **weights = daub_arena_alloc(daub_net_arena(net), (n ? n : 1) * sizeof(*weights));
+    *count = 0;
+    for (uint32_t i = 0; weights && i < n; i++) {
+        struct daub_tensor *weight = daub_net_weight_at(net, i);
+        if (weight->pack.kind != DAUB_PACK_NONE && read_in(net, weight, stages))
+            weights[(*count)++] = weight;
+    }
+    return weights;
+}
+
+static daub_status bind(struct daub_exec *exec, uint32_t stages)
+{
+    uint32_t n;
+    struct daub_tensor **weights = daub_packed_weights(exec->net, stages, &n);
+    if (!weights)
+        return daub_no_memory("a list of weights");
+    return n ? exec->bind_weights(exec->user, weights, n) : DAUB_OK;
+}
+
+static daub_status get_arena(struct daub_exec *exec, const struct daub_exec_params *params)
+{
+    if (exec->arena_size == 0)
+        return DAUB_OK;
+    exec->lent_arena = params->take_arena != NULL;
+    if (exec->lent_arena)
+        return params->take_arena(params->arena_user, exec->arena_size, &exec->arena);
+    return daub_buffer_create(exec->dev, DAUB_MEMORY_DEVICE, exec->arena_size, exec->name, &exec->arena);
+}
+
+static daub_status record(struct daub_exec *exec, enum daub_stage stage)
 {
     const struct daub_caps *caps = daub_device_caps(exec->dev);
     struct daub_recording rec = {
@@ -187,14 +225,24 @@ static daub_status record_all(struct daub_exec *exec)
         .exec = exec,
         .max_flop = max_dispatch_flop(caps),
     };
-    const uint32_t n = daub_net_n_nodes(exec->net);
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < daub_net_n_nodes(exec->net); i++) {
         rec.node = daub_net_node(exec->net, i);
-        if (i == 0 || daub_net_node(exec->net, i - 1)->stage != rec.node->stage)
+        if (rec.node->stage != stage)
+            continue;
+        if (!rec.cmd)
             TRY(next_cmd(&rec));
         TRY(rec.node->op->record(&rec, rec.node));
     }
+    exec->ready[stage] = true;
     return rec.cmd ? daub_cmd_end(rec.cmd) : DAUB_OK;
+}
+
+static daub_status record_all(struct daub_exec *exec)
+{
+    TRY(bind(exec, DAUB_ALL_STAGES));
+    for (int s = 0; s < DAUB_STAGE_COUNT; s++)
+        TRY(record(exec, (enum daub_stage)s));
+    return DAUB_OK;
 }
 
 static void log_text(const struct daub_exec *exec)
@@ -211,12 +259,10 @@ static daub_status build(struct daub_exec *exec, const struct daub_exec_params *
     TRY(daub_exec_plan(exec->dev, exec->net, params->nofuse, &exec->arena_size));
     if (debug->graph || debug->plan)
         log_text(exec);
-    if (exec->arena_size > 0)
-        TRY(daub_buffer_create(exec->dev, DAUB_MEMORY_DEVICE, exec->arena_size, exec->name, &exec->arena));
-    TRY(bind_all(exec, params));
-    TRY(record_all(exec));
-    const struct daub_range all = { exec->arena, 0, exec->arena_size };
-    return exec->arena ? daub_fill(exec->dev, all, 0) : DAUB_OK; // padding of inputs is zero from the start
+    TRY(get_arena(exec, params));
+    if (!params->lazy)
+        TRY(record_all(exec));
+    return daub_exec_clear(exec);
 }
 
 daub_status daub_exec_create(daub_device *dev, struct daub_net *net, const struct daub_exec_params *params,
@@ -231,6 +277,8 @@ daub_status daub_exec_create(daub_device *dev, struct daub_net *net, const struc
     exec->host = daub_device_host(dev);
     exec->net = net;
     exec->profile = params->profile;
+    exec->bind_weights = params->bind_weights;
+    exec->user = params->user;
     exec->name = params->name ? params->name : "net";
     const daub_status status = build(exec, params);
     if (status != DAUB_OK) {
@@ -241,17 +289,26 @@ daub_status daub_exec_create(daub_device *dev, struct daub_net *net, const struc
     return DAUB_OK;
 }
 
+void daub_exec_forget(struct daub_exec *exec)
+{
+    for (uint32_t s = 0; s < DAUB_STAGE_COUNT; s++) {
+        for (uint32_t i = 0; i < exec->stage[s].n; i++)
+            daub_cmd_destroy(exec->dev, &exec->stage[s].cmd[i]);
+        exec->stage[s].n = 0;
+        exec->ready[s] = false;
+    }
+}
+
 void daub_exec_destroy(struct daub_exec **exec)
 {
     struct daub_exec *e = *exec;
     if (!e)
         return;
-    for (uint32_t s = 0; s < DAUB_STAGE_COUNT; s++) {
-        for (uint32_t i = 0; i < e->stage[s].n; i++)
-            daub_cmd_destroy(e->dev, &e->stage[s].cmd[i]);
+    daub_exec_forget(e);
+    for (uint32_t s = 0; s < DAUB_STAGE_COUNT; s++)
         daub_free(e->host, e->stage[s].cmd);
-    }
-    daub_buffer_destroy(e->dev, &e->arena);
+    if (!e->lent_arena)
+        daub_buffer_destroy(e->dev, &e->arena);
     daub_net_destroy(&e->net);
     daub_free(e->host, e);
     *exec = NULL;
@@ -274,9 +331,23 @@ struct daub_range daub_exec_range(const struct daub_exec *exec, const struct dau
 
 // ---- running ---------------------------------------------------------------------------------------------------------
 
+daub_status daub_exec_clear(struct daub_exec *exec)
+{
+    for (uint32_t i = 0; i < daub_net_n_tensors(exec->net); i++) {
+        const struct daub_tensor *t = daub_net_tensor(exec->net, i);
+        if (t->kind == DAUB_TENSOR_INPUT && t->size > 0)
+            TRY(daub_fill(exec->dev, tensor_range(exec, t), 0));
+    }
+    return DAUB_OK;
+}
+
 daub_status daub_exec_submit(struct daub_exec *exec, enum daub_stage stage, uint64_t *ticket)
 {
     const struct stage_cmds *cmds = &exec->stage[stage];
+    if (!exec->ready[stage]) {
+        TRY(bind(exec, 1u << stage));
+        TRY(record(exec, stage));
+    }
     for (uint32_t i = 0; i < cmds->n; i++)
         TRY(daub_submit(exec->dev, cmds->cmd[i], &exec->ticket));
     if (ticket)

@@ -45,11 +45,16 @@ daub_status daub_dispatch_node(struct daub_recording *rec, struct daub_dispatch 
 struct daub_exec; // an arena and the recorded commands of a net, on a device
 
 struct daub_exec_params {
-    // Sets weight->data for a packed weight (weight->pack says how); called for every weight of the net, in order.
-    daub_status (*bind_weight)(void *user, struct daub_tensor *weight);
+    // Sets data of each packed weight (its pack says how); called once with all of the net's, or once a stage if lazy.
+    daub_status (*bind_weights)(void *user, struct daub_tensor *const *weights, uint32_t n);
     void *user;
+    // Lends a buffer of `size` bytes or more for the activations, which others may use between runs (see
+    // daub_exec_clear) and which outlives the executor. NULL: the executor makes one of its own.
+    daub_status (*take_arena)(void *user, uint64_t size, struct daub_buffer **out);
+    void *arena_user;
     bool profile; // timestamps round every dispatch
     bool nofuse;  // run the graph as built
+    bool lazy;    // bind and record each stage when it is first submitted: stages' weights can take turns
     const char *name;
 };
 
@@ -70,9 +75,21 @@ daub_status daub_exec_plan_for(const struct daub_select *select, struct daub_net
 // and whatever the weights' data say; nothing is allocated or made. Errors: what the ops and the walk say.
 daub_status daub_exec_walk(const struct daub_caps *caps, struct daub_net *net, const struct daub_walk *walk);
 
+enum { DAUB_ALL_STAGES = (1 << DAUB_STAGE_COUNT) - 1 };
+// The packed weights that nodes of some stages (bits) of a planned net read, in the net's arena. NULL: no memory.
+struct daub_tensor **daub_packed_weights(struct daub_net *net, uint32_t stages, uint32_t *count);
+
 struct daub_net *daub_exec_net(const struct daub_exec *exec);
 uint64_t daub_exec_arena_size(const struct daub_exec *exec);
 struct daub_range daub_exec_range(const struct daub_exec *exec, const struct daub_tensor *t);
+
+// Zeros the inputs, padding and all: what no node writes. Done at creation; again by whoever lent the arena to another
+// meanwhile.
+daub_status daub_exec_clear(struct daub_exec *exec);
+
+// Waits, then drops all commands and with them what was bound: weights may go. Each stage binds and records again when
+// submitted.
+void daub_exec_forget(struct daub_exec *exec);
 
 // Queues a stage; a stage without nodes queues nothing and gives the last ticket. run waits.
 daub_status daub_exec_submit(struct daub_exec *exec, enum daub_stage stage, uint64_t *ticket);

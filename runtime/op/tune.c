@@ -67,9 +67,10 @@ static daub_status write_line(const struct daub_host *host, const char *dir, con
 
 // ---- measuring -------------------------------------------------------------------------------------------------------
 
-static daub_status bind_zeros(void *user, struct daub_tensor *weight)
+static daub_status bind_zeros(void *user, struct daub_tensor *const *weights, uint32_t n)
 {
-    weight->data = user;
+    for (uint32_t i = 0; i < n; i++)
+        weights[i]->data = user;
     return DAUB_OK;
 }
 
@@ -81,7 +82,7 @@ static daub_status measure(daub_device *dev, struct daub_range *zeros, float *ra
     struct daub_tensor *x = daub_net_input(net, "x", DAUB_STAGE_STEP, DAUB_F16, (struct daub_shape) { 1, 1, M, K });
     struct daub_tensor *w = daub_net_weight(net, "weight", 2, (uint32_t[]) { N, K });
     daub_net_output(net, "y", daub_linear(net, x, w, NULL, 1));
-    const struct daub_exec_params params = { .bind_weight = bind_zeros, .user = zeros, .name = "tune" };
+    const struct daub_exec_params params = { .bind_weights = bind_zeros, .user = zeros, .name = "tune" };
     struct daub_exec *exec = NULL;
     TRY(daub_exec_create(dev, net, &params, &exec));
     uint64_t best = UINT64_MAX;

@@ -37,20 +37,14 @@ static daub_status make(struct daub_engine *engine, const struct daub_decoder *w
     if (!d)
         return daub_no_memory("the decoder");
     *d = *wanted;
-    engine->decoder = d;
-    const struct daub_exec_params params = {
-        .bind_weight = daub_weights_bind,
-        .user = engine->weights[DAUB_VAE],
-        .name = "vae",
-        .profile = d->profile,
-    };
     struct daub_net *net = NULL;
     daub_status status = build(engine, d, &net);
     if (status == DAUB_OK)
-        status = daub_exec_create(engine->dev, net, &params, &d->exec);
-    if (status != DAUB_OK)
-        daub_decoder_destroy(engine);
-    daub_engine_account(engine);
+        status = daub_engine_exec(engine, DAUB_VAE, net, d->profile, false, &d->exec);
+    if (status == DAUB_OK)
+        engine->decoder = d;
+    else
+        daub_free(engine->host, d);
     return status;
 }
 
@@ -66,12 +60,13 @@ daub_status daub_decoder_estimate(const struct daub_engine *engine, uint32_t bat
 {
     struct daub_net *net = NULL;
     TRY(daub_decoder_net(engine, batch, h, w, &net));
-    return daub_need_add(engine, net, false, need);
+    return daub_need_of(engine, DAUB_VAE, net, false, need);
 }
 
 daub_status daub_decode(struct daub_engine *engine, uint32_t batch, uint32_t h, uint32_t w, const float *latents,
                         bool profile, uint8_t *rgb8, float *image)
 {
+    daub_engine_enter(engine, DAUB_VAE);
     const struct daub_decoder *old = engine->decoder;
     if (old && (old->batch != batch || old->h != h || old->w != w || old->profile != profile))
         daub_decoder_destroy(engine);
@@ -83,6 +78,7 @@ daub_status daub_decode(struct daub_engine *engine, uint32_t batch, uint32_t h, 
         TRY(status);
     }
     const struct daub_decoder *d = engine->decoder;
+    TRY(daub_engine_use(engine, d->exec));
     TRY(daub_exec_write(d->exec, d->latents, true, latents));
     TRY(daub_exec_run(d->exec, DAUB_STAGE_STEP));
     if (image)

@@ -5,8 +5,8 @@
 //   TAIL     guidance, the program's arithmetic, the network's next input, counter + 1
 //   STEP     the network
 //
-// A run is PICTURE, TIME, TAIL (the prologue), then STEP and TAIL for every call. The host only submits: two calls are in
-// flight, so that the device never waits for it.
+// No stage reads another's weights. A run is PICTURE, TIME, TAIL (the prologue), then STEP and TAIL for every call. The
+// host only submits: two calls are in flight, so that the device never waits for it.
 #include "runtime/pipeline/engine.h"
 
 #include "runtime/op/op.h"
@@ -106,22 +106,14 @@ static daub_status make(struct daub_engine *engine, const struct daub_denoise_pa
     if (!d)
         return daub_no_memory("the denoiser");
     d->shape = *shape;
-    engine->denoiser = d;
-
-    const struct daub_exec_params exec_params = {
-        .bind_weight = daub_weights_bind,
-        .user = engine->weights[DAUB_UNET],
-        .name = "unet",
-        .profile = shape->profile,
-        .nofuse = shape->nofuse,
-    };
     struct daub_net *net = NULL;
     daub_status status = build(engine, params, d, &net);
     if (status == DAUB_OK)
-        status = daub_exec_create(engine->dev, net, &exec_params, &d->exec);
-    if (status != DAUB_OK)
-        daub_denoiser_destroy(engine);
-    daub_engine_account(engine);
+        status = daub_engine_exec(engine, DAUB_UNET, net, shape->profile, shape->nofuse, &d->exec);
+    if (status == DAUB_OK)
+        engine->denoiser = d;
+    else
+        daub_free(engine->host, d);
     return status;
 }
 
@@ -179,6 +171,7 @@ static daub_status write_inputs(struct daub_engine *engine, const struct daub_de
 
 daub_status daub_denoise_prepare(struct daub_engine *engine, const struct daub_denoise_params *params)
 {
+    daub_engine_enter(engine, DAUB_UNET);
     const struct daub_denoise_shape shape = shape_of(params);
     if (engine->denoiser && memcmp(&engine->denoiser->shape, &shape, sizeof(shape)) != 0)
         daub_denoiser_destroy(engine);
@@ -200,14 +193,34 @@ static daub_status call_done(struct daub_engine *engine, const struct daub_denoi
     return DAUB_OK;
 }
 
+static void drop_weights(struct daub_engine *engine, struct daub_exec *exec)
+{
+    daub_exec_forget(exec); // waits for it
+    daub_weights_clear(engine->weights[DAUB_UNET]);
+}
+
+// A small engine gives each of these stages' weights back before the next one's are packed.
+static daub_status once_a_picture(struct daub_engine *engine, struct daub_exec *exec)
+{
+    static const enum daub_stage stages[] = { DAUB_STAGE_PICTURE, DAUB_STAGE_TIME };
+    for (int i = 0; i < 2; i++) {
+        if (engine->small)
+            drop_weights(engine, exec);
+        TRY(daub_exec_submit(exec, stages[i], NULL));
+    }
+    if (engine->small)
+        drop_weights(engine, exec);
+    return DAUB_OK;
+}
+
 daub_status daub_denoise(struct daub_engine *engine, const struct daub_denoise_params *params)
 {
     TRY(daub_denoise_prepare(engine, params));
+    TRY(daub_engine_use(engine, engine->denoiser->exec));
     TRY(write_inputs(engine, params));
 
     struct daub_exec *exec = engine->denoiser->exec;
-    TRY(daub_exec_submit(exec, DAUB_STAGE_PICTURE, NULL));
-    TRY(daub_exec_submit(exec, DAUB_STAGE_TIME, NULL));
+    TRY(once_a_picture(engine, exec));
     TRY(daub_exec_submit(exec, DAUB_STAGE_TAIL, NULL));
     // One call stays ahead of the one that is waited for, unless the callback wants to look at vectors.
     const uint32_t n = params->program->n_calls;
@@ -269,5 +282,5 @@ daub_status daub_denoiser_estimate(const struct daub_engine *engine, const struc
 {
     struct daub_net *net = NULL;
     TRY(daub_denoiser_net(engine, params, &net));
-    return daub_need_add(engine, net, params->nofuse, need);
+    return daub_need_of(engine, DAUB_UNET, net, params->nofuse, need);
 }

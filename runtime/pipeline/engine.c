@@ -105,42 +105,140 @@ fail:
     return status;
 }
 
-bool daub_engine_trim(struct daub_engine *engine)
+// ---- device memory ---------------------------------------------------------------------------------------------------
+
+uint64_t daub_engine_packed(const struct daub_engine *engine)
+{
+    uint64_t packed = 0;
+    for (int c = 0; c < DAUB_COMPONENT_COUNT; c++)
+        packed += daub_weights_size(engine->weights[c]);
+    return packed;
+}
+
+static bool drop_executors(struct daub_engine *engine)
 {
     const bool any = engine->text || engine->denoiser || engine->decoder;
     daub_text_destroy(engine);
     daub_denoiser_destroy(engine);
     daub_decoder_destroy(engine);
+    engine->tenant = NULL;
     return any;
 }
 
-void daub_engine_account(struct daub_engine *engine)
+bool daub_engine_trim(struct daub_engine *engine)
 {
-    const struct daub_exec *const execs[] = {
-        daub_text_exec(engine),
-        daub_denoiser_exec(engine),
-        daub_decoder_exec(engine),
-    };
-    uint64_t arenas = 0, packed = 0;
-    for (size_t i = 0; i < sizeof(execs) / sizeof(execs[0]); i++)
-        arenas += execs[i] ? daub_exec_arena_size(execs[i]) : 0;
-    for (int c = 0; c < DAUB_COMPONENT_COUNT; c++)
-        packed += daub_weights_size(engine->weights[c]);
-    atomic_store(&engine->arenas, arenas);
-    atomic_store(&engine->packed, packed);
+    const bool any = drop_executors(engine) || engine->activations;
+    daub_buffer_destroy(engine->dev, &engine->activations);
+    atomic_store(&engine->arenas, 0);
+    return any;
 }
 
-daub_status daub_need_add(const struct daub_engine *engine, struct daub_net *net, bool nofuse, struct daub_need *need)
+static daub_status make_room(struct daub_engine *engine, uint64_t size)
 {
-    uint64_t arena = 0;
-    const daub_status status = daub_exec_plan(engine->dev, net, nofuse, &arena);
-    for (uint32_t i = 0; status == DAUB_OK && i < daub_net_n_weights(net); i++) {
-        const struct daub_tensor *w = daub_net_weight_at(net, i);
-        if (w->pack.kind != DAUB_PACK_NONE)
-            need->weights += daub_pack_size(&w->pack, w->dims, w->n_dims);
+    (void)daub_engine_trim(engine);
+    const daub_status status = daub_buffer_create(engine->dev, DAUB_MEMORY_DEVICE, size, "activations",
+                                                  &engine->activations);
+    if (status == DAUB_OK)
+        atomic_store(&engine->arenas, size);
+    return status;
+}
+
+daub_status daub_engine_reserve(struct daub_engine *engine, uint64_t size)
+{
+    const bool same = engine->activations && daub_buffer_size(engine->activations) == size;
+    return same ? DAUB_OK : make_room(engine, size);
+}
+
+void daub_engine_set_small(struct daub_engine *engine, bool small)
+{
+    if (engine->small != small)
+        (void)daub_engine_trim(engine); // a small engine's executors are lazy, the other's are not
+    engine->small = small;
+    engine->entered = false;
+}
+
+void daub_engine_enter(struct daub_engine *engine, enum daub_component c)
+{
+    if (!engine->small || (engine->entered && engine->phase == c))
+        return;
+    (void)daub_engine_trim(engine);
+    for (int i = 0; i < DAUB_COMPONENT_COUNT; i++)
+        daub_weights_clear(engine->weights[i]);
+    engine->entered = true;
+    engine->phase = c;
+}
+
+static daub_status take_arena(void *user, uint64_t size, struct daub_buffer **out)
+{
+    struct daub_engine *engine = user;
+    if (!engine->activations || daub_buffer_size(engine->activations) < size)
+        TRY(make_room(engine, size));
+    *out = engine->activations;
+    return DAUB_OK;
+}
+
+daub_status daub_engine_exec(struct daub_engine *engine, enum daub_component c, struct daub_net *net, bool profile,
+                             bool nofuse, struct daub_exec **out)
+{
+    const struct daub_exec_params params = {
+        .bind_weights = daub_weights_bind,
+        .user = engine->weights[c],
+        .take_arena = take_arena,
+        .arena_user = engine,
+        .profile = profile,
+        .nofuse = nofuse,
+        .lazy = engine->small && c == DAUB_UNET,
+        .name = daub_component_name(c),
+    };
+    const daub_status status = daub_exec_create(engine->dev, net, &params, out);
+    engine->tenant = status == DAUB_OK ? *out : NULL;
+    return status;
+}
+
+daub_status daub_engine_use(struct daub_engine *engine, struct daub_exec *exec)
+{
+    if (engine->tenant != exec)
+        TRY(daub_exec_clear(exec));
+    engine->tenant = exec;
+    return DAUB_OK;
+}
+
+// What goes through the staging ring at once, where there is one.
+static uint64_t largest_transfer(const struct daub_net *net)
+{
+    uint64_t largest = 0;
+    for (uint32_t i = 0; i < daub_net_n_tensors(net); i++) {
+        const struct daub_tensor *t = daub_net_tensor(net, i);
+        uint64_t size = 0;
+        if (t->kind == DAUB_TENSOR_WEIGHT && t->pack.kind != DAUB_PACK_NONE)
+            size = daub_pack_size(&t->pack, t->dims, t->n_dims);
+        else if (t->kind == DAUB_TENSOR_INPUT || t->keep)
+            size = daub_tensor_size(t);
+        largest = size > largest ? size : largest;
     }
-    if (status == DAUB_OK && arena > need->arena)
-        need->arena = arena;
+    return largest;
+}
+
+daub_status daub_need_of(const struct daub_engine *engine, enum daub_component c, struct daub_net *net, bool nofuse,
+                         struct daub_need *need)
+{
+    *need = (struct daub_need) { 0 };
+    daub_status status = daub_exec_plan(engine->dev, net, nofuse, &need->arena);
+    // PICTURE and TIME run once, each with weights that the repeated stages do not read.
+    const uint32_t turns[] = { DAUB_ALL_STAGES, 1u << DAUB_STAGE_PICTURE, 1u << DAUB_STAGE_TIME,
+                               1u << DAUB_STAGE_STEP | 1u << DAUB_STAGE_TAIL };
+    for (int i = 0; i < 4 && status == DAUB_OK; i++) {
+        uint32_t n = 0;
+        struct daub_tensor **weights = daub_packed_weights(net, turns[i], &n);
+        if (!weights)
+            status = daub_no_memory("a list of weights");
+        else if (i == 0)
+            need->weights = daub_weights_size_with(engine->weights[c], weights, n);
+        else if (daub_weights_size_of(weights, n) > need->turn)
+            need->turn = daub_weights_size_of(weights, n);
+    }
+    if (status == DAUB_OK)
+        need->transfer = largest_transfer(net);
     daub_net_destroy(&net);
     return status;
 }
@@ -150,7 +248,9 @@ void daub_engine_destroy(struct daub_engine **engine)
     struct daub_engine *e = *engine;
     if (!e)
         return;
-    daub_engine_trim(e);
+    drop_executors(e);
+    daub_buffer_destroy(e->dev, &e->activations);
+    daub_free(e->host, e->embeds);
     for (int c = 0; c < DAUB_COMPONENT_COUNT; c++)
         daub_weights_destroy(&e->weights[c]);
     daub_tokenizer_destroy(&e->tokenizer);

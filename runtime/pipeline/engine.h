@@ -23,12 +23,23 @@ struct daub_engine {
     struct daub_text *text; // made on first use; see below
     struct daub_denoiser *denoiser;
     struct daub_decoder *decoder;
-    _Atomic uint64_t arenas,
-        packed; // device bytes of the executors and of the weights; read by others while a job runs
+    struct daub_embeds *embeds; // of the last prompts that were encoded
+
+    enum daub_component phase; // of a small engine, once it has entered one
+    bool entered;
+    struct daub_buffer *activations; // of whichever executor runs: they take turns
+    const struct daub_exec *tenant;  // whose turn it is
+    bool small;                      // a phase, and a stage of the U-Net, releases what the last one left
+
+    _Atomic uint64_t arenas; // bytes of `activations`; read by others while a job runs
 };
 
-struct daub_need {           // what a picture takes of the device
-    uint64_t arena, weights; // bytes of activations at the widest phase, of all weights together
+// Device memory of one network: what daub_estimate is made from.
+struct daub_need {
+    uint64_t arena;    // bytes of activations
+    uint64_t weights;  // packed: the network's component as it is now and what it would gain
+    uint64_t turn;     // packed: the largest set that a small engine holds at once
+    uint64_t transfer; // the largest single upload or download
 };
 
 // Opens, describes and checks the checkpoint; weights are packed on first use. Errors: as daub_model_load.
@@ -42,16 +53,30 @@ daub_status daub_engine_describe(const struct daub_host *host, const char *path,
 // The default model's folder into `out`. Errors: IO naming the places that were looked at.
 daub_status daub_default_model_path(const struct daub_host *host, char *out, size_t size);
 
-// Drops the executors (memory of activations), not the weights. False if there was none.
+// Device bytes of packed weights. From any thread.
+uint64_t daub_engine_packed(const struct daub_engine *engine);
+// Drops the executors and their memory of activations, not the weights. False if there was none.
 bool daub_engine_trim(struct daub_engine *engine);
-// Brings `arenas` and `packed` up to date; by whoever uses the engine, after making an executor.
-void daub_engine_account(struct daub_engine *engine);
-// Plans a net (and destroys it, also on failure) and adds what it needs. Errors: the net's own.
-daub_status daub_need_add(const struct daub_engine *engine, struct daub_net *net, bool nofuse, struct daub_need *need);
+// Makes room for activations of exactly `size` bytes, so that a picture's phases need not make place for one another.
+daub_status daub_engine_reserve(struct daub_engine *engine, uint64_t size);
+// A phase begins: a small engine that was in another one gives all its device memory back.
+void daub_engine_enter(struct daub_engine *engine, enum daub_component c);
+// An executor on the engine's weights and activations; if those must grow, the engine's other executors go. Owns the
+// net, also on failure. Errors: as daub_exec_create.
+daub_status daub_engine_exec(struct daub_engine *engine, enum daub_component c, struct daub_net *net, bool profile,
+                             bool nofuse, struct daub_exec **out);
+// The executor is about to be written to: clears what another one left in its place.
+daub_status daub_engine_use(struct daub_engine *engine, struct daub_exec *exec);
+// Small for the next picture, or not. A small engine's first phase gives back what is on the device.
+void daub_engine_set_small(struct daub_engine *engine, bool small);
+// Plans a net (and destroys it, also on failure). Errors: the net's own.
+daub_status daub_need_of(const struct daub_engine *engine, enum daub_component c, struct daub_net *net, bool nofuse,
+                         struct daub_need *need);
 
 // ---- text ------------------------------------------------------------------------------------------------------------
 
 // Token ids [n, max_tokens] through the text encoder's first `layers` layers and the final norm, as fp32 [n, max_tokens, hidden_size].
+// The last answer is kept: asked again, and without `profile`, nothing is run.
 daub_status daub_text_encode(struct daub_engine *engine, const uint32_t *ids, uint32_t n, uint32_t layers, bool profile,
                              float *out);
 daub_status daub_text_estimate(const struct daub_engine *engine, uint32_t n, uint32_t layers, struct daub_need *need);

@@ -286,47 +286,17 @@ daub_status daub_run(struct daub_engine *engine, const struct daub_request *requ
     };
     size_of_latent(&run);
     fill_result(request, result);
+    daub_engine_set_small(engine, request->small);
     daub_device_memory_reset_peak(engine->dev);
-    const daub_status status = all_phases(&run, rgb8);
+    daub_status status = DAUB_OK;
+    if (!request->small && request->activations > 0)
+        status = daub_engine_reserve(engine, request->activations);
+    if (status == DAUB_OK)
+        status = all_phases(&run, rgb8);
     daub_free(engine->host, run.owned_text);
     daub_free(engine->host, run.noise);
     daub_free(engine->host, run.latents);
     return status;
-}
-
-daub_status daub_request_check_memory(struct daub_engine *engine, const struct daub_request *request)
-{
-    struct run run = { .engine = engine, .request = request };
-    size_of_latent(&run);
-    static const float some = 0.0f; // only its presence shapes the graph
-    struct daub_denoise_params params = denoise_params(&run);
-    if (engine->desc.has_text) {
-        params.tokens = request->embeds ? request->embed_tokens : engine->max_tokens;
-        params.text = &some;
-        params.negative = request->guidance_scale > 1.0f ? &some : NULL;
-    }
-    struct daub_need need = { 0 };
-    if (engine->desc.has_text && !request->embeds)
-        TRY(daub_text_estimate(engine, params.negative ? 2 : 1, request->layers, &need));
-    TRY(daub_denoiser_estimate(engine, &params, &need));
-    TRY(daub_decoder_estimate(engine, request->batch, run.h, run.w, &need));
-    // What this model holds already is part of the need; arenas of earlier pictures make room.
-    const struct daub_caps *caps = daub_device_caps(engine->dev);
-    const uint64_t packed = atomic_load(&engine->packed), own = packed + atomic_load(&engine->arenas);
-    const uint64_t used = daub_device_memory_used(engine->dev), others = used > own ? used - own : 0;
-    const uint64_t weights = need.weights > packed ? need.weights : packed;
-    if (others + need.arena + weights > caps->max_memory)
-        return daub_fail(
-            DAUB_ERROR_NO_GPU_MEMORY,
-            "%ux%u needs %.2f GB of device memory (activations %.2f, weights %.2f) beside %.2f GB in other use; "
-            "the limit is %.2f GB",
-            request->width, request->height, (double)(need.arena + weights) * 1e-9, (double)need.arena * 1e-9,
-            (double)weights * 1e-9, (double)others * 1e-9, (double)caps->max_memory * 1e-9);
-    if (need.arena > caps->max_alloc)
-        return daub_fail(DAUB_ERROR_NO_GPU_MEMORY,
-                         "%ux%u needs %.2f GB of device memory for activations, and one allocation may have %.2f GB",
-                         request->width, request->height, (double)need.arena * 1e-9, (double)caps->max_alloc * 1e-9);
-    return DAUB_OK;
 }
 
 daub_status daub_write_embeds(struct daub_engine *engine, const struct daub_request *request, const char *path)
@@ -339,6 +309,7 @@ daub_status daub_write_embeds(struct daub_engine *engine, const struct daub_requ
         .engine = engine, .request = request, .hooks = &none, .result = &result, .start = daub_now_ns()
     };
     fill_result(request, &result);
+    daub_engine_set_small(engine, request->small);
     daub_status status = text_phase(&run);
     if (status == DAUB_OK) {
         const uint32_t width = engine->desc.text.hidden_size;

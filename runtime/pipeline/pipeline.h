@@ -23,6 +23,8 @@ struct daub_request {
     float *embeds, *negative_embeds;
     uint32_t embed_tokens;
 
+    bool small;           // weights and activations of one phase at a time
+    uint64_t activations; // bytes of the widest phase's, once daub_request_check_memory knows; 0 before
     bool profile, nofuse;
 };
 
@@ -48,8 +50,12 @@ struct daub_run_hooks {
 daub_status daub_run(struct daub_engine *engine, const struct daub_request *request, const struct daub_run_hooks *hooks,
                      uint8_t *rgb8, daub_result *result);
 
-// Refuses now what would not fit: NO_GPU_MEMORY with the numbers.
-daub_status daub_request_check_memory(struct daub_engine *engine, const struct daub_request *request);
+// Device memory of each phase and at the peak, by planning every network; nothing is allocated on the device. What other
+// models and programs use is not in it, what this model holds already is.
+daub_status daub_request_estimate(const struct daub_engine *engine, const struct daub_request *request,
+                                  daub_memory_estimate *out);
+// Refuses now what would not fit: NO_GPU_MEMORY with the estimate's numbers.
+daub_status daub_request_check_memory(const struct daub_engine *engine, struct daub_request *request);
 
 // The embeddings of the request's prompts into a file. Errors: IO, UNSUPPORTED (no text encoder).
 daub_status daub_write_embeds(struct daub_engine *engine, const struct daub_request *request, const char *path);

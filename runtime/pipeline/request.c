@@ -152,6 +152,11 @@ static daub_status resolve(const struct daub_engine *engine, const daub_generate
     r->rng = p->rng == DAUB_RNG_DEFAULT ? DAUB_RNG_TORCH_CPU : p->rng;
     r->seed = p->seed;
     r->batch = 1;
+    if ((uint32_t)p->memory > DAUB_MEMORY_MODE_SMALL)
+        return daub_fail(DAUB_ERROR_INVALID_ARG,
+                         "memory mode %d is none of DAUB_MEMORY_MODE_RESIDENT (1) and DAUB_MEMORY_MODE_SMALL (2)",
+                         (int)p->memory);
+    r->small = p->memory == DAUB_MEMORY_MODE_SMALL;
     TRY(resolve_sampler(engine, p, r));
     TRY(record(r));
     return p->prompt_embeds_path ? read_embeds(engine, p->prompt_embeds_path, r) : DAUB_OK;

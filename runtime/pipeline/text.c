@@ -1,11 +1,19 @@
 // text.c - token ids to prompt embeddings.
 #include "runtime/pipeline/engine.h"
 
+#include <string.h>
+
 struct daub_text {
     struct daub_exec *exec;
     struct daub_tensor *ids, *out;
     uint32_t n, layers;
     bool profile;
+};
+
+struct daub_embeds { // ids [n, max_tokens] and what the encoder makes of them, in one allocation
+    uint32_t n, layers;
+    const uint32_t *ids;
+    float *values;
 };
 
 // Builds the graph; the tensors that are written and read are left in *text.
@@ -28,20 +36,14 @@ static daub_status make(struct daub_engine *engine, const struct daub_text *want
     if (!text)
         return daub_no_memory("the text encoder");
     *text = *wanted;
-    engine->text = text;
-    const struct daub_exec_params params = {
-        .bind_weight = daub_weights_bind,
-        .user = engine->weights[DAUB_TEXT],
-        .name = "text_encoder",
-        .profile = text->profile,
-    };
     struct daub_net *net = NULL;
     daub_status status = build(engine, text, &net);
     if (status == DAUB_OK)
-        status = daub_exec_create(engine->dev, net, &params, &text->exec);
-    if (status != DAUB_OK)
-        daub_text_destroy(engine);
-    daub_engine_account(engine);
+        status = daub_engine_exec(engine, DAUB_TEXT, net, text->profile, false, &text->exec);
+    if (status == DAUB_OK)
+        engine->text = text;
+    else
+        daub_free(engine->host, text);
     return status;
 }
 
@@ -55,12 +57,40 @@ daub_status daub_text_estimate(const struct daub_engine *engine, uint32_t n, uin
 {
     struct daub_net *net = NULL;
     TRY(daub_text_net(engine, n, layers, &net));
-    return daub_need_add(engine, net, false, need);
+    return daub_need_of(engine, DAUB_TEXT, net, false, need);
 }
 
-daub_status daub_text_encode(struct daub_engine *engine, const uint32_t *ids, uint32_t n, uint32_t layers, bool profile,
-                             float *out)
+static size_t n_values(const struct daub_engine *engine, uint32_t n)
 {
+    return (size_t)n * engine->max_tokens * engine->desc.text.hidden_size;
+}
+
+// Keeping them saves work, and failing to costs only that.
+static void keep(struct daub_engine *engine, const uint32_t *ids, uint32_t n, uint32_t layers, const float *values)
+{
+    const size_t ids_size = (size_t)n * engine->max_tokens * sizeof(*ids);
+    const size_t size = n_values(engine, n) * sizeof(*values);
+    daub_free(engine->host, engine->embeds);
+    struct daub_embeds *e = engine->embeds = daub_alloc(engine->host, sizeof(*e) + size + ids_size);
+    if (!e)
+        return;
+    e->n = n;
+    e->layers = layers;
+    e->values = memcpy(e + 1, values, size);
+    e->ids = memcpy((char *)(e + 1) + size, ids, ids_size);
+}
+
+static bool kept(const struct daub_engine *engine, const uint32_t *ids, uint32_t n, uint32_t layers)
+{
+    const struct daub_embeds *e = engine->embeds;
+    return e && e->n == n && e->layers == layers &&
+           memcmp(e->ids, ids, (size_t)n * engine->max_tokens * sizeof(*ids)) == 0;
+}
+
+static daub_status encode(struct daub_engine *engine, const uint32_t *ids, uint32_t n, uint32_t layers, bool profile,
+                          float *out)
+{
+    daub_engine_enter(engine, DAUB_TEXT);
     const struct daub_text wanted = { .n = n, .layers = layers, .profile = profile };
     const struct daub_text *old = engine->text;
     if (old && (old->n != n || old->layers != layers || old->profile != profile))
@@ -72,9 +102,22 @@ daub_status daub_text_encode(struct daub_engine *engine, const uint32_t *ids, ui
         TRY(status);
     }
     const struct daub_text *text = engine->text;
+    TRY(daub_engine_use(engine, text->exec));
     TRY(daub_exec_write(text->exec, text->ids, false, ids));
     TRY(daub_exec_run(text->exec, DAUB_STAGE_PICTURE));
     return daub_exec_read(text->exec, text->out, false, out);
+}
+
+daub_status daub_text_encode(struct daub_engine *engine, const uint32_t *ids, uint32_t n, uint32_t layers, bool profile,
+                             float *out)
+{
+    if (!profile && kept(engine, ids, n, layers)) {
+        memcpy(out, engine->embeds->values, n_values(engine, n) * sizeof(*out));
+        return DAUB_OK;
+    }
+    TRY(encode(engine, ids, n, layers, profile, out));
+    keep(engine, ids, n, layers, out);
+    return DAUB_OK;
 }
 
 struct daub_exec *daub_text_exec(const struct daub_engine *engine)

@@ -31,6 +31,9 @@ daub_status daub_upload(daub_device *dev, struct daub_range dst, const void *dat
 daub_status daub_download(daub_device *dev, struct daub_range src, void *data);
 daub_status daub_fill(daub_device *dev, struct daub_range dst, uint32_t word);
 
+// Device memory that the staging ring holds once a transfer of `largest` bytes was made; 0 where memory is shared.
+uint64_t daub_staging_size(daub_device *dev, uint64_t largest);
+
 // Upload without a caller-side copy: `write` is called with a pointer to fill [offset, offset+size) of dst, piece by piece
 // (one piece on shared-memory devices), pieces a multiple of `granule` bytes except the last. May be called from one thread at a time.
 daub_status daub_upload_with(daub_device *dev, struct daub_range dst, uint64_t granule,

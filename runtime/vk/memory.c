@@ -202,26 +202,38 @@ static void block_give(struct daub_block *block, uint64_t begin, uint64_t size)
     block->n_ranges--;
 }
 
-// Takes from a block of this kind that has room, else from a new one.
-static daub_status take(daub_device *dev, enum daub_memory kind, uint32_t type, uint64_t size, uint64_t align,
-                        const char *name, struct daub_slice *out)
+// From a block of this kind that has room, if there is one.
+static daub_status take_hole(daub_device *dev, enum daub_memory kind, uint32_t type, uint64_t size, uint64_t align,
+                             struct daub_slice *out)
 {
-    struct daub_heap *heap = dev->heap;
-    for (struct daub_block *b = heap->blocks; b; b = b->next) {
+    for (struct daub_block *b = dev->heap->blocks; b && !out->block; b = b->next) {
         if (b->type != type || b->kind != kind)
             continue;
         if (!reserve_hole(dev, b))
             return daub_no_memory("a memory block");
-        if (block_take(b, size, align, out))
-            return DAUB_OK;
+        (void)block_take(b, size, align, out);
     }
+    return DAUB_OK;
+}
+
+// Small ranges share blocks. A large one has a block of its own while there is memory for that, so that all of it goes
+// back to the system when the buffer does.
+static daub_status take(daub_device *dev, enum daub_memory kind, uint32_t type, uint64_t size, uint64_t align,
+                        const char *name, struct daub_slice *out)
+{
+    struct daub_heap *heap = dev->heap;
     const uint64_t max = dev->caps.max_memory, left = max > heap->allocated ? max - heap->allocated : 0;
+    const bool large = size > heap->new_block / 16;
+    if (!large || size > left)
+        TRY(take_hole(dev, kind, type, size, align, out));
+    if (out->block)
+        return DAUB_OK;
     if (size > left)
         return fail_full(dev, name, size, "");
     if (size > dev->caps.max_alloc)
         return fail_full(dev, name, size, ", and one allocation of the device cannot be that large");
 
-    uint64_t block_bytes = size > heap->new_block / 2 ? size : heap->new_block;
+    uint64_t block_bytes = large ? size : heap->new_block;
     if (block_bytes > left)
         block_bytes = size;
     struct daub_block *block = NULL;

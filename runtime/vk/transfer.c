@@ -65,6 +65,19 @@ void daub_staging_destroy(daub_device *dev)
     dev->staging = NULL;
 }
 
+uint64_t daub_staging_size(daub_device *dev, uint64_t largest)
+{
+    const uint32_t needed = dev->caps.uma || largest == 0 ? 0 : largest <= slot_size ? 1 : N_SLOTS;
+    uint64_t size = 0;
+    daub_mutex_lock(&dev->staging->mutex);
+    for (uint32_t i = 0; i < N_SLOTS; i++) {
+        const uint64_t held = dev->staging->slots[i].buf ? dev->staging->slots[i].buf->size : 0;
+        size += i < needed && held < slot_size ? slot_size : held;
+    }
+    daub_mutex_unlock(&dev->staging->mutex);
+    return size;
+}
+
 // The slot's buffer, of at least `size` bytes, no longer in use by the GPU.
 static daub_status slot_ready(daub_device *dev, struct slot *slot, uint64_t size)
 {

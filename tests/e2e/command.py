@@ -81,7 +81,12 @@ def pictures():
     jpeg = open("a.jpg", "rb").read()
     check(jpeg[:4] == b"\xff\xd8\xff\xe1" and b"Exif\0\0MM" in jpeg[:20] and "red apple".encode("utf-16-be") in jpeg,
           "a JPEG with its parameters")
+    run(*base, "--memory", "small", "-o", "small.png")
+    check(open("a.png", "rb").read() == open("small.png", "rb").read(), "little memory draws the same bytes")
+    run(*base[:3], "--seed", "3", "-n", "2", "--quiet", "-o", "small-{n}.png", "--memory", "small")
     run(*base[:3], "--seed", "3", "-n", "2", "--quiet", "-o", "many.png")
+    for i in "12":
+        check(open("small-%s.png" % i, "rb").read() == open("many-%s.png" % i, "rb").read(), "picture %s in little memory" % i)
     check(os.path.exists("many-1.png") and os.path.exists("many-2.png"), "two pictures, two names")
     run(*base[:3], "--seed", "4", "--quiet", "-o", "s-{seed}.png")
     check(os.path.exists("s-4.png") and open("s-4.png", "rb").read()[41:] != b"" and
@@ -113,7 +118,7 @@ def other_commands():
         result = run(*args)
         check(result.returncode == 0 and part in result.stdout, "daub %s: %r" % (" ".join(args), result.stdout[:200] + result.stderr))
     for args in (["devices", "--json"], ["samplers", "--json"], ["inspect", os.path.join(SOURCE, "models/default"), "--json"],
-                 ["bench", "--steps", "1", "--json"]):
+                 ["bench", "--steps", "1", "--json"], ["estimate", "--json"], ["estimate", "a cat", "--memory", "small", "--json"]):
         result = run(*args)
         try:
             json.loads(result.stdout)
@@ -160,6 +165,7 @@ def bad_inputs():
     os.mkdir("locked")
     os.mkdir("folder")
     p = ["x", "--steps", "1"]
+    refused("an unknown memory mode", *p, "--memory", "tiny", words=["--memory", "tiny", "small"])
     refused("a missing model", *p, "-m", "none.safetensors", words=["none.safetensors"])
     refused("an empty model", *p, "-m", "empty.safetensors", words=["empty.safetensors"])
     refused("no model", *p, "-m", "text.safetensors", words=["text.safetensors"])

@@ -11,7 +11,7 @@ static bool make_exec(struct golden *g, struct daub_engine *engine, enum daub_co
                       bool nofuse, struct daub_exec **exec)
 {
     const struct daub_exec_params params = {
-        .bind_weight = daub_weights_bind,
+        .bind_weights = daub_weights_bind,
         .user = engine->weights[c],
         .nofuse = nofuse,
         .name = daub_component_name(c),

@@ -151,9 +151,8 @@ double *op_plain(struct op_run *run, const struct daub_tensor *t)
 
 // ---- running ---------------------------------------------------------------------------------------------------------
 
-static daub_status bind_weight(void *user, struct daub_tensor *weight)
+static void bind_weight(struct op_run *run, struct daub_tensor *weight)
 {
-    struct op_run *run = user;
     struct value *v = find(run, weight);
     const struct daub_view view = {
         .data = (const uint8_t *)v->plain,
@@ -170,6 +169,12 @@ static daub_status bind_weight(void *user, struct daub_tensor *weight)
     REQUIRE_OK(daub_upload(run->dev, v->range, packed));
     free(packed);
     weight->data = &v->range;
+}
+
+static daub_status bind_weights(void *user, struct daub_tensor *const *weights, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        bind_weight(user, weights[i]);
     return DAUB_OK;
 }
 
@@ -200,7 +205,7 @@ void op_execute_tail(struct op_run *run, struct daub_tensor *y, uint32_t n_tail)
     struct op_state *state = run->state;
     REQUIRE(!state->exec);
     daub_net_output(run->net, "y", y);
-    const struct daub_exec_params params = { .bind_weight = bind_weight, .user = run, .name = state->op };
+    const struct daub_exec_params params = { .bind_weights = bind_weights, .user = run, .name = state->op };
     struct daub_exec *exec = NULL;
     REQUIRE_OK(daub_exec_create(run->dev, run->net, &params, &exec));
     for (uint32_t i = 0; i < state->n_values; i++) {

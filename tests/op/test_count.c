@@ -96,14 +96,16 @@ struct binder {
     uint32_t n;
 };
 
-static daub_status bind(void *user, struct daub_tensor *weight)
+static daub_status bind(void *user, struct daub_tensor *const *weights, uint32_t n)
 {
     struct binder *b = user;
-    const uint64_t size = packed_size(weight);
-    REQUIRE(b->n < 16);
-    TRY(daub_buffer_create(b->dev, DAUB_MEMORY_DEVICE, size, weight->name, &b->buffers[b->n]));
-    b->ranges[b->n] = (struct daub_range) { b->buffers[b->n], 0, size };
-    weight->data = &b->ranges[b->n++];
+    REQUIRE(b->n + n <= 16);
+    for (uint32_t i = 0; i < n; i++) {
+        const uint64_t size = packed_size(weights[i]);
+        TRY(daub_buffer_create(b->dev, DAUB_MEMORY_DEVICE, size, weights[i]->name, &b->buffers[b->n]));
+        b->ranges[b->n] = (struct daub_range) { b->buffers[b->n], 0, size };
+        weights[i]->data = &b->ranges[b->n++];
+    }
     return DAUB_OK;
 }
 
@@ -115,7 +117,7 @@ static void test_recorded(daub_device *dev, enum daub_dtype dtype)
     daub_net_destroy(&net);
 
     struct binder binder = { .dev = dev };
-    const struct daub_exec_params params = { .bind_weight = bind, .user = &binder };
+    const struct daub_exec_params params = { .bind_weights = bind, .user = &binder };
     struct daub_exec *exec = NULL;
     uint32_t n = 0, dispatches[DAUB_STAGE_COUNT] = { 0 };
     REQUIRE_OK(daub_exec_create(dev, several_net(dtype), &params, &exec));

@@ -1,5 +1,5 @@
 // test_weights.c - packed weights on a device: each packing once, whoever asks and from whichever thread; the bytes
-// that the host packs; small weights in few buffers; refusals by name.
+// that the host packs; buffers cut to their weights; given back and packed again; refusals by name.
 #include "runtime/base/file.h"
 #include "runtime/base/thread.h"
 #include "runtime/io/weights.h"
@@ -102,11 +102,13 @@ struct worker {
 static void bind_all(void *arg)
 {
     struct worker *worker = arg;
-    for (uint32_t i = 0; i < N_WEIGHTS && worker->status == DAUB_OK; i++) {
+    struct daub_tensor *list[N_WEIGHTS];
+    for (uint32_t i = 0; i < N_WEIGHTS; i++) {
         const uint32_t k = (worker->first + i) % N_WEIGHTS;
         worker->tensors[k] = weight(names[k], dims, DAUB_PACK_PANEL, DAUB_F16);
-        worker->status = daub_weights_bind(worker->weights, &worker->tensors[k]);
+        list[i] = &worker->tensors[k];
     }
+    worker->status = daub_weights_bind(worker->weights, list, N_WEIGHTS);
 }
 
 static void check_threads(daub_device *dev, struct daub_checkpoint *ckpt, struct daub_weights *weights)
@@ -135,6 +137,11 @@ static void check_threads(daub_device *dev, struct daub_checkpoint *ckpt, struct
     }
 }
 
+static uint64_t stored(const struct daub_tensor *w)
+{
+    return (daub_pack_size(&w->pack, w->dims, w->n_dims) + 255) / 256 * 256;
+}
+
 static void check_kinds(daub_device *dev, struct daub_checkpoint *ckpt, struct daub_weights *weights)
 {
     struct daub_tensor half = weight(names[0], dims, DAUB_PACK_PANEL, DAUB_F16);
@@ -142,21 +149,51 @@ static void check_kinds(daub_device *dev, struct daub_checkpoint *ckpt, struct d
     struct daub_tensor rows = weight(names[0], dims, DAUB_PACK_ROWS, DAUB_F16);
     struct daub_tensor large = weight("large", large_dims, DAUB_PACK_PANEL, DAUB_F32);
     struct daub_tensor *const all[] = { &half, &full, &rows, &large };
-    const uint64_t before = daub_weights_size(weights);
+    const uint64_t before = daub_weights_size(weights), used = daub_device_memory_used(dev);
+    const uint64_t wanted = before + stored(&full) + stored(&rows) + stored(&large); // `half` is there already
+    REQUIRE(daub_weights_size_with(weights, all, 4) == wanted && daub_weights_size(weights) == before);
+    REQUIRE_OK(daub_weights_bind(weights, all, 4));
     for (size_t i = 0; i < 4; i++) {
-        REQUIRE_OK(daub_weights_bind(weights, all[i]));
         check_bytes(dev, ckpt, all[i]);
         for (size_t k = 0; k < i; k++)
             REQUIRE(all[k]->data != all[i]->data);
     }
-    REQUIRE(large.data->buf != half.data->buf && daub_buffer_size(large.data->buf) == large.data->size);
-    REQUIRE(daub_weights_size(weights) == before + large.data->size);
+    REQUIRE(large.data->buf == full.data->buf && daub_weights_size(weights) == wanted);
+    REQUIRE(daub_weights_size_with(weights, all, 4) == wanted);
+    REQUIRE(!daub_device_caps(dev)->uma || daub_device_memory_used(dev) - used == wanted - before);
 
     struct daub_tensor missing = weight("layers.99.weight", dims, DAUB_PACK_PANEL, DAUB_F16);
-    REQUIRE_STATUS(daub_weights_bind(weights, &missing), DAUB_ERROR_BAD_FILE, "layers.99.weight is missing");
     struct daub_tensor misshapen = weight(names[1], large_dims, DAUB_PACK_PANEL, DAUB_F16);
-    REQUIRE_STATUS(daub_weights_bind(weights, &misshapen), DAUB_ERROR_BAD_FILE, "layers.1.weight has the wrong shape");
-    REQUIRE(!missing.data && !misshapen.data);
+    struct daub_tensor *const bad[] = { &missing, &misshapen };
+    REQUIRE_STATUS(daub_weights_bind(weights, bad, 1), DAUB_ERROR_BAD_FILE, "layers.99.weight is missing");
+    REQUIRE_STATUS(daub_weights_bind(weights, bad + 1, 1), DAUB_ERROR_BAD_FILE, "layers.1.weight has the wrong shape");
+    REQUIRE(!missing.data && !misshapen.data && daub_weights_size(weights) == wanted);
+
+    daub_weights_clear(weights);
+    REQUIRE(daub_weights_size(weights) == 0);
+    REQUIRE(!daub_device_caps(dev)->uma || daub_device_memory_used(dev) == used - before);
+    REQUIRE_OK(daub_weights_bind(weights, all, 4));
+    for (size_t i = 0; i < 4; i++)
+        check_bytes(dev, ckpt, all[i]);
+    REQUIRE(daub_weights_size(weights) == wanted - before + stored(&half));
+}
+
+// A buffer's limit cuts a list into several.
+static void check_limit(struct daub_checkpoint *ckpt)
+{
+    daub_device *dev = NULL;
+    struct daub_weights *weights;
+    static struct worker worker;
+    REQUIRE_OK(daub_vk_device_create(daub_device_params(.cache_dir = "", .caps = "alloc=64K"), &dev));
+    REQUIRE_OK(daub_weights_create(dev, ckpt, DAUB_UNET, &weights));
+    worker.weights = weights;
+    bind_all(&worker);
+    REQUIRE(worker.status == DAUB_OK && worker.tensors[0].data->buf != worker.tensors[N_WEIGHTS - 1].data->buf);
+    for (uint32_t i = 0; i < N_WEIGHTS; i++)
+        check_bytes(dev, ckpt, &worker.tensors[i]);
+    REQUIRE(daub_weights_size(weights) == N_WEIGHTS * stored(&worker.tensors[0]));
+    daub_weights_destroy(&weights);
+    daub_vk_device_destroy(&dev);
 }
 
 int main(void)
@@ -186,6 +223,7 @@ int main(void)
         REQUIRE(daub_device_memory_used(dev) < large_dims[0] * large_dims[1] * 4u); // the large one has gone
         daub_vk_device_destroy(&dev);
     }
+    check_limit(ckpt);
     daub_checkpoint_close(&ckpt);
     remove_checkpoint();
     return 0;

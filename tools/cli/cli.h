@@ -15,7 +15,8 @@ enum cli_command {
     CLI_ENCODE = 1 << 4,
     CLI_NOISE = 1 << 5,
     CLI_BENCH = 1 << 6,
-    CLI_ALL = (1 << 7) - 1,
+    CLI_ESTIMATE = 1 << 7,
+    CLI_ALL = (1 << 8) - 1,
 };
 
 struct cli { // every option's value; 0 and NULL mean not given
@@ -24,7 +25,7 @@ struct cli { // every option's value; 0 and NULL mean not given
     const char *program;
 
     const char *model, *config_from, *device, *output, *format, *precision;
-    const char *negative, *sampler, *schedule, *rng, *size, *seed_text, *prompt_embeds;
+    const char *negative, *sampler, *schedule, *rng, *size, *seed_text, *prompt_embeds, *memory;
     uint32_t width, height, steps, count, clip_skip, quality, columns;
     float guidance, guidance_rescale, eta;
     uint64_t seed;
@@ -47,6 +48,7 @@ int cli_samplers(const struct cli *cli);
 int cli_encode(const struct cli *cli);
 int cli_noise(const struct cli *cli);
 int cli_bench(const struct cli *cli);
+int cli_estimate(const struct cli *cli);
 
 // common.c
 int cli_fail(const char *fmt, ...)

@@ -94,6 +94,10 @@ int cli_params(const struct cli *cli, daub_generate_params *out)
         .prompt_embeds_path = cli->prompt_embeds,
         .seed = cli->seed,
     };
+    if (cli->memory && strcmp(cli->memory, "small") == 0)
+        out->memory = DAUB_MEMORY_MODE_SMALL;
+    else if (cli->memory && strcmp(cli->memory, "resident") != 0)
+        return cli_fail("--memory wants resident or small, not '%s'", cli->memory);
     if (!cli->rng || strcmp(cli->rng, "torch-cpu") == 0 || strcmp(cli->rng, "cpu") == 0)
         out->rng = DAUB_RNG_TORCH_CPU;
     else if (strcmp(cli->rng, "cuda") == 0 || strcmp(cli->rng, "nv") == 0 || strcmp(cli->rng, "philox") == 0)

@@ -1,8 +1,23 @@
 // main.c - the daub command.
 #include "cli.h"
 
+#if defined(__linux__)
+#include <malloc.h>
+#endif
+
+// CPU drivers compile kernels on several threads, and glibc, which learns to keep what is freed, would hold some 60 MB
+// for good.
+static void return_freed_memory(void)
+{
+#if defined(__GLIBC__)
+    mallopt(M_MMAP_THRESHOLD, 128 << 10); // both glibc's first values; setting them ends the learning
+    mallopt(M_TRIM_THRESHOLD, 128 << 10);
+#endif
+}
+
 int main(int argc, char **argv)
 {
+    return_freed_memory();
     struct cli cli;
     const int status = cli_parse(argc, argv, &cli);
     if (status != EXIT_OK)
@@ -35,6 +50,8 @@ int main(int argc, char **argv)
         return cli_noise(&cli);
     case CLI_BENCH:
         return cli_bench(&cli);
+    case CLI_ESTIMATE:
+        return cli_estimate(&cli);
     case CLI_ALL:
         break;
     }

@@ -20,7 +20,7 @@ struct option {
 };
 
 #define FIELD(member) offsetof(struct cli, member)
-#define DRAW (CLI_GENERATE | CLI_BENCH)
+#define DRAW (CLI_GENERATE | CLI_BENCH | CLI_ESTIMATE)
 #define MODEL (DRAW | CLI_ENCODE)
 
 // clang-format off
@@ -44,6 +44,7 @@ static const struct option options[] = {
     {  0,  "prompt-embeds",   "FILE",  TEXT, FIELD(prompt_embeds),    0, 0, DRAW, "text embeddings from daub encode instead of a prompt" },
     { 'd', "device",          "WHICH", TEXT, FIELD(device),           0, 0, MODEL | CLI_DEVICES, "index or part of the name, see daub devices [best]" },
     {  0,  "precision",       "TYPE",  TEXT, FIELD(precision),        0, 0, MODEL, "f16 or f32 [f16]" },
+    {  0,  "memory",          "MODE",  TEXT, FIELD(memory),           0, 0, CLI_GENERATE | CLI_ESTIMATE, "resident, or small: one network on the device at a time [resident]" },
     { 'o', "output",          "FILE",  TEXT, FIELD(output),           0, 0, CLI_GENERATE | CLI_ENCODE | CLI_NOISE, "where to write; {seed} and {n} are filled in; - is standard output [daub-{seed}.png]" },
     {  0,  "format",          "TYPE",  TEXT, FIELD(format),           0, 0, CLI_GENERATE | CLI_NOISE, "png, jpg or ppm [by the file's name]" },
     {  0,  "quality",         "Q",     U32,  FIELD(quality),          1, 100, CLI_GENERATE | CLI_NOISE, "of jpg [92]" },
@@ -69,6 +70,7 @@ static const struct command {
     { CLI_ENCODE,   "encode",   "PROMPT",  "write a prompt's text embeddings (-o FILE.safetensors)", true },
     { CLI_NOISE,    "noise",    "PICTURE", "film strip of the forward process under three noise schedules", true },
     { CLI_BENCH,    "bench",    "[PROMPT]", "seconds a phase and an operation", false },
+    { CLI_ESTIMATE, "estimate", "[PROMPT]", "bytes of device memory a picture will take, phase by phase", false },
 };
 // clang-format on
 

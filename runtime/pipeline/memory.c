@@ -1,0 +1,132 @@
+// memory.c - the device memory that one picture takes, known before anything is allocated.
+#include "runtime/pipeline/pipeline.h"
+
+#include <stdio.h>
+
+enum { TEXT, DENOISE, DECODE, N_PHASES };
+
+static const enum daub_component component_of[N_PHASES] = { DAUB_TEXT, DAUB_UNET, DAUB_VAE };
+
+static uint64_t most(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static daub_status needs_of(const struct daub_engine *engine, const struct daub_request *r, bool encodes,
+                            struct daub_need needs[N_PHASES])
+{
+    static const float some = 0.0f; // only its presence shapes the graph
+    const uint32_t scale = daub_latent_scale(&engine->desc), h = r->height / scale, w = r->width / scale;
+    struct daub_denoise_params params = {
+        .program = &r->program,
+        .batch = r->batch,
+        .h = h,
+        .w = w,
+        .guidance_scale = r->guidance_scale,
+        .guidance_rescale = r->guidance_rescale,
+        .profile = r->profile,
+        .nofuse = r->nofuse,
+    };
+    if (engine->desc.has_text) {
+        params.tokens = r->embeds ? r->embed_tokens : engine->max_tokens;
+        params.text = &some;
+        params.negative = r->guidance_scale > 1.0f ? &some : NULL;
+    }
+    if (encodes)
+        TRY(daub_text_estimate(engine, params.negative ? 2 : 1, r->layers, &needs[TEXT]));
+    TRY(daub_denoiser_estimate(engine, &params, &needs[DENOISE]));
+    return daub_decoder_estimate(engine, r->batch, h, w, &needs[DECODE]);
+}
+
+// Latents, noise, embeddings and pixels, as runtime/pipeline/pipeline.c and its callers hold them.
+static uint64_t host_bytes(const struct daub_engine *engine, const struct daub_request *r)
+{
+    const uint32_t scale = daub_latent_scale(&engine->desc);
+    const uint64_t latent = (uint64_t)r->batch * engine->desc.unet.out_channels * (r->height / scale) *
+                            (r->width / scale);
+    const uint64_t text = engine->desc.has_text ? 2ull * engine->max_tokens * engine->desc.text.hidden_size : 0;
+    return sizeof(float) * (latent * (r->program.n_noises + 1ull) + text) + 4ull * r->width * r->height;
+}
+
+daub_status daub_request_estimate(const struct daub_engine *engine, const struct daub_request *r,
+                                  daub_memory_estimate *out)
+{
+    const bool encodes = engine->desc.has_text && !r->embeds;
+    struct daub_need needs[N_PHASES] = { { 0 } };
+    TRY(needs_of(engine, r, encodes, needs));
+
+    uint64_t widest = 0, transfer = 0, weights = 0;
+    for (int p = 0; p < N_PHASES; p++) {
+        widest = most(widest, needs[p].arena);
+        transfer = most(transfer, needs[p].transfer);
+    }
+    // What an earlier picture packed stays; in small mode the first phase lets go of it.
+    uint64_t packed[N_PHASES];
+    for (int p = 0; p < N_PHASES; p++) {
+        packed[p] = daub_weights_size(engine->weights[component_of[p]]);
+        weights += packed[p];
+    }
+    const uint64_t staging = daub_staging_size(engine->dev, transfer);
+    daub_phase_memory phases[N_PHASES] = { { 0 } };
+    uint64_t peak = 0;
+    for (int p = encodes ? TEXT : DENOISE; p < N_PHASES; p++) {
+        if (needs[p].weights > packed[p]) // another picture may be packing meanwhile
+            weights += needs[p].weights - packed[p];
+        phases[p] = (daub_phase_memory) {
+            .weights = r->small ? needs[p].turn : weights,
+            .activations = needs[p].arena,
+            .arena = r->small ? needs[p].arena : widest,
+            .staging = staging,
+        };
+        phases[p].total = phases[p].weights + phases[p].arena + staging;
+        peak = most(peak, phases[p].total);
+    }
+    *out = (daub_memory_estimate) {
+        .struct_size = sizeof(*out),
+        .mode = r->small ? DAUB_MEMORY_MODE_SMALL : DAUB_MEMORY_MODE_RESIDENT,
+        .width = r->width,
+        .height = r->height,
+        .text = phases[TEXT],
+        .denoise = phases[DENOISE],
+        .decode = phases[DECODE],
+        .peak = peak,
+        .host = host_bytes(engine, r),
+        .limit = daub_device_caps(engine->dev)->max_memory,
+    };
+    return DAUB_OK;
+}
+
+static const daub_phase_memory *widest_phase(const daub_memory_estimate *e)
+{
+    const daub_phase_memory *phase = &e->text;
+    if (e->denoise.total >= phase->total)
+        phase = &e->denoise;
+    return e->decode.total >= phase->total ? &e->decode : phase;
+}
+
+daub_status daub_request_check_memory(const struct daub_engine *engine, struct daub_request *request)
+{
+    daub_memory_estimate e;
+    TRY(daub_request_estimate(engine, request, &e));
+    request->activations = most(e.text.activations, most(e.denoise.activations, e.decode.activations));
+
+    // What this model holds already is part of the need.
+    const struct daub_caps *caps = daub_device_caps(engine->dev);
+    const uint64_t own = daub_engine_packed(engine) + atomic_load(&engine->arenas);
+    const uint64_t used = daub_device_memory_used(engine->dev), others = used > own ? used - own : 0;
+    const daub_phase_memory *phase = widest_phase(&e);
+    if (others + e.peak > caps->max_memory)
+        return daub_fail(
+            DAUB_ERROR_NO_GPU_MEMORY,
+            "%ux%u needs %.2f GB of device memory (activations %.2f, weights %.2f) beside %.2f GB in other use; "
+            "the limit is %.2f GB%s",
+            request->width, request->height, (double)e.peak * 1e-9, (double)(phase->arena + phase->staging) * 1e-9,
+            (double)phase->weights * 1e-9, (double)others * 1e-9, (double)caps->max_memory * 1e-9,
+            request->small ? "" : "; memory mode small needs less");
+    if (request->activations > caps->max_alloc)
+        return daub_fail(DAUB_ERROR_NO_GPU_MEMORY,
+                         "%ux%u needs %.2f GB of device memory for activations, and one allocation may have %.2f GB",
+                         request->width, request->height, (double)request->activations * 1e-9,
+                         (double)caps->max_alloc * 1e-9);
+    return DAUB_OK;
+}
