@@ -59,7 +59,13 @@ static bool same_channels(const struct daub_channels *a, const struct daub_chann
 static bool same_pack(const struct daub_pack *a, const struct daub_pack *b)
 {
     return a->kind == b->kind && a->dtype == b->dtype && a->kernel_h == b->kernel_h && a->kernel_w == b->kernel_w &&
-           a->geglu == b->geglu && a->winograd == b->winograd && same_channels(&a->in, &b->in) && same_channels(&a->out, &b->out);
+           a->geglu == b->geglu && a->winograd == b->winograd && same_channels(&a->in, &b->in) &&
+           same_channels(&a->out, &b->out);
+}
+
+bool daub_weights_same(const struct daub_tensor *a, const struct daub_tensor *b)
+{
+    return strcmp(a->name, b->name) == 0 && same_pack(&a->pack, &b->pack);
 }
 
 static struct entry *find_entry(const struct daub_weights *w, const char *name, const struct daub_pack *pack)

@@ -254,10 +254,17 @@ static daub_status all_phases(struct run *run, uint8_t *rgb8)
     TRY(denoise_phase(run));
     TRY(report(run, DAUB_PHASE_DECODE));
     const uint64_t start = daub_now_ns();
-    TRY(daub_decode(run->engine, run->request->batch, run->h, run->w, run->latents, run->request->profile, rgb8,
-                    run->hooks->image));
+    const struct daub_decode_params params = {
+        .batch = run->request->batch,
+        .h = run->h,
+        .w = run->w,
+        .bands = run->request->bands,
+        .profile = run->request->profile,
+        .latents = run->latents,
+    };
+    uint64_t decoder = 0;
+    TRY(daub_decode(run->engine, &params, rgb8, run->hooks->image, &decoder));
     run->result->decode_seconds = since(start);
-    const uint64_t decoder = daub_exec_arena_size(daub_decoder_exec(run->engine));
     if (decoder > run->result->arena_size)
         run->result->arena_size = decoder;
     run->result->memory_peak = daub_device_memory_peak(run->engine->dev);
