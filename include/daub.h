@@ -356,7 +356,7 @@ typedef struct daub_memory_estimate {
     uint64_t peak;                           // bytes of device memory at the picture's widest phase
     uint64_t host;                           // bytes of host memory for noise, latents, embeddings, pixels, and bands
     uint64_t limit;                          // bytes of device memory that may be used
-    uint32_t bands;                          // that the VAE decodes its widest layers in; 1: whole
+    uint32_t bands;                          // that layers of the VAE decode in, at the most; 0: it decodes whole
 } daub_memory_estimate;
 
 #define daub_memory_estimate(...) (&(daub_memory_estimate) { .struct_size = sizeof(daub_memory_estimate), __VA_ARGS__ })

@@ -266,9 +266,9 @@ static daub_status sum_up(const struct daub_cut *cut, struct tally *tally, struc
         if (!p->segment.last && !daub_part_in_place(p))
             host += map_size(cut, p, p->segment.out, daub_part_scale(p));
         need->host = host > need->host ? host : need->host;
+        const uint32_t bands = (p->map_h + p->rows - 1) / p->rows;
+        need->bands = bands > need->bands ? bands : need->bands;
     }
-    const struct daub_part *last = &cut->parts[cut->n_parts - 1];
-    need->bands = (last->map_h + last->rows - 1) / last->rows;
     need->arena = tally->arena;
     need->transfer = tally->transfer;
     need->turn = daub_weights_size_of(tally->weights, tally->n_weights);

@@ -41,7 +41,7 @@ struct daub_need {
     uint64_t turn;     // packed: the largest set that a small engine holds at once
     uint64_t transfer; // the largest single upload or download
     uint64_t host;     // bytes of host memory for activations
-    uint32_t bands;    // that the widest map is cut into
+    uint32_t bands;    // that a map is cut into, at the most; 0: all runs as one graph
 };
 
 // Opens, describes and checks the checkpoint; weights are packed on first use. Errors: as daub_model_load.

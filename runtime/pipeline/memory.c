@@ -102,10 +102,11 @@ static void sum_up(const struct daub_engine *engine, const struct daub_request *
     };
 }
 
-// Device memory that this model does not hold.
+// Device memory that is not part of the estimate: this model does not hold it, and it is not the staging ring.
 static uint64_t used_by_others(const struct daub_engine *engine)
 {
-    const uint64_t own = daub_engine_packed(engine) + atomic_load(&engine->arenas);
+    const uint64_t staging = daub_staging_size(engine->dev, 0); // held already
+    const uint64_t own = daub_engine_packed(engine) + atomic_load(&engine->arenas) + staging;
     const uint64_t used = daub_device_memory_used(engine->dev);
     return used > own ? used - own : 0;
 }
@@ -179,7 +180,7 @@ daub_status daub_request_check_memory(const struct daub_engine *engine, struct d
             "the limit is %.2f GB%s%s",
             request->width, request->height, (double)e.peak * 1e-9, (double)(phase->arena + phase->staging) * 1e-9,
             (double)phase->weights * 1e-9, (double)others * 1e-9, (double)caps->max_memory * 1e-9,
-            e.bands > 1 ? ", and the VAE decodes in bands already" : "",
+            e.bands > 0 ? ", and the VAE decodes in bands already" : "",
             request->small ? "" : "; memory mode small needs less");
     if (request->activations > caps->max_alloc)
         return daub_fail(DAUB_ERROR_NO_GPU_MEMORY,

@@ -19,8 +19,8 @@ static void print_text(const daub_memory_estimate *e, const char *const names[3]
                    megabytes(phases[i]->total));
     printf("peak %.1f MB of the %.1f MB that may be used; %.1f MB of the host\n", megabytes(e->peak),
            megabytes(e->limit), megabytes(e->host));
-    if (e->bands > 1)
-        printf("the VAE decodes in bands: its widest layers in %u\n", e->bands);
+    if (e->bands > 0)
+        printf("the VAE decodes in bands, at most %u a layer\n", e->bands);
 }
 
 static void print_json(const daub_memory_estimate *e, const char *const names[3],
