@@ -168,6 +168,10 @@ typedef struct daub_model_params {
     daub_precision precision;
     // Folder in diffusers layout whose config.json files describe a single file that is too small or too odd to tell.
     const char *config_from;
+    // Folder where packed weights are kept, about as many bytes as the model's file has, so that later loads copy them instead
+    // of packing; NULL or "": none. A changed model, another version of daub or a damaged file there is noticed, and written anew.
+    const char *weight_cache;
+    uint64_t weight_cache_limit; // bytes that all files there may have together, oldest use removed first; 0: 16 GB
 } daub_model_params;
 
 #define daub_model_params(...) (&(daub_model_params) { .struct_size = sizeof(daub_model_params), __VA_ARGS__ })
@@ -230,9 +234,12 @@ typedef enum daub_rng_source {
 
 typedef enum daub_memory_mode {
     DAUB_MEMORY_MODE_DEFAULT = 0,  // resident
-    DAUB_MEMORY_MODE_RESIDENT = 1, // packed weights stay on the device: the next picture starts at once
-    DAUB_MEMORY_MODE_SMALL = 2,    // one network at a time: text encoder, U-Net and VAE are packed when their phase
-                                   // begins and released when the next one does. Same pictures
+    // Packed weights stay on the device: the next picture starts at once. On a CPU device the text encoder leaves when the embeddings are
+    // there, and is packed again for the next prompt.
+    DAUB_MEMORY_MODE_RESIDENT = 1,
+    // One network at a time: text encoder, U-Net and VAE are packed when their phase begins and released when the next one
+    // does. Same pictures.
+    DAUB_MEMORY_MODE_SMALL = 2,
 } daub_memory_mode;
 
 typedef enum daub_phase {
@@ -315,6 +322,8 @@ typedef struct daub_result {
     double first_step_seconds;        // of denoise_seconds
     uint64_t arena_size;              // bytes of activations at the peak
     uint64_t memory_peak;             // bytes of device memory at the peak
+    // Seconds from the job's beginning until the denoiser's weights were on the device, and until its first step began.
+    double weights_at_seconds, first_step_at_seconds;
 } daub_result;
 
 // Starts a generation and returns at once. Jobs of one model run in the order they were submitted.

@@ -11,6 +11,7 @@
 // with the unpacking), so with SHUFFLE lane l loads the word of row 8 g + l, and subgroupShuffle by a constant, one instruction, spreads
 // each of its values. It needs subgroups of exactly the 8 lanes. Without, each lane loads every row's word.
 //
+// Parts: several weights of equal size lie one after the other, and so do their results (to_q, to_k and to_v of one x).
 // Batches (gl_WorkGroupID.z) are plain matrices one after the other in source 0 and the result; batch z takes tap z of the weight.
 //
 // NARROW, for at most 8 columns: the lanes lie along M instead, each owns ROWS pixels, and W is what all lanes need: lane l loads row
@@ -30,7 +31,8 @@
 #endif
 #include "common/gemm_bindings.glsl"
 #include "common/gemm_address.glsl"
-#define GEMM_BATCH_ROW (gl_WorkGroupID.z * p.row_end)
+#define GEMM_BATCH_ROW batch_row
+uint batch_row;
 #include "common/gemm_epilogue.glsl"
 
 layout(local_size_x = 8) in;
@@ -101,6 +103,9 @@ void main()
         row[g] = gemm_row_of(LOADED(g));
 
     const uint panel = (p.panel_first + gl_WorkGroupID.y) * PANELS;
+    const uint part_panels = p.panels / p.parts, part = panel / part_panels;
+    const uint source_row = gl_WorkGroupID.z * p.row_end;
+    batch_row = source_row + part * p.rows;
     const uint batch_words = p.taps * (p.words0 + p.words1) * 8 * GEMM_PANEL, panel_words = p.batches * batch_words;
     uint at[PANELS];
     [[unroll]] for (int g = 0; g < PANELS; g++)
@@ -109,7 +114,7 @@ void main()
     vec4 sum[ROWS * PANELS * 2];
     [[unroll]] for (int g = 0; g < PANELS; g++) {
         const uint column = GEGLU ? (panel + g) * GEMM_PANEL + WORD
-                                  : min((panel + g) * GEMM_PANEL + WORD, p.out_words - 1);
+                                  : min((panel + g) * GEMM_PANEL + WORD, p.parts * p.out_words - 1);
         vec4 lo, hi;
         gemm_bias(column, lo, hi);
         [[unroll]] for (int i = 0; i < ROWS; i++) {
@@ -124,7 +129,7 @@ void main()
         uint keep[LOADS], first0[LOADS], first1[LOADS];
         [[unroll]] for (int g = 0; g < LOADS; g++) {
             const uint pixel = gemm_pixel(row[g], ky, kx, keep[g]);
-            first0[g] = (GEMM_BATCH_ROW + pixel) * p.words0 - p.first0;
+            first0[g] = (source_row + pixel) * p.words0 - p.first0;
             first1[g] = pixel * p.words1 - p.first1;
         }
         uint k = 0;
@@ -152,7 +157,7 @@ void main()
                         sum[value + 1] * gelu(sum[gate + 1]));
         } else {
             [[unroll]] for (int g = 0; g < PANELS; g++)
-                gemm_finish(ROW(i), image, (panel + g) * GEMM_PANEL + WORD, sum[(i * PANELS + g) * 2],
+                gemm_finish(ROW(i), image, (panel - part * part_panels + g) * GEMM_PANEL + WORD, sum[(i * PANELS + g) * 2],
                             sum[(i * PANELS + g) * 2 + 1]);
         }
     }

@@ -15,6 +15,8 @@
 #extension GL_GOOGLE_include_directive : require
 #include "common/gemm_bindings.glsl"
 #include "common/gemm_address.glsl"
+#define GEMM_BATCH_ROW batch_row
+uint batch_row;
 #include "common/gemm_epilogue.glsl"
 
 layout(local_size_x = 128) in;
@@ -39,6 +41,8 @@ void main()
     const uint q = p.panel_first + gl_WorkGroupID.y; // panel, or with GEGLU half a pair of panels
     const uint own_panel = GEGLU ? q / 2 * 2 + column / 4 : q;
     const uint own_word = GEGLU ? q % 2 * 4 + column % 4 : column;
+    const uint part_panels = p.panels / p.parts, part = own_panel / part_panels;
+    batch_row = part * p.rows;
     const uint panel_rows = p.taps * (p.words0 + p.words1) * 8;
     const uint w_at = own_panel * panel_rows * GEMM_PANEL + own_word - p.first_weight;
 
@@ -110,7 +114,7 @@ void main()
 
     vec4 bias_lo, bias_hi;
     const uint bias_word = own_panel * GEMM_PANEL + own_word;
-    gemm_bias(GEGLU ? bias_word : min(bias_word, p.out_words - 1), bias_lo, bias_hi);
+    gemm_bias(GEGLU ? bias_word : min(bias_word, p.parts * p.out_words - 1), bias_lo, bias_hi);
     [[unroll]] for (int i = 0; i < 4; i++) {
         sum[2 * i] += bias_lo;
         sum[2 * i + 1] += bias_hi;
@@ -129,7 +133,7 @@ void main()
         }
     }
 
-    const uint word = GEGLU ? q / 2 * GEMM_PANEL + own_word : bias_word;
+    const uint word = GEGLU ? q / 2 * GEMM_PANEL + own_word : bias_word - part * part_panels * GEMM_PANEL;
     [[unroll]] for (int i = 0; i < 4; i++) {
         const uint m = p.row_first + gl_WorkGroupID.x * 64 + group * 4 + i;
         if (!GEGLU || column < 4)

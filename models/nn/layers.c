@@ -50,6 +50,23 @@ struct daub_tensor *daub_nn_linear(struct daub_net *net, const char *name, struc
     return daub_point(net, name, y);
 }
 
+void daub_nn_linears(struct daub_net *net, const char *const *names, uint32_t n, struct daub_tensor *x, uint32_t out,
+                     enum nn_bias bias, uint32_t heads, struct daub_tensor **results)
+{
+    struct daub_tensor *weights[3], *biases[3];
+    for (uint32_t i = 0; i < n; i++) {
+        daub_scope_push(net, "%s", names[i]);
+        weights[i] = weight(net, out, x->shape.c);
+        biases[i] = bias == NN_BIAS ? vector(net, "bias", out) : NULL;
+        daub_scope_pop(net);
+    }
+    daub_scope_push(net, "%s", names[0]);
+    daub_linear_parts(net, x, weights, bias == NN_BIAS ? biases : NULL, n, heads, results);
+    daub_scope_pop(net);
+    for (uint32_t i = 0; i < n; i++)
+        results[i] = daub_point(net, names[i], results[i]);
+}
+
 struct daub_tensor *daub_nn_conv2d(struct daub_net *net, const char *name, struct daub_tensor *x, struct nn_conv conv)
 {
     daub_scope_push(net, "%s", name);

@@ -15,6 +15,7 @@
 #define nn_group_norm_given daub_nn_group_norm_given
 #define nn_layer_norm daub_nn_layer_norm
 #define nn_linear daub_nn_linear
+#define nn_linears daub_nn_linears
 #define nn_name daub_nn_name
 #define nn_output_conv2d daub_nn_output_conv2d
 #define nn_resnet daub_nn_resnet
@@ -34,6 +35,10 @@ enum nn_bias { NN_NO_BIAS, NN_BIAS };
 // torch.nn.Linear over the channels of every pixel: [N,H,W,C] -> [N,H,W,out], laid out in `heads` runs.
 struct daub_tensor *nn_linear(struct daub_net *net, const char *name, struct daub_tensor *x, uint32_t out,
                               enum nn_bias bias, uint32_t heads);
+
+// n (at most 3) of the same x and size: names[i] -> out[i]; together where the op can.
+void nn_linears(struct daub_net *net, const char *const *names, uint32_t n, struct daub_tensor *x, uint32_t out,
+                enum nn_bias bias, uint32_t heads, struct daub_tensor **results);
 
 struct nn_conv {
     uint32_t out, kernel;

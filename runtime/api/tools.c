@@ -120,6 +120,7 @@ static daub_status hash_file(const char *path, char hex[65])
     for (size_t at = 0; at < size; at += piece) {
         const size_t n = size - at < piece ? size - at : piece;
         daub_sha256_update(&sha, data + at, n);
+        daub_file_map_release(map, at, n);
     }
     daub_sha256_final(&sha, digest);
     daub_file_map_close(&map);

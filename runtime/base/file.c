@@ -15,6 +15,11 @@ size_t daub_file_map_size(const struct daub_file_map *map)
     return map->size;
 }
 
+uint64_t daub_file_map_mtime(const struct daub_file_map *map)
+{
+    return map->mtime_ns;
+}
+
 char *daub_path_join(const struct daub_host *host, const char *dir, const char *name)
 {
     const size_t n = strlen(dir);

@@ -6,6 +6,7 @@
 
 #include "runtime/base/thread.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -46,6 +47,16 @@ static daub_status open_for_reading(const char *path, int *out, struct stat *inf
     return DAUB_OK;
 }
 
+static uint64_t mtime_of(const struct stat *info)
+{
+#if defined(__APPLE__)
+    const struct timespec changed = info->st_mtimespec;
+#else
+    const struct timespec changed = info->st_mtim;
+#endif
+    return (uint64_t)changed.tv_sec * 1000000000u + (uint64_t)changed.tv_nsec;
+}
+
 // A file that someone shortens while it is mapped ends this process with SIGBUS when the lost part is read: no check
 // at opening can prevent that, and copying whole checkpoints instead would cost their size in memory.
 daub_status daub_file_map_open(const struct daub_host *host, const char *path, struct daub_file_map **out)
@@ -79,7 +90,7 @@ daub_status daub_file_map_open(const struct daub_host *host, const char *path, s
         status = fail_errno("map", path, errno);
         goto fail;
     }
-    *map = (struct daub_file_map) { .host = host, .data = data, .size = size };
+    *map = (struct daub_file_map) { .host = host, .data = data, .size = size, .mtime_ns = mtime_of(&info) };
     close(fd); // the mapping holds the file
     *out = map;
     return DAUB_OK;
@@ -277,6 +288,76 @@ daub_status daub_file_write(const struct daub_host *host, const char *path, cons
     return replace(path, target, &info.st_mode, data, size);
 }
 
+struct daub_file_writer {
+    const struct daub_host *host;
+    int fd;
+    char path[PATH_MAX], temp[PATH_MAX];
+};
+
+daub_status daub_file_writer_open(const struct daub_host *host, const char *path, struct daub_file_writer **out)
+{
+    struct daub_file_writer *const writer = daub_alloc(host, sizeof(*writer));
+    if (!writer)
+        return daub_no_memory("a file that is written");
+    writer->host = host;
+    const int n = snprintf(writer->path, sizeof(writer->path), "%s", path);
+    writer->fd = n > 0 && (size_t)n < sizeof(writer->path) ? open_temp(path, writer->temp, sizeof(writer->temp)) : -1;
+    if (writer->fd < 0) {
+        const daub_status status = fail_errno("write", path, n > 0 && n < PATH_MAX ? errno : ENAMETOOLONG);
+        daub_free(host, writer);
+        return status;
+    }
+    *out = writer;
+    return DAUB_OK;
+}
+
+daub_status daub_file_writer_add(struct daub_file_writer *writer, const void *data, size_t size)
+{
+    return write_all(writer->fd, writer->path, data, size);
+}
+
+daub_status daub_file_writer_close(struct daub_file_writer **writer, bool keep)
+{
+    struct daub_file_writer *const w = *writer;
+    if (!w)
+        return DAUB_OK;
+    daub_status status = DAUB_OK;
+    if (close(w->fd) != 0 && keep)
+        status = fail_errno("write", w->path, errno);
+    if (keep && status == DAUB_OK && rename(w->temp, w->path) != 0)
+        status = fail_errno("write", w->path, errno);
+    if (!keep || status != DAUB_OK)
+        unlink(w->temp);
+    daub_free(w->host, w);
+    *writer = NULL;
+    return status;
+}
+
+void daub_dir_list(const char *path, void (*each)(void *user, const char *name, uint64_t size, uint64_t mtime_ns),
+                   void *user)
+{
+    DIR *const dir = opendir(path);
+    if (!dir)
+        return;
+    const struct dirent *entry;
+    while ((entry = readdir(dir)) != NULL) {
+        struct stat info;
+        if (fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode))
+            each(user, entry->d_name, (uint64_t)info.st_size, mtime_of(&info));
+    }
+    closedir(dir);
+}
+
+bool daub_file_remove(const char *path)
+{
+    return unlink(path) == 0;
+}
+
+void daub_file_touch(const char *path)
+{
+    (void)utimensat(AT_FDCWD, path, NULL, 0);
+}
+
 bool daub_path_is_file(const char *path)
 {
     struct stat info;
@@ -294,14 +375,15 @@ bool daub_path_stat(const char *path, uint64_t *size, uint64_t *mtime_ns)
     struct stat info;
     if (stat(path, &info) != 0)
         return false;
-#if defined(__APPLE__)
-    const struct timespec changed = info.st_mtimespec;
-#else
-    const struct timespec changed = info.st_mtim;
-#endif
     *size = (uint64_t)info.st_size;
-    *mtime_ns = (uint64_t)changed.tv_sec * 1000000000u + (uint64_t)changed.tv_nsec;
+    *mtime_ns = mtime_of(&info);
     return true;
+}
+
+char *daub_path_absolute(const struct daub_host *host, const char *path)
+{
+    char absolute[PATH_MAX];
+    return realpath(path, absolute) ? daub_strdup(host, absolute) : NULL;
 }
 
 daub_status daub_make_dirs(const char *path)

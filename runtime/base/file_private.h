@@ -7,6 +7,7 @@ struct daub_file_map {
     const struct daub_host *host;
     void *data;
     size_t size;
+    uint64_t mtime_ns;
 #if defined(_WIN32)
     void *mapping; // HANDLE
 #endif

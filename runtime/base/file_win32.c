@@ -50,6 +50,13 @@ static daub_status open_for_reading(const char *path, HANDLE *out, uint64_t *siz
     return DAUB_OK;
 }
 
+// FILETIME counts 100 ns since 1601; 11644473600 s lie between that and 1970.
+static uint64_t mtime_of(const FILETIME *time)
+{
+    const uint64_t ticks = (uint64_t)time->dwHighDateTime << 32 | time->dwLowDateTime;
+    return (ticks - 116444736000000000u) * 100u;
+}
+
 daub_status daub_file_map_open(const struct daub_host *host, const char *path, struct daub_file_map **out)
 {
     HANDLE file;
@@ -74,7 +81,15 @@ daub_status daub_file_map_open(const struct daub_host *host, const char *path, s
         status = fail_code("map", path, GetLastError());
         goto fail;
     }
-    *map = (struct daub_file_map) { .host = host, .data = data, .size = (size_t)size, .mapping = mapping };
+    FILETIME written = { 0 };
+    GetFileTime(file, NULL, NULL, &written);
+    *map = (struct daub_file_map) {
+        .host = host,
+        .data = data,
+        .size = (size_t)size,
+        .mtime_ns = mtime_of(&written),
+        .mapping = mapping,
+    };
     CloseHandle(file); // the mapping holds the file
     *out = map;
     return DAUB_OK;
@@ -196,6 +211,105 @@ daub_status daub_file_write(const struct daub_host *host, const char *path, cons
     return status;
 }
 
+struct daub_file_writer {
+    const struct daub_host *host;
+    HANDLE file;
+    char *path;
+    wchar_t target[PATH_SIZE], temp[PATH_SIZE];
+};
+
+daub_status daub_file_writer_open(const struct daub_host *host, const char *path, struct daub_file_writer **out)
+{
+    struct daub_file_writer *const w = daub_alloc(host, sizeof(*w));
+    char *const name = daub_asprintf(host, "%s.daub-%lu-%" PRIx64 ".tmp", path, GetCurrentProcessId(), daub_now_ns());
+    daub_status status = DAUB_OK;
+    if (!w || !name || !(w->path = daub_strdup(host, path))) {
+        status = daub_no_memory("a file that is written");
+        goto fail;
+    }
+    w->host = host;
+    w->file = INVALID_HANDLE_VALUE;
+    if (widen(path, w->target) && widen(name, w->temp))
+        w->file = CreateFileW(w->temp, GENERIC_WRITE, 0, NULL, CREATE_NEW, FILE_ATTRIBUTE_NORMAL, NULL);
+    if (w->file == INVALID_HANDLE_VALUE) {
+        status = fail_code("write", path, GetLastError());
+        goto fail;
+    }
+    daub_free(host, name);
+    *out = w;
+    return DAUB_OK;
+fail:
+    daub_free(host, name);
+    if (w)
+        daub_free(host, w->path);
+    daub_free(host, w);
+    return status;
+}
+
+daub_status daub_file_writer_add(struct daub_file_writer *writer, const void *data, size_t size)
+{
+    return write_all(writer->file, writer->path, data, size);
+}
+
+daub_status daub_file_writer_close(struct daub_file_writer **writer, bool keep)
+{
+    struct daub_file_writer *const w = *writer;
+    if (!w)
+        return DAUB_OK;
+    daub_status status = DAUB_OK;
+    CloseHandle(w->file);
+    if (keep && !MoveFileExW(w->temp, w->target, MOVEFILE_REPLACE_EXISTING))
+        status = fail_code("write", w->path, GetLastError());
+    if (!keep || status != DAUB_OK)
+        DeleteFileW(w->temp);
+    daub_free(w->host, w->path);
+    daub_free(w->host, w);
+    *writer = NULL;
+    return status;
+}
+
+void daub_dir_list(const char *path, void (*each)(void *user, const char *name, uint64_t size, uint64_t mtime_ns),
+                   void *user)
+{
+    char pattern[PATH_SIZE], name[PATH_SIZE];
+    wchar_t wide[PATH_SIZE];
+    WIN32_FIND_DATAW found;
+    const int n = snprintf(pattern, sizeof(pattern), "%s\\*", path);
+    if (n < 0 || (size_t)n >= sizeof(pattern) || !widen(pattern, wide))
+        return;
+    const HANDLE search = FindFirstFileW(wide, &found);
+    if (search == INVALID_HANDLE_VALUE)
+        return;
+    do {
+        if (!(found.dwFileAttributes & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_REPARSE_POINT)) &&
+            WideCharToMultiByte(CP_UTF8, 0, found.cFileName, -1, name, PATH_SIZE, NULL, NULL))
+            each(user, name, (uint64_t)found.nFileSizeHigh << 32 | found.nFileSizeLow,
+                 mtime_of(&found.ftLastWriteTime));
+    } while (FindNextFileW(search, &found));
+    FindClose(search);
+}
+
+bool daub_file_remove(const char *path)
+{
+    wchar_t wide[PATH_SIZE];
+    return widen(path, wide) && DeleteFileW(wide);
+}
+
+void daub_file_touch(const char *path)
+{
+    wchar_t wide[PATH_SIZE];
+    if (!widen(path, wide))
+        return;
+    const HANDLE file = CreateFileW(wide, FILE_WRITE_ATTRIBUTES, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                                    NULL, OPEN_EXISTING, 0, NULL);
+    if (file == INVALID_HANDLE_VALUE)
+        return;
+    FILETIME now;
+    GetSystemTimeAsFileTime(&now);
+    SetFileTime(file, NULL, NULL, &now);
+    CloseHandle(file);
+}
+
 static bool attributes_of(const char *path, WIN32_FILE_ATTRIBUTE_DATA *out)
 {
     wchar_t wide[PATH_SIZE];
@@ -220,10 +334,18 @@ bool daub_path_stat(const char *path, uint64_t *size, uint64_t *mtime_ns)
     if (!attributes_of(path, &info))
         return false;
     *size = (uint64_t)info.nFileSizeHigh << 32 | info.nFileSizeLow;
-    // FILETIME counts 100 ns since 1601; 11644473600 s lie between that and 1970.
-    const uint64_t ticks = (uint64_t)info.ftLastWriteTime.dwHighDateTime << 32 | info.ftLastWriteTime.dwLowDateTime;
-    *mtime_ns = (ticks - 116444736000000000u) * 100u;
+    *mtime_ns = mtime_of(&info.ftLastWriteTime);
     return true;
+}
+
+char *daub_path_absolute(const struct daub_host *host, const char *path)
+{
+    wchar_t wide[PATH_SIZE], full[PATH_SIZE];
+    char absolute[PATH_SIZE];
+    const DWORD n = widen(path, wide) ? GetFullPathNameW(wide, PATH_SIZE, full, NULL) : 0;
+    if (n == 0 || n >= PATH_SIZE || !WideCharToMultiByte(CP_UTF8, 0, full, -1, absolute, PATH_SIZE, NULL, NULL))
+        return NULL;
+    return daub_strdup(host, absolute);
 }
 
 daub_status daub_make_dirs(const char *path)

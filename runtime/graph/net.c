@@ -174,7 +174,7 @@ struct daub_tensor *daub_point(struct daub_net *net, const char *leaf, struct da
     const char *path = daub_scope_path(net, leaf);
     if (!daub_glob(net->dump, path))
         return t;
-    if (t->kind != DAUB_TENSOR_VALUE && t->kind != DAUB_TENSOR_INPUT)
+    if (t->kind != DAUB_TENSOR_VALUE && t->kind != DAUB_TENSOR_INPUT && t->kind != DAUB_TENSOR_PART)
         return t;
     struct daub_point *point = daub_arena_alloc(net->arena, sizeof(*point));
     if (!point) {
@@ -183,6 +183,8 @@ struct daub_tensor *daub_point(struct daub_net *net, const char *leaf, struct da
     }
     *point = (struct daub_point) { .name = path, .t = t };
     t->keep = true;
+    if (t->kind == DAUB_TENSOR_PART)
+        t->pair[0]->keep = true;
     list_add(net, &net->points, point);
     return t;
 }
@@ -215,6 +217,8 @@ struct daub_tensor *daub_net_input(struct daub_net *net, const char *name, enum 
         return &net->poison;
     t->stage = stage;
     t->keep = true;
+    if (t->kind == DAUB_TENSOR_PART)
+        t->pair[0]->keep = true;
     t->name = keep_name(net, name);
     return t;
 }
@@ -252,6 +256,24 @@ struct daub_tensor *daub_net_counter(struct daub_net *net)
     return net->counter;
 }
 
+struct daub_tensor *daub_net_part(struct daub_net *net, struct daub_tensor *whole, uint32_t part, uint32_t n_parts)
+{
+    if (whole->kind == DAUB_TENSOR_POISON)
+        return &net->poison;
+    if (whole->kind == DAUB_TENSOR_PAIR || n_parts == 0 || part >= n_parts || whole->shape.n % n_parts != 0)
+        return daub_net_fail(net, "%u pictures have no part %u of %u", whole->shape.n, part, n_parts);
+    struct daub_shape shape = whole->shape;
+    shape.n /= n_parts;
+    struct daub_tensor *t = tensor_new(net, DAUB_TENSOR_PART, whole->dtype, shape, whole->heads);
+    if (!t)
+        return &net->poison;
+    t->pair[0] = whole;
+    t->part = part;
+    t->stage = whole->stage;
+    t->name = whole->name;
+    return t;
+}
+
 struct daub_tensor *daub_net_pair(struct daub_net *net, struct daub_tensor *a, struct daub_tensor *b)
 {
     if (a->kind == DAUB_TENSOR_POISON || b->kind == DAUB_TENSOR_POISON)
@@ -259,8 +281,8 @@ struct daub_tensor *daub_net_pair(struct daub_net *net, struct daub_tensor *a, s
     if (a->shape.n != b->shape.n || a->shape.h != b->shape.h || a->shape.w != b->shape.w)
         return daub_net_fail(net, "cannot put [%u,%u,%u,%u] and [%u,%u,%u,%u] side by side", a->shape.n, a->shape.h,
                              a->shape.w, a->shape.c, b->shape.n, b->shape.h, b->shape.w, b->shape.c);
-    if (a->kind == DAUB_TENSOR_PAIR || b->kind == DAUB_TENSOR_PAIR || a->dtype != b->dtype || a->heads != 1 ||
-        b->heads != 1 || a->shape.c % 8 != 0)
+    if (a->kind == DAUB_TENSOR_PAIR || b->kind == DAUB_TENSOR_PAIR || a->kind == DAUB_TENSOR_PART ||
+        b->kind == DAUB_TENSOR_PART || a->dtype != b->dtype || a->heads != 1 || b->heads != 1 || a->shape.c % 8 != 0)
         return daub_net_fail(net,
                              "a pair takes two plain tensors of one type, the first with a multiple of 8 channels");
 
@@ -341,6 +363,8 @@ static void count_use(struct daub_tensor *t)
     if (t->kind == DAUB_TENSOR_PAIR) {
         count_use(t->pair[0]);
         count_use(t->pair[1]);
+    } else if (t->kind == DAUB_TENSOR_PART) {
+        count_use(t->pair[0]);
     }
 }
 

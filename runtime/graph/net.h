@@ -72,6 +72,9 @@ struct daub_tensor *daub_net_counter(struct daub_net *net);
 // [a | b] in the channel dimension, without a copy. a->shape.c must be a multiple of 8 (daub_concat in op.h handles the rest).
 struct daub_tensor *daub_net_pair(struct daub_net *net, struct daub_tensor *a, struct daub_tensor *b);
 
+// Pictures part * n .. (part + 1) * n - 1 of a tensor of n * n_parts pictures, without a copy: where one node makes several tensors.
+struct daub_tensor *daub_net_part(struct daub_net *net, struct daub_tensor *whole, uint32_t part, uint32_t n_parts);
+
 // ---- nodes: for op files -------------------------------------------------------------------------------------------
 
 struct daub_node_desc {

@@ -12,6 +12,10 @@ static void live_at(struct daub_tensor *t, const struct daub_node *reader, uint3
 {
     if (!t || t->kind == DAUB_TENSOR_WEIGHT)
         return;
+    if (t->kind == DAUB_TENSOR_PART) {
+        live_at(t->pair[0], reader, end);
+        return;
+    }
     if (t->kind == DAUB_TENSOR_PAIR) {
         live_at(t->pair[0], reader, end);
         live_at(t->pair[1], reader, end);

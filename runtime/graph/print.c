@@ -49,6 +49,9 @@ static void add_tensor(struct text *text, const struct daub_tensor *t)
         for (uint32_t i = 0; i < t->n_dims; i++)
             add(text, "%s%u", i ? "," : "", t->dims[i]);
         add(text, "]");
+    } else if (t->kind == DAUB_TENSOR_PART) {
+        add(text, "part %u of ", t->part);
+        add_tensor(text, t->pair[0]);
     } else if (t->kind == DAUB_TENSOR_PAIR) {
         add(text, " (");
         add_tensor(text, t->pair[0]);

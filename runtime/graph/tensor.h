@@ -38,6 +38,7 @@ enum daub_tensor_kind {
     DAUB_TENSOR_VALUE,  // written by its producer
     DAUB_TENSOR_WEIGHT, // from the checkpoint
     DAUB_TENSOR_PAIR,   // two tensors side by side in the channel dimension, never stored: pair[0] then pair[1]
+    DAUB_TENSOR_PART,   // some pictures of a tensor: the `part`-th of the equal runs that pair[0] splits into
 };
 
 // How a weight lies in device memory. Set by the op that reads it, when it has chosen its kernel.
@@ -58,7 +59,8 @@ struct daub_pack {
     enum daub_dtype dtype;
     uint32_t kernel_h, kernel_w; // 1, 1 for a matrix
     struct daub_channels in, out;
-    bool geglu; // rows 0..n/2-1 (value) and n/2..n-1 (gate) alternate in panels of 64
+    bool geglu;        // rows 0..n/2-1 (value) and n/2..n-1 (gate) alternate in panels of 64
+    uint32_t n_parts;  // 0 or 1, or how many weights of these sizes lie one after the other: daub_tensor.more
     uint32_t winograd; // 0, or the positions of transformed 3x3 kernels: 16 or 9 (runtime/op/winograd.h)
 };
 
@@ -75,10 +77,12 @@ struct daub_tensor {
     struct daub_node *producer;
     uint32_t n_uses;
     struct daub_tensor *pair[2];
+    uint32_t part;
 
     // weights
     uint32_t dims[4], n_dims; // as in the file: [out, in, kh, kw], [out, in] or [c]
     struct daub_pack pack;
+    struct daub_tensor *more[2];   // weights packed behind this one, as pack.n_parts says
     const struct daub_range *data; // where the packed weight is; set by the binder before recording
 
     // values and inputs, set by the planner

@@ -1,6 +1,7 @@
 // checkpoint.c - a checkpoint's life, its getters, and where in it a tensor stands.
 #include "runtime/io/checkpoint.h"
 #include "runtime/base/file.h"
+#include "runtime/base/sha256.h"
 #include "runtime/io/checkpoint_private.h"
 #include "runtime/io/names_ldm.h"
 
@@ -316,4 +317,28 @@ uint64_t daub_checkpoint_parameters(const struct daub_checkpoint *ckpt, enum dau
     for (uint32_t i = 0; i < ckpt->parts[c].n_files; i++)
         sum += count_elements(ckpt->parts[c].files[i].st, "");
     return sum;
+}
+
+void daub_checkpoint_identity(const struct daub_checkpoint *ckpt, enum daub_component c, uint8_t out[32])
+{
+    struct daub_sha256 sha;
+    daub_sha256_init(&sha);
+    const struct daub_ldm_layout *l = &ckpt->layout; // how names lead to the tensors of a single file
+    const uint32_t layout[] = { l->unet_levels, l->unet_layers_per_block,
+                                l->vae_levels,  l->vae_layers_per_block,
+                                l->open_clip,   l->text_hidden };
+    daub_sha256_update(&sha, layout, sizeof(layout));
+    if (ckpt->single.st)
+        daub_safetensors_identity(ckpt->single.st, &sha);
+    for (uint32_t i = 0; i < ckpt->parts[c].n_files; i++)
+        daub_safetensors_identity(ckpt->parts[c].files[i].st, &sha);
+    daub_sha256_final(&sha, out);
+}
+
+bool daub_checkpoint_settled(const struct daub_checkpoint *ckpt, enum daub_component c, uint64_t before_ns)
+{
+    bool settled = !ckpt->single.st || daub_safetensors_settled(ckpt->single.st, before_ns);
+    for (uint32_t i = 0; i < ckpt->parts[c].n_files; i++)
+        settled = settled && daub_safetensors_settled(ckpt->parts[c].files[i].st, before_ns);
+    return settled;
 }

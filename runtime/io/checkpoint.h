@@ -61,6 +61,9 @@ struct daub_wanted {
 };
 daub_status daub_checkpoint_check(struct daub_checkpoint *ckpt, enum daub_component c, const struct daub_wanted *wanted,
                                   uint32_t n);
+// What a component's tensors are read from, told from every other file (see safetensors.h), and whether that stands still.
+void daub_checkpoint_identity(const struct daub_checkpoint *ckpt, enum daub_component c, uint8_t out[32]);
+bool daub_checkpoint_settled(const struct daub_checkpoint *ckpt, enum daub_component c, uint64_t before_ns);
 uint64_t daub_checkpoint_parameters(const struct daub_checkpoint *ckpt, enum daub_component c); // elements
 
 #endif

@@ -8,10 +8,12 @@
 #include <string.h>
 
 enum {
-    PANEL = 64, // columns
-    BLOCK =
-        64, // input channels staged at a time: with the taps of a 3x3 kernel, a panel's part of a block fits the L2 cache
-    MAX_TAPS = 49, // kernels are at most 7x7
+    PANEL = 64,     // columns
+    TILE = 256,     // elements of a row staged at a time: 64 rows of them, as fp16, are about an L1 cache
+    PITCH = 264,    // of a staged row: 8.25 cache lines, so that a column of the tile falls into different sets
+    MAX_TAPS = 49,  // kernels are at most 7x7
+    ITEM = 1 << 17, // elements of a panel that are one piece of work
+    ALONE = 1 << 19 // elements of a weight below which starting a thread costs more than it saves
 };
 
 // ---- channels --------------------------------------------------------------------------------------------------------
@@ -30,17 +32,30 @@ uint32_t daub_channels_physical(const struct daub_channels *channels)
     return n;
 }
 
-uint32_t daub_channels_logical(const struct daub_channels *channels, uint32_t i)
+// How many physical channels from i on stand side by side in both orders, and the logical one that i is: UINT32_MAX when
+// they are padding.
+static uint32_t run_at(const struct daub_channels *channels, uint32_t i, uint32_t *logical)
 {
     uint32_t first = 0;
     for (uint32_t part = 0; part < 2 && channels->c[part] > 0; part++) {
         const uint32_t padded = padded_run(channels, part), run = channels->c[part] / channels->heads;
-        if (i < channels->heads * padded)
-            return i % padded < run ? first + i / padded * run + i % padded : UINT32_MAX;
-        i -= channels->heads * padded;
+        const uint32_t n = channels->heads * padded, at = i % padded;
+        if (i < n) {
+            *logical = padded == run ? first + i : at < run ? first + i / padded * run + at : UINT32_MAX;
+            return padded == run ? n - i : at < run ? run - at : padded - at;
+        }
+        i -= n;
         first += channels->c[part];
     }
-    return UINT32_MAX;
+    *logical = UINT32_MAX;
+    return 1;
+}
+
+uint32_t daub_channels_logical(const struct daub_channels *channels, uint32_t i)
+{
+    uint32_t logical;
+    (void)run_at(channels, i, &logical);
+    return logical;
 }
 
 static uint64_t n_panels(const struct daub_pack *pack)
@@ -58,20 +73,26 @@ static uint32_t row_of_column(const struct daub_pack *pack, uint32_t panel, uint
     return row == UINT32_MAX || panel % 2 == 0 ? row : row + pack->out.c[0]; // the gates are the file's second half
 }
 
-uint64_t daub_pack_size(const struct daub_pack *pack, const uint32_t *dims, uint32_t n_dims)
+static uint64_t part_size(const struct daub_pack *pack, const uint32_t *dims, uint32_t n_dims)
 {
     const uint64_t element = pack->dtype == DAUB_F16 ? 2 : 4;
     switch (pack->kind) {
     case DAUB_PACK_VECTOR:
         return 4 * (pack->geglu ? n_panels(pack) * PANEL : daub_channels_physical(&pack->out));
     case DAUB_PACK_PANEL:
-        return n_panels(pack) * (pack->winograd ? pack->winograd : pack->kernel_h * pack->kernel_w) * daub_channels_physical(&pack->in) * PANEL * element;
+        return n_panels(pack) * (pack->winograd ? pack->winograd : pack->kernel_h * pack->kernel_w) *
+               daub_channels_physical(&pack->in) * PANEL * element;
     case DAUB_PACK_ROWS:
         return dims[0] * (((n_dims > 1 ? dims[1] : 1) + 7ull) / 8 * 8) * element;
     case DAUB_PACK_NONE:
         break;
     }
     return 0;
+}
+
+uint64_t daub_pack_size(const struct daub_pack *pack, const uint32_t *dims, uint32_t n_dims)
+{
+    return part_size(pack, dims, n_dims) * (pack->n_parts > 1 ? pack->n_parts : 1);
 }
 
 // ---- reading ---------------------------------------------------------------------------------------------------------
@@ -143,9 +164,9 @@ static void read_run(const struct daub_view *view, uint64_t first, uint64_t step
     if (step == 1 && view->dtype == DAUB_FILE_F32) {
         memcpy(to, at, n * size);
     } else if (step == 1 && view->dtype == DAUB_FILE_F16) {
-        uint16_t halves[BLOCK]; // aligned; and converting many at once is ten times faster
-        for (uint32_t i = 0; i < n; i += BLOCK) {
-            const uint32_t some = n - i < BLOCK ? n - i : BLOCK;
+        uint16_t halves[TILE]; // aligned; and converting many at once is ten times faster
+        for (uint32_t i = 0; i < n; i += TILE) {
+            const uint32_t some = n - i < TILE ? n - i : TILE;
             memcpy(halves, at + i * size, some * size);
             daub_half_to_floats(to + i, halves, some);
         }
@@ -157,75 +178,167 @@ static void read_run(const struct daub_view *view, uint64_t first, uint64_t step
         daub_half_from_floats(out, floats, n);
 }
 
-void daub_pack_floats(const struct daub_view *view, uint64_t first, uint32_t n, float *out)
-{
-    read_run(view, first, 1, n, DAUB_F32, NULL, out);
-}
-
 // ---- panels ----------------------------------------------------------------------------------------------------------
+//
+// The file has a row an output, the panel a row an input: a transpose. It goes through a tile that fits the L1 cache, so
+// that the file is read, and the panel written, in whole cache lines and once.
 
 struct panel_job {
     const struct daub_pack *pack;
     const struct daub_view *view;
     uint8_t *out;
-    uint32_t n_in, n_out; // logical channels, as in the file
-    uint32_t in_physical;
+    uint32_t n_in, n_out;                  // logical channels, as in the file
+    uint32_t in_physical, file_taps, taps; // taps: of the panel, which Winograd's transform makes more of
+    uint32_t item_channels, items_a_panel;
 };
 
-// One column's values for input channels i..i+n-1, all taps, into the panel at `out`.
-static void pack_run(const struct panel_job *job, uint32_t row, uint32_t i, uint32_t n, uint32_t k, void *out,
-                     uint32_t column)
-{
-    const struct daub_pack *pack = job->pack;
-    const uint32_t taps = pack->kernel_h * pack->kernel_w;
-    union {
-        float f32[BLOCK * MAX_TAPS];
-        uint16_t f16[BLOCK * MAX_TAPS];
-    } values;
-    float floats[BLOCK * MAX_TAPS];
-    const bool transposed = job->view->transposed;
-    const uint64_t first = transposed ? (uint64_t)i * job->n_out + row : ((uint64_t)row * job->n_in + i) * taps;
-    read_run(job->view, first, transposed ? job->n_out : 1, n * taps, pack->dtype, floats, &values);
+// What is staged: PANEL rows, PITCH apart.
+union tile {
+    float f32[PANEL * PITCH];
+    uint16_t f16[PANEL * PITCH];
+};
 
-    for (uint32_t tap = 0; tap < taps; tap++) {
-        const size_t at = ((size_t)tap * job->in_physical + k) * PANEL + column;
-        if (pack->dtype == DAUB_F16) {
-            uint16_t *to = (uint16_t *)out + at;
-            for (uint32_t j = 0; j < n; j++)
-                to[(size_t)j * PANEL] = values.f16[j * taps + tap];
-        } else {
-            float *to = (float *)out + at;
-            for (uint32_t j = 0; j < n; j++)
-                to[(size_t)j * PANEL] = values.f32[j * taps + tap];
+// Rows of 64 values at `out`, `pitch` of them from one tap to the next; value l of the tile is input channel l / taps, tap l % taps.
+static uint16_t *row_f16(uint16_t *out, uint32_t l, uint32_t taps, size_t pitch)
+{
+    return out + (l % taps * pitch + l / taps) * PANEL;
+}
+
+// Four rows of four halves in, four columns of four out, in 64-bit words: twice as fast as element by element.
+static void transpose4(const uint16_t *from, uint16_t *const to[4])
+{
+    static const uint64_t low = 0x0000ffff0000ffffu, low2 = 0x00000000ffffffffu;
+    uint64_t a, b, c, d;
+    memcpy(&a, from, 8);
+    memcpy(&b, from + PITCH, 8);
+    memcpy(&c, from + 2 * PITCH, 8);
+    memcpy(&d, from + 3 * PITCH, 8);
+    const uint64_t ab0 = (a & low) | (b & low) << 16, ab1 = (a >> 16 & low) | (b & ~low);
+    const uint64_t cd0 = (c & low) | (d & low) << 16, cd1 = (c >> 16 & low) | (d & ~low);
+    a = (ab0 & low2) | cd0 << 32;
+    b = (ab1 & low2) | cd1 << 32;
+    c = ab0 >> 32 | (cd0 & ~low2);
+    d = ab1 >> 32 | (cd1 & ~low2);
+    memcpy(to[0], &a, 8);
+    memcpy(to[1], &b, 8);
+    memcpy(to[2], &c, 8);
+    memcpy(to[3], &d, 8);
+}
+
+static void put_tile_f16(const union tile *tile, uint32_t n, uint32_t taps, size_t pitch, uint16_t *out)
+{
+    uint32_t l = 0;
+    for (; l + 4 <= n; l += 4) {
+        uint16_t *to[4];
+        for (uint32_t j = 0; j < 4; j++)
+            to[j] = row_f16(out, l + j, taps, pitch);
+        for (uint32_t column = 0; column < PANEL; column += 4) {
+            uint16_t *const at[4] = { to[0] + column, to[1] + column, to[2] + column, to[3] + column };
+            transpose4(tile->f16 + column * PITCH + l, at);
         }
+    }
+    for (; l < n; l++)
+        for (uint32_t column = 0; column < PANEL; column++)
+            row_f16(out, l, taps, pitch)[column] = tile->f16[column * PITCH + l];
+}
+
+static void put_tile_f32(const union tile *tile, uint32_t n, uint32_t taps, size_t pitch, float *out)
+{
+    for (uint32_t l = 0; l < n; l++) {
+        float *const to = out + (l % taps * pitch + l / taps) * PANEL;
+        for (uint32_t column = 0; column < PANEL; column++)
+            to[column] = tile->f32[column * PITCH + l];
     }
 }
 
-static void pack_panel(void *arg, uint32_t panel)
+// Values of n input channels from the file's element `first` on, as they stand in the panel.
+static void read_taps(const struct panel_job *job, uint64_t first, uint32_t n, float *floats, void *out)
 {
-    const struct panel_job *job = arg;
-    const struct daub_pack *pack = job->pack;
-    const uint32_t taps = pack->kernel_h * pack->kernel_w;
-    const size_t size = (size_t)taps * job->in_physical * PANEL * (pack->dtype == DAUB_F16 ? 2 : 4);
-    uint8_t *out = job->out + panel * size;
-    memset(out, 0, size);
+    const struct daub_view *const view = job->view;
+    const enum daub_dtype dtype = job->pack->dtype;
+    if (!job->pack->winograd) {
+        read_run(view, first, view->transposed ? job->n_out : 1, n * job->taps, dtype, floats, out);
+        return;
+    }
+    float kernels[TILE];
+    read_run(view, first, 1, n * job->file_taps, DAUB_F32, NULL, kernels);
+    daub_winograd_transform(kernels, n, job->taps, dtype == DAUB_F32 ? out : floats);
+    if (dtype == DAUB_F16)
+        daub_half_from_floats(out, floats, n * job->taps);
+}
 
-    for (uint32_t k = 0; k < job->in_physical;) {
-        const uint32_t i = daub_channels_logical(&pack->in, k);
-        if (i == UINT32_MAX) {
-            k++;
+// Input channels i..i+n-1 of 64 rows of the file, all taps, to physical channel k of the panel at `out`.
+static void pack_tile(const struct panel_job *job, const uint32_t rows[PANEL], uint32_t i, uint32_t n, uint32_t k,
+                      uint8_t *out)
+{
+    const uint32_t length = n * job->taps;
+    const bool f16 = job->pack->dtype == DAUB_F16;
+    const size_t element = f16 ? 2 : 4;
+    union tile tile;
+    float floats[TILE];
+    for (uint32_t column = 0; column < PANEL; column++) {
+        const uint32_t row = rows[column];
+        void *const to = (uint8_t *)&tile + column * PITCH * element;
+        if (row == UINT32_MAX) {
+            memset(to, 0, length * element);
             continue;
         }
-        uint32_t n = 1; // channels that follow each other in both orders
-        while (n < BLOCK && k + n < job->in_physical && daub_channels_logical(&pack->in, k + n) == i + n)
-            n++;
-        for (uint32_t column = 0; column < PANEL; column++) {
-            const uint32_t row = row_of_column(pack, panel, column);
-            if (row != UINT32_MAX)
-                pack_run(job, row, i, n, k, out, column);
-        }
-        k += n;
+        const uint64_t first = job->view->transposed ? (uint64_t)i * job->n_out + row
+                                                     : ((uint64_t)row * job->n_in + i) * job->file_taps;
+        read_taps(job, first, n, floats, to);
     }
+    out += (size_t)k * PANEL * element;
+    if (f16)
+        put_tile_f16(&tile, length, job->taps, job->in_physical, (uint16_t *)(void *)out);
+    else
+        put_tile_f32(&tile, length, job->taps, job->in_physical, (float *)(void *)out);
+}
+
+// Physical channels `k` to `end` of a panel, all taps.
+static void pack_item(void *arg, uint32_t index)
+{
+    const struct panel_job *job = arg;
+    const uint32_t panel = index / job->items_a_panel, most = TILE / job->taps;
+    const size_t row_size = PANEL * (job->pack->dtype == DAUB_F16 ? 2 : 4);
+    uint8_t *const out = job->out + (size_t)panel * job->taps * job->in_physical * row_size;
+    uint32_t rows[PANEL];
+    for (uint32_t column = 0; column < PANEL; column++)
+        rows[column] = row_of_column(job->pack, panel, column);
+
+    uint32_t k = index % job->items_a_panel * job->item_channels, n;
+    const uint32_t end = job->in_physical - k < job->item_channels ? job->in_physical : k + job->item_channels;
+    for (; k < end; k += n) {
+        uint32_t i;
+        n = run_at(&job->pack->in, k, &i);
+        n = n < end - k ? n : end - k;
+        if (i == UINT32_MAX) {
+            for (uint32_t tap = 0; tap < job->taps; tap++)
+                memset(out + ((size_t)tap * job->in_physical + k) * row_size, 0, n * row_size);
+            continue;
+        }
+        n = n < most ? n : most;
+        pack_tile(job, rows, i, n, k, out);
+    }
+}
+
+static void pack_panels(const struct daub_pack *pack, const struct daub_view *view, void *out)
+{
+    assert(pack->kernel_h * pack->kernel_w <= MAX_TAPS);
+    struct panel_job job = { .pack = pack, .view = view, .out = out };
+    job.n_out = (uint32_t)view->dims[0];
+    job.n_in = (uint32_t)view->dims[1];
+    job.in_physical = daub_channels_physical(&pack->in);
+    job.file_taps = pack->kernel_h * pack->kernel_w;
+    job.taps = pack->winograd ? pack->winograd : job.file_taps;
+    const uint32_t tile_channels = TILE / job.taps, tiles = ITEM / PANEL / TILE;
+    job.item_channels = tile_channels * tiles;
+    job.items_a_panel = (job.in_physical + job.item_channels - 1) / job.item_channels;
+    const uint32_t n = (uint32_t)n_panels(pack) * job.items_a_panel;
+    if (n_panels(pack) * job.taps * job.in_physical * PANEL >= ALONE)
+        daub_parallel_for(n, pack_item, &job);
+    else
+        for (uint32_t i = 0; i < n; i++)
+            pack_item(&job, i);
 }
 
 // ---- vectors and rows ------------------------------------------------------------------------------------------------
@@ -233,7 +346,7 @@ static void pack_panel(void *arg, uint32_t panel)
 static void pack_vector(const struct daub_pack *pack, const struct daub_view *view, float *out)
 {
     const size_t size = element_size(view->dtype);
-    const uint32_t n = (uint32_t)(daub_pack_size(pack, NULL, 0) / sizeof(float));
+    const uint32_t n = (uint32_t)(part_size(pack, NULL, 0) / sizeof(float));
     for (uint32_t i = 0; i < n; i++) {
         const uint32_t from = row_of_column(pack, i / PANEL, i % PANEL);
         out[i] = from == UINT32_MAX ? 0.0f : read_one(view->data + from * size, view->dtype);
@@ -259,9 +372,9 @@ static void pack_rows(void *arg, uint32_t index)
     for (uint32_t row = index * ROWS_A_JOB; row < end; row++) {
         uint8_t *out = job->out + row * pitch;
         memset(out, 0, pitch);
-        for (uint32_t i = 0; i < n; i += BLOCK) {
-            float floats[BLOCK];
-            const uint32_t run = n - i < BLOCK ? n - i : BLOCK;
+        for (uint32_t i = 0; i < n; i += TILE) {
+            float floats[TILE];
+            const uint32_t run = n - i < TILE ? n - i : TILE;
             const uint64_t first = view->transposed ? (uint64_t)i * n_rows + row : (uint64_t)row * n + i;
             read_run(view, first, view->transposed ? n_rows : 1, run, job->pack->dtype, floats, out + i * element);
         }
@@ -274,19 +387,9 @@ void daub_pack_weight(const struct daub_pack *pack, const struct daub_view *view
     case DAUB_PACK_VECTOR:
         pack_vector(pack, view, out);
         break;
-    case DAUB_PACK_PANEL: {
-        assert(pack->kernel_h * pack->kernel_w <= MAX_TAPS);
-        if (pack->winograd) {
-            daub_pack_winograd(pack, view, (uint32_t)n_panels(pack), out);
-            break;
-        }
-        struct panel_job job = { .pack = pack, .view = view, .out = out };
-        job.n_out = (uint32_t)view->dims[0];
-        job.n_in = (uint32_t)view->dims[1];
-        job.in_physical = daub_channels_physical(&pack->in);
-        daub_parallel_for((uint32_t)n_panels(pack), pack_panel, &job);
+    case DAUB_PACK_PANEL:
+        pack_panels(pack, view, out);
         break;
-    }
     case DAUB_PACK_ROWS: {
         struct rows_job job = { .pack = pack, .view = view, .out = out };
         daub_parallel_for((uint32_t)((view->dims[0] + ROWS_A_JOB - 1) / ROWS_A_JOB), pack_rows, &job);

@@ -24,6 +24,9 @@ struct daub_view {
     bool transposed;
 };
 
+// Raised with every change of what daub_pack_weight writes for a given daub_pack: caches of packed weights go by it.
+enum { DAUB_PACK_VERSION = 1 };
+
 // Bytes of the packed weight, a multiple of 16. `dims` are the weight's as the network names them.
 //
 // PANEL layout (runtime/op/gemm.c): physical output columns in panels of 64, panel after panel; in a panel one row of 64 values
@@ -33,7 +36,8 @@ struct daub_view {
 // (pack_winograd.c).
 uint64_t daub_pack_size(const struct daub_pack *pack, const uint32_t *dims, uint32_t n_dims);
 
-// Packs all of it into `out` (daub_pack_size bytes), on several threads where it is large.
+// Packs all of it into `out`, on several threads where it is large; with pack->n_parts the view is of one part, and `out` the place
+// of that one, which has an equal share of daub_pack_size bytes.
 void daub_pack_weight(const struct daub_pack *pack, const struct daub_view *view, void *out);
 
 // Physical channels of a layout, and the logical channel at physical index i (UINT32_MAX for padding).

@@ -3,9 +3,7 @@
 #define DAUB_IO_PACK_PRIVATE_H
 #include "runtime/io/pack.h"
 
-// n elements of the file from index `first` on, as fp32.
-void daub_pack_floats(const struct daub_view *view, uint64_t first, uint32_t n, float *out);
-// A PANEL weight with pack->winograd.
-void daub_pack_winograd(const struct daub_pack *pack, const struct daub_view *view, uint32_t n_panels, void *out);
+// n kernels of 3x3 into n of `positions` (16 or 9) transformed values.
+void daub_winograd_transform(const float *g, uint32_t n, uint32_t positions, float *u);
 
 #endif

@@ -3,6 +3,7 @@
 #include "runtime/io/safetensors.h"
 #include "runtime/base/file.h"
 #include "runtime/base/half.h"
+#include "runtime/base/sha256.h"
 #include "runtime/io/safetensors_private.h"
 
 #include <stdlib.h>
@@ -309,4 +310,27 @@ void daub_safetensors_release(const struct daub_safetensors *st, const struct da
         daub_file_map_release(st->map, (size_t)(st->data_offset + t->offset), (size_t)t->size);
     else if (st->map)
         daub_file_map_release(st->map, 0, daub_file_map_size(st->map));
+}
+
+void daub_safetensors_identity(const struct daub_safetensors *st, struct daub_sha256 *sha)
+{
+    enum { N_SAMPLES = 64, SAMPLE = 4096 }; // a fine-tuned model has size, header and perhaps time of its parent
+    char *absolute = daub_path_absolute(st->host, st->path);
+    const char *path = absolute ? absolute : st->path;
+    const uint64_t numbers[] = { st->data_offset, st->data_size, st->map ? daub_file_map_mtime(st->map) : 0 };
+    daub_sha256_update(sha, path, strlen(path) + 1);
+    daub_sha256_update(sha, numbers, sizeof(numbers));
+    daub_sha256_update(sha, st->data - st->data_offset, (size_t)st->data_offset);
+    for (uint64_t i = 0; i < N_SAMPLES; i++) {
+        const uint64_t at = st->data_size / N_SAMPLES * i, left = st->data_size - at;
+        daub_sha256_update(sha, st->data + at, left < SAMPLE ? (size_t)left : SAMPLE);
+    }
+    daub_free(st->host, absolute);
+}
+
+bool daub_safetensors_settled(const struct daub_safetensors *st, uint64_t before_ns)
+{
+    uint64_t size = 0, mtime = 0;
+    return st->map && daub_path_stat(st->path, &size, &mtime) && size == daub_file_map_size(st->map) &&
+           mtime == daub_file_map_mtime(st->map) && mtime < before_ns;
 }

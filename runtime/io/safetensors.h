@@ -41,6 +41,12 @@ daub_status daub_safetensors_floats(const struct daub_safetensors *st, const str
 // Advice that the tensor's pages, or with NULL all of the file's, are not needed soon.
 void daub_safetensors_release(const struct daub_safetensors *st, const struct daub_st_tensor *t);
 
+// Takes into `sha` what tells this file from every other: its absolute path, size, time and header, and samples of its data.
+struct daub_sha256;
+void daub_safetensors_identity(const struct daub_safetensors *st, struct daub_sha256 *sha);
+// Whether the file is still the one that was opened, and had not changed after `before_ns` (of its modification time).
+bool daub_safetensors_settled(const struct daub_safetensors *st, uint64_t before_ns);
+
 // Writes fp32 tensors; the file is replaced whole.
 struct daub_st_write {
     const char *name;

@@ -5,6 +5,7 @@
 // left over.
 #include "runtime/io/weights.h"
 #include "runtime/base/thread.h"
+#include "runtime/io/weight_cache.h"
 
 #include <assert.h>
 #include <string.h>
@@ -41,6 +42,8 @@ struct daub_weights {
     struct entry *buckets[N_BUCKETS];
     struct block *blocks; // all buffers, to free them
     uint64_t size;
+    struct daub_weight_cache *cache; // NULL: none
+    uint32_t n_entries, n_packed;    // n_packed: since the cache was written
 };
 
 static uint32_t bucket_of(const char *name)
@@ -59,8 +62,8 @@ static bool same_channels(const struct daub_channels *a, const struct daub_chann
 static bool same_pack(const struct daub_pack *a, const struct daub_pack *b)
 {
     return a->kind == b->kind && a->dtype == b->dtype && a->kernel_h == b->kernel_h && a->kernel_w == b->kernel_w &&
-           a->geglu == b->geglu && a->winograd == b->winograd && same_channels(&a->in, &b->in) &&
-           same_channels(&a->out, &b->out);
+           a->geglu == b->geglu && a->n_parts == b->n_parts && a->winograd == b->winograd &&
+           same_channels(&a->in, &b->in) && same_channels(&a->out, &b->out);
 }
 
 bool daub_weights_same(const struct daub_tensor *a, const struct daub_tensor *b)
@@ -79,23 +82,6 @@ static struct entry *find_entry(const struct daub_weights *w, const char *name, 
 static uint64_t stored_size(uint64_t size)
 {
     return (size + ALIGN - 1) / ALIGN * ALIGN;
-}
-
-static daub_status pack_into(struct daub_weights *w, const struct daub_pack *pack, const struct daub_view *view,
-                             struct daub_range range)
-{
-    uint8_t *mapped = daub_device_caps(w->dev)->uma ? daub_buffer_map(range.buf) : NULL;
-    if (mapped) {
-        daub_pack_weight(pack, view, mapped + range.offset);
-        return DAUB_OK;
-    }
-    void *packed = daub_alloc(w->host, (size_t)range.size);
-    if (!packed)
-        return daub_no_memory("a weight on its way to the device");
-    daub_pack_weight(pack, view, packed);
-    const daub_status status = daub_upload(w->dev, range, packed);
-    daub_free(w->host, packed);
-    return status;
 }
 
 // The weight's view, with the dimensions that the network gives it. Files may differ in trailing ones: a matrix is
@@ -121,6 +107,39 @@ static daub_status find_view(struct daub_weights *w, const struct daub_tensor *w
     for (uint32_t i = 0; i < weight->n_dims; i++)
         view->dims[i] = weight->dims[i];
     return DAUB_OK;
+}
+
+// The weights packed as one, at `out`, from the cache or by packing.
+static daub_status make_packed(struct daub_weights *w, const struct daub_tensor *weight, uint8_t *out, uint64_t size)
+{
+    const struct daub_pack *pack = &weight->pack;
+    if (w->cache && daub_weight_cache_read(w->cache, weight->name, pack, out, size))
+        return DAUB_OK;
+    const uint32_t n = pack->n_parts > 1 ? pack->n_parts : 1;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct daub_tensor *part = i == 0 ? weight : weight->more[i - 1];
+        struct daub_view view;
+        TRY(find_view(w, part, &view));
+        daub_pack_weight(pack, &view, out + size / n * i);
+        daub_checkpoint_release(w->ckpt, w->component, part->name);
+    }
+    w->n_packed++;
+    return DAUB_OK;
+}
+
+static daub_status pack_into(struct daub_weights *w, const struct daub_tensor *weight, struct daub_range range)
+{
+    uint8_t *mapped = daub_device_caps(w->dev)->uma ? daub_buffer_map(range.buf) : NULL;
+    if (mapped)
+        return make_packed(w, weight, mapped + range.offset, range.size);
+    void *packed = daub_alloc(w->host, (size_t)range.size);
+    if (!packed)
+        return daub_no_memory("a weight on its way to the device");
+    daub_status status = make_packed(w, weight, packed, range.size);
+    if (status == DAUB_OK)
+        status = daub_upload(w->dev, range, packed);
+    daub_free(w->host, packed);
+    return status;
 }
 
 static daub_status add_entry(struct daub_weights *w, const struct daub_tensor *weight)
@@ -198,11 +217,9 @@ static daub_status bind_one(struct daub_weights *w, struct daub_tensor *weight)
 {
     struct entry *e = find_entry(w, weight->name, &weight->pack);
     if (!e->packed) {
-        struct daub_view view;
-        TRY(find_view(w, weight, &view));
-        TRY(pack_into(w, &weight->pack, &view, e->range));
-        daub_checkpoint_release(w->ckpt, w->component, weight->name);
+        TRY(pack_into(w, weight, e->range));
         e->packed = true;
+        w->n_entries++;
     }
     weight->data = &e->range;
     return DAUB_OK;
@@ -237,6 +254,7 @@ void daub_weights_clear(struct daub_weights *w)
         daub_buffer_destroy(w->dev, &block->buffer);
     w->blocks = NULL;
     w->size = 0;
+    w->n_entries = 0;
     memset(w->buckets, 0, sizeof(w->buckets));
     daub_arena_destroy(&w->arena);
     daub_mutex_unlock(&w->lock);
@@ -251,6 +269,7 @@ void daub_weights_destroy(struct daub_weights **weights)
         daub_weights_clear(w);
         daub_mutex_destroy(&w->lock);
     }
+    daub_weight_cache_close(&w->cache);
     daub_free(w->host, w);
     *weights = NULL;
 }
@@ -299,4 +318,60 @@ uint64_t daub_weights_size_of(struct daub_tensor *const *list, uint32_t n)
     for (uint32_t i = 0; i < n; i++)
         size += stored_size(daub_pack_size(&list[i]->pack, list[i]->dims, list[i]->n_dims));
     return size;
+}
+
+void daub_weights_set_cache(struct daub_weights *weights, struct daub_weight_cache *cache)
+{
+    daub_weight_cache_close(&weights->cache);
+    weights->cache = cache;
+    weights->n_packed = 0;
+}
+
+struct keeping {
+    struct daub_weights *w;
+    struct daub_cached_weight *list;
+    const struct entry **entries;
+    void *bytes; // read back from the device, where its memory is not shared
+};
+
+static const void *packed_bytes(void *user, uint32_t i)
+{
+    struct keeping *k = user;
+    const struct daub_range range = k->entries[i]->range;
+    const uint8_t *mapped = daub_device_caps(k->w->dev)->uma ? daub_buffer_map(range.buf) : NULL;
+    if (mapped)
+        return mapped + range.offset;
+    daub_free(k->w->host, k->bytes);
+    k->bytes = daub_alloc(k->w->host, (size_t)range.size);
+    return k->bytes && daub_download(k->w->dev, range, k->bytes) == DAUB_OK ? k->bytes : NULL;
+}
+
+static void keep_locked(struct daub_weights *w)
+{
+    struct keeping k = { .w = w };
+    k.list = daub_alloc_array(w->host, w->n_entries, sizeof(*k.list));
+    k.entries = daub_alloc_array(w->host, w->n_entries, sizeof(*k.entries));
+    uint32_t n = 0;
+    for (uint32_t b = 0; b < N_BUCKETS && k.list && k.entries; b++)
+        for (const struct entry *e = w->buckets[b]; e; e = e->next) {
+            if (!e->packed)
+                continue;
+            k.list[n] = (struct daub_cached_weight) { .name = e->name, .pack = &e->pack, .size = e->range.size };
+            k.entries[n++] = e;
+        }
+    if (n > 0)
+        daub_weight_cache_write(w->cache, k.list, n, packed_bytes, &k);
+    daub_free(w->host, k.bytes);
+    daub_free(w->host, k.entries);
+    daub_free(w->host, k.list);
+}
+
+void daub_weights_keep(struct daub_weights *weights)
+{
+    daub_mutex_lock(&weights->lock);
+    if (weights->cache && weights->n_packed > 0) {
+        weights->n_packed = 0; // tried once: a folder that cannot be written is not tried at every picture
+        keep_locked(weights);
+    }
+    daub_mutex_unlock(&weights->lock);
 }

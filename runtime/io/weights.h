@@ -6,6 +6,7 @@
 #include "runtime/vk/buffer.h"
 
 struct daub_weights;
+struct daub_weight_cache;
 
 daub_status daub_weights_create(daub_device *dev, struct daub_checkpoint *ckpt, enum daub_component c,
                                 struct daub_weights **out);
@@ -14,6 +15,10 @@ void daub_weights_destroy(struct daub_weights **weights);
 // not there yet gets buffers cut to its size, then is packed weight by weight, and the file's pages are let go.
 // Errors: BAD_FILE (missing or misshapen, named), NO_GPU_MEMORY. Thread safe.
 daub_status daub_weights_bind(void *weights, struct daub_tensor *const *list, uint32_t n);
+// Weights come from this cache where it has them, before they are packed. Taken, and closed with the weights; NULL: none.
+void daub_weights_set_cache(struct daub_weights *weights, struct daub_weight_cache *cache);
+// Writes the cache if anything was packed since it was set or written: what is bound now. What fails is logged.
+void daub_weights_keep(struct daub_weights *weights);
 // Bytes on the device: now, after a daub_weights_bind of the list, and of the list alone.
 uint64_t daub_weights_size(struct daub_weights *weights);
 uint64_t daub_weights_size_with(struct daub_weights *weights, struct daub_tensor *const *list, uint32_t n);

@@ -18,6 +18,11 @@ static bool uses_lane(const struct daub_caps *caps)
     return caps->lane;
 }
 
+static bool uses_subgroup(const struct daub_caps *caps)
+{
+    return caps->lane && caps->shuffle8;
+}
+
 static bool uses_shared(const struct daub_caps *caps)
 {
     return !caps->lane && caps->shared_kernels && caps->max_shared >= SHARED_BYTES;
@@ -28,25 +33,36 @@ static bool lacks_shared(const struct daub_caps *caps)
     return !uses_shared(caps);
 }
 
-// A row serves heads of up to max_words. Lane kernels unroll a whole head for all of a lane's queries, so wide heads
-// cost compile time, and attention_wide.c's three kernels, compiled once for all sizes, overtake them: with texel
+// A row serves heads of up to max_words. The subgroup kernel serves all of them, compiled once. Lane kernels, for CPU
+// drivers without its subgroups, unroll a whole head for all of a lane's queries, so wide heads cost compile time, and attention_wide.c's three kernels, compiled once for all sizes, overtake them: with texel
 // buffers on Mesa 22.3 and a Zen 4 core, f16, 1024 keys, GFLOP a CPU second for 2, 3, 4 queries a lane are d = 40:
 // 18, 24, 28; 64: 17, 22, 26; 80: 19, 24, 22; 160: 18, 24, -, compiled in 0.3 to 0.5, 0.5 to 1.0, 0.5 to 1.1 and 1.2
 // to 1.9 s; the three make 31 and 24 in their products, compiled in 0.3 s. Mesa 25 takes four times as long, and
 // through storage buffers ten times; there 2 queries are no slower than 4.
+enum kind {
+    SUBGROUP,
+    LANE,
+    SHARED,
+};
+
 struct choice {
+    enum kind kind;
     enum daub_kernel f32, f16;
     bool (*needs)(const struct daub_caps *caps);
     bool texel;
     uint32_t max_words;
-    uint32_t max_queries; // a lane; 0: the shared kernel
+    uint32_t max_queries; // a lane
 };
 
 static const struct choice choices[] = {
     // best first
-    { DAUB_KERNEL_attention_f32_texel, DAUB_KERNEL_attention_f16_texel, uses_lane, true, 5, 4 },
-    { DAUB_KERNEL_attention_shared_f32, DAUB_KERNEL_attention_shared_f16, uses_shared, false, 20, 0 },
-    { DAUB_KERNEL_attention_f32, DAUB_KERNEL_attention_f16, lacks_shared, false, 5, 2 },
+    { SUBGROUP, DAUB_KERNEL_attention_subgroup_f32_texel, DAUB_KERNEL_attention_subgroup_f16_texel, uses_subgroup, true,
+      UINT32_MAX, ATTENTION_SUBGROUP_QUERIES },
+    { SUBGROUP, DAUB_KERNEL_attention_subgroup_f32, DAUB_KERNEL_attention_subgroup_f16, uses_subgroup, false,
+      UINT32_MAX, ATTENTION_SUBGROUP_QUERIES },
+    { LANE, DAUB_KERNEL_attention_f32_texel, DAUB_KERNEL_attention_f16_texel, uses_lane, true, 5, 4 },
+    { SHARED, DAUB_KERNEL_attention_shared_f32, DAUB_KERNEL_attention_shared_f16, uses_shared, false, 20, 0 },
+    { LANE, DAUB_KERNEL_attention_f32, DAUB_KERNEL_attention_f16, lacks_shared, false, 5, 2 },
 };
 
 float daub_attention_scale(const struct daub_tensor *q)
@@ -62,6 +78,29 @@ static bool fits(const struct daub_caps *caps, const struct daub_tensor *q, cons
            daub_range_fits(caps, daub_row_size(q) * tile, texel);
 }
 
+// Queries a workgroup.
+static uint32_t tile_of(const struct choice *choice, const struct daub_tensor *q)
+{
+    if (choice->kind == SHARED)
+        return ATTENTION_SHARED_TILE;
+    const bool few = choice->kind == LANE && daub_tokens(q) <= SHORT && choice->max_queries > 2;
+    return ATTENTION_LANES * (few ? 2 : choice->max_queries);
+}
+
+static uint32_t tiles_of(const struct daub_tensor *q, uint32_t tile)
+{
+    return (daub_tokens(q) + tile - 1) / tile;
+}
+
+// Tiles of queries, of all heads, whose sums in fp32 a binding can hold; at most all.
+static uint32_t sums_tiles(const struct daub_caps *caps, const struct daub_tensor *q, uint32_t tile)
+{
+    const uint64_t size = (uint64_t)tile * 4 * DAUB_WORD * daub_words(q);
+    const uint64_t most = (caps->max_range - 2 * (uint64_t)caps->buffer_align) / size;
+    const uint64_t all = (uint64_t)q->shape.n * tiles_of(q, tile);
+    return (uint32_t)(most < all ? most : all);
+}
+
 static daub_status attention_select(const struct daub_select *select, struct daub_net *net, struct daub_node *node)
 {
     struct attention_attrs *attrs = node->attrs;
@@ -74,16 +113,20 @@ static daub_status attention_select(const struct daub_select *select, struct dau
         if (!choice->needs(caps) || (choice->texel && !(caps->texel && caps->prefer_texel)) ||
             head_words > choice->max_words)
             continue;
-        const bool shared = choice->max_queries == 0;
-        const uint32_t queries = daub_tokens(q) <= SHORT && choice->max_queries > 2 ? 2 : choice->max_queries;
-        const uint32_t tile = shared ? ATTENTION_SHARED_TILE : ATTENTION_LANES * queries;
-        if (!fits(caps, q, k, tile, choice->texel))
+        const uint32_t tile = tile_of(choice, q);
+        const uint32_t scratch_tiles = choice->kind == SUBGROUP ? sums_tiles(caps, q, tile) : 0;
+        if (!fits(caps, q, k, tile, choice->texel) || (choice->kind == SUBGROUP && scratch_tiles == 0))
             continue;
         attrs->kernel = q->dtype == DAUB_F16 ? choice->f16 : choice->f32;
         attrs->texel = choice->texel;
-        attrs->spec_words = shared ? (head_words + CHUNK_WORDS - 1) / CHUNK_WORDS : head_words;
-        attrs->spec_queries = queries;
+        attrs->n_specs = (uint32_t[]) { [SUBGROUP] = 0, [LANE] = 2, [SHARED] = 1 }[choice->kind];
+        attrs->spec_words = choice->kind == SHARED ? (head_words + CHUNK_WORDS - 1) / CHUNK_WORDS : head_words;
+        attrs->spec_queries = tile / ATTENTION_LANES;
         attrs->tile = tile;
+        attrs->scratch_tiles = scratch_tiles;
+        if (scratch_tiles > 0)
+            daub_node_scratch(net, node, DAUB_F32,
+                              (struct daub_shape) { 1, 1, scratch_tiles * tile, DAUB_WORD * daub_words(q) });
         return DAUB_OK;
     }
     attrs->wide = true;
@@ -121,13 +164,14 @@ static daub_status dispatch(struct daub_recording *rec, const struct daub_node *
     };
     struct daub_dispatch d = {
         .kernel = attrs->kernel,
-        .n_specs = attrs->spec_queries ? 2 : 1,
+        .n_specs = attrs->n_specs,
         .specs = { { ATTENTION_SPEC_WORDS, attrs->spec_words }, { ATTENTION_SPEC_QUERIES, attrs->spec_queries } },
-        .n_bindings = 4,
+        .n_bindings = attrs->scratch_tiles ? 5 : 4,
         .bind = { daub_bind_rows(rec, q, row, n_rows, DAUB_READ, attrs->texel, &params.q_first),
                   daub_bind_rows(rec, k, kv_row, n_kv_rows, DAUB_READ, attrs->texel, &params.k_first),
                   daub_bind_rows(rec, v, kv_row, n_kv_rows, DAUB_READ, attrs->texel, &params.v_first),
-                  daub_bind_rows(rec, node->out, row, n_rows, DAUB_WRITE, false, &params.out_first) },
+                  daub_bind_rows(rec, node->out, row, n_rows, DAUB_WRITE, false, &params.out_first),
+                  daub_bind(rec, attrs->scratch_tiles ? node->scratch[0] : NULL, DAUB_READ_WRITE, false) },
         .push = &params,
         .push_size = sizeof(params),
         .groups = { (end - begin + attrs->tile - 1) / attrs->tile, q->heads, n },
@@ -143,15 +187,16 @@ static daub_status attention_record(struct daub_recording *rec, const struct dau
         return daub_attention_wide_record(rec, node);
 
     const struct daub_tensor *q = node->in[0], *k = node->in[1];
-    const uint32_t n_q = daub_tokens(q), n_images = q->shape.n;
-    if (daub_range_fits(rec->caps, daub_tensor_size(q), attrs->texel) &&
+    const uint32_t n_q = daub_tokens(q), n_images = q->shape.n, n_tiles = tiles_of(q, attrs->tile);
+    const uint32_t max_tiles = attrs->scratch_tiles ? attrs->scratch_tiles : UINT32_MAX;
+    if (n_tiles <= max_tiles / n_images && daub_range_fits(rec->caps, daub_tensor_size(q), attrs->texel) &&
         daub_range_fits(rec->caps, daub_tensor_size(k), attrs->texel) && flop(node) <= rec->max_flop &&
-        (n_q + attrs->tile - 1) / attrs->tile <= rec->caps->max_groups[0] && n_images <= rec->caps->max_groups[2])
+        n_tiles <= rec->caps->max_groups[0] && n_images <= rec->caps->max_groups[2])
         return dispatch(rec, node, 0, n_images, 0, n_q);
 
     const double row_flop = 4.0 * daub_tokens(k) * q->shape.c;
     uint32_t tiles = 1; // as many as one dispatch may have, doubling
-    while (tiles * attrs->tile < n_q && 2 * tiles <= rec->caps->max_groups[0] &&
+    while (tiles < n_tiles && 2 * tiles <= max_tiles && 2 * tiles <= rec->caps->max_groups[0] &&
            2.0 * tiles * attrs->tile * row_flop <= rec->max_flop &&
            daub_range_fits(rec->caps, 2 * tiles * attrs->tile * daub_row_size(q), attrs->texel))
         tiles *= 2;

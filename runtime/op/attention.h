@@ -10,9 +10,10 @@ struct attention_attrs {
 
     // not wide
     enum daub_kernel kernel;
-    uint32_t spec_words;   // words a head (lane kernel), or chunks of 32 channels (shared kernel)
-    uint32_t spec_queries; // queries a lane; 0 for the shared kernel
-    uint32_t tile;         // queries a workgroup
+    uint32_t n_specs, spec_words; // words a head (lane kernel), or chunks of 32 channels (shared kernel)
+    uint32_t spec_queries;        // lane kernel: queries a lane
+    uint32_t tile;                // queries a workgroup
+    uint32_t scratch_tiles;       // subgroup kernel: tiles of all heads whose sums scratch[0] holds; else 0
 
     // wide; a unit is one head of one picture
     bool lane; // small workgroups, as CPU drivers like them

@@ -2,11 +2,17 @@
 #include "runtime/op/exec.h"
 
 #include "runtime/op/op.h"
+#include "runtime/vk/kernel.h"
 
 #include <string.h>
 
 struct stage_cmds { // a stage, split so that no submission runs long
     struct daub_cmd **cmd;
+    uint32_t n, capacity;
+};
+
+struct survey { // one dispatch for each pipeline that the graph wants, in the order they are wanted
+    struct daub_dispatch *list;
     uint32_t n, capacity;
 };
 
@@ -25,28 +31,34 @@ struct daub_exec {
     double cmd_flop; // recorded into the current cmd
     bool profile;
     const char *name;
+    struct survey *survey; // not NULL: what is recorded is only looked at
 };
 
 // What a dispatch and a submission may cost, in flops. A desktop driver kills work of about 2 s; the slowest GPUs of a kind run at
 // about 3e11 (integrated) and 3e12 flops a second, so these stay an order of magnitude below. CPU drivers have no watchdog: there
-// the limit only keeps cancelling quick.
-static double max_dispatch_flop(const struct daub_caps *caps)
-{
-    return caps->kind == DAUB_DEVICE_DISCRETE ? 2e11 : 2e10;
-}
-
+// the limit only keeps cancelling quick, 1e11 flops being a second or two on two cores.
 static double max_submit_flop(const struct daub_caps *caps)
 {
     return caps->kind == DAUB_DEVICE_DISCRETE ? 2e12 : 1e11;
+}
+
+static double max_dispatch_flop(const struct daub_caps *caps)
+{
+    if (caps->cpu)
+        return max_submit_flop(caps);
+    return caps->kind == DAUB_DEVICE_DISCRETE ? 2e11 : 2e10;
 }
 
 // ---- for op files ----------------------------------------------------------------------------------------------------
 
 static struct daub_range tensor_range(const struct daub_exec *exec, const struct daub_tensor *t)
 {
-    if (t->kind == DAUB_TENSOR_WEIGHT)
-        return *t->data;
-    return (struct daub_range) { exec ? exec->arena : NULL, t->offset, daub_tensor_size(t) };
+    struct daub_buffer *arena = exec ? exec->arena : NULL; // a walk has none
+    if (t->kind == DAUB_TENSOR_WEIGHT)                     // a survey comes before the weights
+        return t->data ? *t->data : (struct daub_range) { .buf = arena };
+    if (t->kind == DAUB_TENSOR_PART)
+        return (struct daub_range) { arena, t->pair[0]->offset + t->part * daub_tensor_size(t), daub_tensor_size(t) };
+    return (struct daub_range) { arena, t->offset, daub_tensor_size(t) };
 }
 
 static enum daub_bind_kind bind_kind(const struct daub_tensor *t, bool texel)
@@ -119,8 +131,39 @@ static daub_status next_cmd(struct daub_recording *rec)
     return exec->profile ? daub_cmd_profile(rec->cmd) : DAUB_OK;
 }
 
+static bool same_pipeline(const struct daub_dispatch *a, const struct daub_dispatch *b)
+{
+    if (a->kernel != b->kernel || a->n_specs != b->n_specs || a->n_bindings != b->n_bindings ||
+        memcmp(a->specs, b->specs, a->n_specs * sizeof(a->specs[0])) != 0)
+        return false;
+    for (uint32_t i = 0; i < a->n_bindings; i++)
+        if (a->bind[i].kind != b->bind[i].kind)
+            return false;
+    return true;
+}
+
+static daub_status survey_add(struct daub_exec *exec, const struct daub_dispatch *dispatch)
+{
+    struct survey *s = exec->survey;
+    for (uint32_t i = 0; i < s->n; i++)
+        if (same_pipeline(&s->list[i], dispatch))
+            return DAUB_OK;
+    if (s->n == s->capacity) {
+        const uint32_t capacity = s->capacity ? 2 * s->capacity : 32;
+        void *list = daub_realloc(exec->host, s->list, s->capacity * sizeof(*s->list), capacity * sizeof(*s->list));
+        if (!list)
+            return daub_no_memory("a list of pipelines");
+        s->list = list;
+        s->capacity = capacity;
+    }
+    s->list[s->n++] = *dispatch;
+    return DAUB_OK;
+}
+
 daub_status daub_dispatch_node(struct daub_recording *rec, struct daub_dispatch *dispatch)
 {
+    if (!rec->walk && rec->exec->survey)
+        return survey_add(rec->exec, dispatch);
     const struct daub_node *node = rec->node;
     if (!dispatch->name)
         dispatch->name = node->name;
@@ -229,12 +272,28 @@ static daub_status record(struct daub_exec *exec, enum daub_stage stage)
         rec.node = daub_net_node(exec->net, i);
         if (rec.node->stage != stage)
             continue;
-        if (!rec.cmd)
+        if (!rec.cmd && !exec->survey)
             TRY(next_cmd(&rec));
         TRY(rec.node->op->record(&rec, rec.node));
     }
     exec->ready[stage] = true;
     return rec.cmd ? daub_cmd_end(rec.cmd) : DAUB_OK;
+}
+
+// Makes the graph's pipelines on all cores, before recording would make them one after the other.
+static daub_status make_pipelines(struct daub_exec *exec)
+{
+    struct survey survey = { 0 };
+    exec->survey = &survey;
+    daub_status status = DAUB_OK;
+    for (int s = 0; s < DAUB_STAGE_COUNT && status == DAUB_OK; s++)
+        status = record(exec, (enum daub_stage)s);
+    exec->survey = NULL;
+    memset(exec->ready, 0, sizeof(exec->ready));
+    if (status == DAUB_OK)
+        status = daub_kernels_prepare(exec->dev, survey.list, survey.n);
+    daub_free(exec->host, survey.list);
+    return status;
 }
 
 static daub_status record_all(struct daub_exec *exec)
@@ -260,6 +319,7 @@ static daub_status build(struct daub_exec *exec, const struct daub_exec_params *
     if (debug->graph || debug->plan)
         log_text(exec);
     TRY(get_arena(exec, params));
+    TRY(make_pipelines(exec));
     if (!params->lazy)
         TRY(record_all(exec));
     return daub_exec_clear(exec);

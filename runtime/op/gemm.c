@@ -1,6 +1,8 @@
 // gemm.c - linear layers and convolutions: builders and the choice of kernel. Recording is in gemm_record.c.
 #include "runtime/op/winograd.h"
 
+#include "shaders/params/gemm.h"
+
 #include <string.h>
 
 enum { MAX_KERNEL = 7, MAX_STRIDE = 16, SHARED_BYTES = 16384, SHARED_THREADS = 128 };
@@ -71,7 +73,7 @@ static daub_status set_pack(struct daub_tensor *weight, struct daub_pack pack)
     if (old->kind != DAUB_PACK_NONE &&
         (old->kind != pack.kind || old->dtype != pack.dtype || old->kernel_h != pack.kernel_h ||
          old->kernel_w != pack.kernel_w || old->geglu != pack.geglu || old->winograd != pack.winograd ||
-         !same_channels(&old->in, &pack.in) || !same_channels(&old->out, &pack.out)))
+         old->n_parts != pack.n_parts || !same_channels(&old->in, &pack.in) || !same_channels(&old->out, &pack.out)))
         return daub_fail(DAUB_ERROR_UNSUPPORTED, "%s: two layers read this weight in different layouts", weight->name);
     weight->pack = pack;
     return DAUB_OK;
@@ -89,6 +91,7 @@ static daub_status set_packs(const struct daub_node *node)
         .in = { .c = { x->shape.c, 0 }, .heads = x->heads },
         .out = { .c = { node->out->shape.c, 0 }, .heads = node->out->heads },
         .geglu = attrs->geglu,
+        .n_parts = attrs->parts,
         .winograd = attrs->winograd,
     };
     if (x->kind == DAUB_TENSOR_PAIR) {
@@ -117,7 +120,7 @@ static daub_status gemm_select(const struct daub_select *select, struct daub_net
 
     attrs->winograd = daub_winograd_positions(select, node);
     TRY(set_packs(node));
-    const uint32_t rows = attrs->winograd ? daub_winograd_tiles(node) : daub_rows(node->out);
+    const uint32_t rows = attrs->winograd ? daub_winograd_tiles(node) : daub_rows(node->out) / attrs->parts;
     attrs->tile = tiles;
     while (!fits(attrs->tile, caps, rows, words, attrs->geglu))
         attrs->tile++; // the second takes every GEGLU, the last all else
@@ -133,7 +136,7 @@ static daub_status gemm_select(const struct daub_select *select, struct daub_net
 
 static double gemm_flop(const struct daub_node *node)
 {
-    const uint32_t *dims = node->in[DAUB_GEMM_IN_WEIGHT]->dims;
+    const uint32_t *dims = node->in[DAUB_GEMM_IN_WEIGHT]->dims; // of one part; the result has all their rows
     const struct daub_gemm_attrs *attrs = node->attrs;
     return 2.0 * daub_rows(node->out) * dims[0] * dims[1] * attrs->kernel_h * attrs->kernel_w;
 }
@@ -213,6 +216,7 @@ static struct daub_tensor *conv2d(struct daub_net *net, struct daub_tensor *x, s
         .pad_left = conv.pad_left,
         .in_h = x->shape.h,
         .in_w = x->shape.w,
+        .parts = 1,
     };
     const struct daub_shape shape = { x->shape.n, (uint32_t)(h - kh) / stride + 1, (uint32_t)(w - kw) / stride + 1,
                                       weight->dims[0] };
@@ -231,15 +235,28 @@ struct daub_tensor *daub_conv2d_f32(struct daub_net *net, struct daub_tensor *x,
     return conv2d(net, x, weight, bias, conv, DAUB_F32);
 }
 
-struct daub_tensor *daub_linear(struct daub_net *net, struct daub_tensor *x, struct daub_tensor *weight,
-                                struct daub_tensor *bias, uint32_t heads)
+// Checks a matrix of as many columns as x has channels; false: the net has failed.
+static bool check_linear(struct daub_net *net, const struct daub_tensor *x, const struct daub_tensor *weight,
+                         const struct daub_tensor *bias, uint32_t heads)
 {
-    if (!check(net, x, weight, bias))
-        return daub_net_fail(net, "an input is missing"); // not kept: there is a first failure
-    if (weight->n_dims != 2 && (weight->n_dims != 4 || weight->dims[2] != 1 || weight->dims[3] != 1))
-        return daub_net_fail(net, "a linear layer's weight is a matrix");
-    if (heads == 0 || weight->dims[0] % heads != 0)
-        return daub_net_fail(net, "%u channels do not split into %u heads", weight->dims[0], heads);
+    if (!check(net, x, weight, bias)) {
+        daub_net_fail(net, "an input is missing"); // kept only if nothing failed before
+        return false;
+    }
+    if (weight->n_dims != 2 && (weight->n_dims != 4 || weight->dims[2] != 1 || weight->dims[3] != 1)) {
+        daub_net_fail(net, "a linear layer's weight is a matrix");
+        return false;
+    }
+    if (heads == 0 || weight->dims[0] % heads != 0) {
+        daub_net_fail(net, "%u channels do not split into %u heads", weight->dims[0], heads);
+        return false;
+    }
+    return true;
+}
+
+static struct daub_tensor *linear(struct daub_net *net, struct daub_tensor *x, struct daub_tensor *weight,
+                                  struct daub_tensor *bias, uint32_t heads, uint32_t parts)
+{
     const struct daub_gemm_attrs attrs = {
         .op_class = weight->n_dims == 4 ? "conv1x1" : "linear",
         .kernel_h = 1,
@@ -247,7 +264,44 @@ struct daub_tensor *daub_linear(struct daub_net *net, struct daub_tensor *x, str
         .stride = 1,
         .in_h = x->shape.h,
         .in_w = x->shape.w,
+        .parts = parts,
     };
-    const struct daub_shape shape = { x->shape.n, x->shape.h, x->shape.w, weight->dims[0] };
+    const struct daub_shape shape = { parts * x->shape.n, x->shape.h, x->shape.w, weight->dims[0] };
     return emit(net, x, weight, bias, shape, heads, daub_net_dtype(net), &attrs);
+}
+
+struct daub_tensor *daub_linear(struct daub_net *net, struct daub_tensor *x, struct daub_tensor *weight,
+                                struct daub_tensor *bias, uint32_t heads)
+{
+    return check_linear(net, x, weight, bias, heads) ? linear(net, x, weight, bias, heads, 1)
+                                                     : daub_net_fail(net, "a linear layer has failed");
+}
+
+void daub_linear_parts(struct daub_net *net, struct daub_tensor *x, struct daub_tensor *const *weights,
+                       struct daub_tensor *const *biases, uint32_t n, uint32_t heads, struct daub_tensor **out)
+{
+    bool whole_panels = n <= 3;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct daub_tensor *w = weights[i];
+        if (!check_linear(net, x, w, biases ? biases[i] : NULL, heads)) {
+            for (uint32_t j = 0; j < n; j++)
+                out[j] = daub_net_fail(net, "a linear layer has failed");
+            return;
+        }
+        whole_panels = whole_panels && w->dims[0] == weights[0]->dims[0] &&
+                       heads * ((w->dims[0] / heads + 7) / 8) % GEMM_PANEL == 0;
+    }
+    if (!whole_panels || x->kind == DAUB_TENSOR_PAIR) {
+        for (uint32_t i = 0; i < n; i++)
+            out[i] = daub_linear(net, x, weights[i], biases ? biases[i] : NULL, heads);
+        return;
+    }
+    for (uint32_t i = 1; i < n; i++) {
+        weights[0]->more[i - 1] = weights[i];
+        if (biases)
+            biases[0]->more[i - 1] = biases[i];
+    }
+    struct daub_tensor *all = linear(net, x, weights[0], biases ? biases[0] : NULL, heads, n);
+    for (uint32_t i = 0; i < n; i++)
+        out[i] = daub_net_part(net, all, i, n);
 }

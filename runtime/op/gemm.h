@@ -23,7 +23,8 @@ struct daub_gemm_attrs {
     uint32_t in_h, in_w; // of the input as the convolution sees it
     uint32_t shift;      // 1: it is x upsampled by 2, pixel (y, x) is stored pixel (y >> 1, x >> 1)
     enum daub_act act;
-    bool geglu; // the weight has 2 * out channels: value, then gate
+    uint32_t parts; // results of one x, one after the other along N of the node's; 1 but for daub_linear_parts
+    bool geglu;     // the weight has 2 * out channels: value, then gate
     // Chosen by select.
     const struct daub_gemm_tile *tile;
     bool texel;

@@ -33,8 +33,8 @@ static struct problem problem_of(const struct daub_node *node, bool texel)
         .weight = node->in[DAUB_GEMM_IN_WEIGHT],
         .residual = node->in[DAUB_GEMM_IN_RESIDUAL],
         .out = node->out,
-        .n_panels = (daub_words(node->out) + GEMM_PANEL - 1) / GEMM_PANEL * (attrs->geglu ? 2 : 1),
-        .rows = daub_rows(node->out),
+        .n_panels = (daub_words(node->out) + GEMM_PANEL - 1) / GEMM_PANEL * (attrs->geglu ? 2 : 1) * attrs->parts,
+        .rows = daub_rows(node->out) / attrs->parts,
         .panel_step = attrs->geglu ? 2 : attrs->tile->panels,
         .texel = texel,
     };
@@ -157,6 +157,8 @@ static struct gemm_params params_of(const struct problem *p)
         .shift = attrs->shift,
         .kernel_w = attrs->kernel_w,
         .taps = attrs->kernel_h * attrs->kernel_w,
+        .parts = attrs->parts,
+        .rows = p->rows,
         .batches = 1,
         .stride = attrs->stride,
         .pad_top = attrs->pad_top,
@@ -166,6 +168,14 @@ static struct gemm_params params_of(const struct problem *p)
         .out_words = daub_words(p->out),
         .flags = daub_gemm_flags(p->node),
     };
+}
+
+// The rows of the node's result that these rows of these panels are: from the first panel's part to the last one's.
+static struct span out_span(const struct problem *p, struct span rows, struct span panels)
+{
+    const uint32_t part_panels = p->n_panels / p->attrs->parts;
+    const uint32_t first = panels.first / part_panels, last = (panels.first + panels.n - 1) / part_panels;
+    return (struct span) { first * p->rows + rows.first, (last - first) * p->rows + rows.n };
 }
 
 static daub_status record_piece(struct daub_recording *rec, const struct problem *p, struct gemm_params *params,
@@ -207,7 +217,8 @@ static daub_status record_piece(struct daub_recording *rec, const struct problem
     dispatch.bind[GEMM_COUNTER] = daub_bind(rec, node->in[DAUB_GEMM_IN_COUNTER], DAUB_READ, false);
     dispatch.bind[GEMM_RESIDUAL] = bind_rows(rec, p, p->residual, rows, &params->first_residual);
     // One of the two is written; the other's binding must not name a buffer that other dispatches use.
-    dispatch.bind[GEMM_OUT] = dispatch.bind[GEMM_OUT_F32] = daub_bind_rows(rec, p->out, rows.first, rows.n, DAUB_WRITE,
+    const struct span out = out_span(p, rows, panels);
+    dispatch.bind[GEMM_OUT] = dispatch.bind[GEMM_OUT_F32] = daub_bind_rows(rec, p->out, out.first, out.n, DAUB_WRITE,
                                                                            false, &params->first_out);
     return daub_dispatch_node(rec, &dispatch);
 }
@@ -218,6 +229,9 @@ static daub_status record_piece(struct daub_recording *rec, const struct problem
 static uint32_t panels_at_once(const struct daub_caps *caps, const struct problem *p, uint32_t panel)
 {
     uint32_t n = least(p->n_panels - panel, caps->max_groups[1] / p->panel_step * p->panel_step);
+    const uint32_t part_panels = p->n_panels / p->attrs->parts;
+    if (n > part_panels - panel % part_panels && !daub_range_fits(caps, daub_tensor_size(p->out), false))
+        n = part_panels - panel % part_panels; // the parts do not fit one binding
     while (n > p->panel_step && !daub_range_fits(caps, n * p->panel_size, p->texel))
         n = (n / 2 + p->panel_step - 1) / p->panel_step * p->panel_step;
     return n;

@@ -25,6 +25,11 @@ struct daub_tensor *daub_conv2d(struct daub_net *net, struct daub_tensor *x, str
 // bias [out] or NULL. The result's channels are laid out in `heads` runs (1 for all but q, k, v).
 struct daub_tensor *daub_linear(struct daub_net *net, struct daub_tensor *x, struct daub_tensor *weight,
                                 struct daub_tensor *bias, uint32_t heads);
+// n (at most 3) linear layers of one x and of equal sizes, as to_q, to_k and to_v are, into out[0..n-1]: one GEMM where each layer's columns
+// fill whole panels of 64, n otherwise. biases NULL, or one a layer. The first weight and bias carry the others, so that none of
+// them may serve another layer.
+void daub_linear_parts(struct daub_net *net, struct daub_tensor *x, struct daub_tensor *const *weights,
+                       struct daub_tensor *const *biases, uint32_t n, uint32_t heads, struct daub_tensor **out);
 // As daub_conv2d and daub_linear, but stored as fp32 whatever the net's dtype: a network's last layer.
 struct daub_tensor *daub_conv2d_f32(struct daub_net *net, struct daub_tensor *x, struct daub_tensor *weight,
                                     struct daub_tensor *bias, struct daub_conv conv);

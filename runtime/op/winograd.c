@@ -10,9 +10,12 @@
 enum { TRANSFORMED, PRODUCTS }; // scratch
 
 enum {
-    MIN_IN_WORDS = 4,         // below, the transforms cost what the products save
-    MIN_OUT_WORDS = 4,        // a panel has 8
-    WHOLE_SCRATCH = 96 << 20, // bytes of scratch up to which all tiles go at once: fewest dispatches
+    MIN_IN_WORDS = 4,  // below, the transforms cost what the products save
+    MIN_OUT_WORDS = 4, // a panel has 8
+    // In times out channels, above which the 7 more products a weight cost more memory (3.7 MB in fp16) than a layer's time is worth: the
+    // VAE's 512 to 512 and the U-Net's 640 to 320 stay below, its 640 and 1280 do not.
+    MAX_CHANNELS_SQUARED = 512 * 512,
+    WHOLE_SCRATCH = 48 << 20, // bytes of scratch up to which all tiles go at once: fewest dispatches
     CHUNK_SCRATCH = 32 << 20, // bytes of scratch of a chunk, when they do not
 };
 
@@ -44,30 +47,22 @@ uint32_t daub_winograd_positions(const struct daub_select *select, const struct 
         return 0;
     if (attrs->shift == 1 && attrs->in_h == 2 * source->shape.h && attrs->in_w == 2 * source->shape.w)
         return 9;
-    return 2 * (uint64_t)daub_rows(out) >= x->shape.c ? 16 : 0;
-}
-
-// Bytes of scratch a tile takes, of the wider of the two tensors.
-static uint64_t tile_size(const struct daub_node *node, uint32_t positions)
-{
-    const uint32_t in = in_words(node), out = daub_words(node->out);
-    return (uint64_t)positions * (in > out ? in : out) * daub_word_size(node->out);
+    const uint64_t squared = (uint64_t)x->shape.c * out->shape.c;
+    return squared <= MAX_CHANNELS_SQUARED && 2 * (uint64_t)daub_rows(out) >= x->shape.c ? 16 : 0;
 }
 
 static uint32_t chunk_tiles(const struct daub_caps *caps, const struct daub_node *node, uint32_t positions)
 {
-    const uint32_t tiles = daub_winograd_tiles(node);
-    const uint64_t size = tile_size(node, positions);
-    const uint64_t range = caps->max_range - caps->buffer_align;
-    const uint64_t texels = caps->max_texel_elements * 16;
-    uint64_t limit = 2 * size * tiles <= WHOLE_SCRATCH ? WHOLE_SCRATCH / 2 : CHUNK_SCRATCH / 2;
-    limit = limit < range ? limit : range;
-    if (caps->texel)
-        limit = limit < texels ? limit : texels;
-    const uint64_t most = limit / size;
-    if (most >= tiles)
-        return tiles;
-    return most < 1 ? 1 : (uint32_t)most;
+    const uint32_t tiles = daub_winograd_tiles(node), in = in_words(node), out = daub_words(node->out);
+    const uint64_t word_size = (uint64_t)positions * daub_word_size(node->out); // of a tile, a word of channels
+    const uint64_t limit = (in + out) * word_size * tiles <= WHOLE_SCRATCH ? WHOLE_SCRATCH : CHUNK_SCRATCH;
+    uint64_t range = caps->max_range - caps->buffer_align; // each of the two tensors is bound as a whole
+    if (caps->texel && caps->max_texel_elements * 16 < range)
+        range = caps->max_texel_elements * 16;
+    uint64_t most = limit / ((in + out) * word_size);
+    const uint64_t bound = range / ((in > out ? in : out) * word_size);
+    most = most < bound ? most : bound;
+    return most >= tiles ? tiles : most < 1 ? 1 : (uint32_t)most;
 }
 
 daub_status daub_winograd_select(const struct daub_select *select, struct daub_net *net, struct daub_node *node)
@@ -183,6 +178,7 @@ static daub_status record_product(struct daub_recording *rec, const struct chunk
         .src_w = w->n_tiles,
         .kernel_w = 1,
         .taps = 1,
+        .parts = 1,
         .batches = attrs->winograd,
         .stride = 1,
         .words0 = words,

@@ -3,7 +3,7 @@
 // Lavin and Gray 2015, arXiv:1509.09308: a tile of 2x2 outputs takes 16 products a channel instead of 36 (4 a pixel instead of 9), for a
 // transform of the input before and of the output after. A map that was just upsampled by 2 takes 9 (see
 // shaders/winograd_input.comp). On CPU drivers multiplications are what a convolution waits for, so it is the rule there for
-// maps large enough; the weights grow by 16/9 (not at all after upsampling), so small maps with many channels stay direct.
+// maps large enough; the weights grow by 16/9 (not at all after upsampling), so small maps and layers of many channels stay direct.
 //
 // Rounding: transformed input, weights and products are stored in the graph's type. In fp16 that triples the error of one
 // convolution, to about 4e-4 of its result.

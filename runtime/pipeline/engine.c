@@ -2,6 +2,7 @@
 #include "runtime/pipeline/engine.h"
 
 #include "runtime/base/file.h"
+#include "runtime/io/weight_cache.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,18 @@ daub_status daub_engine_describe(const struct daub_host *host, const char *path,
     return status;
 }
 
+static daub_status make_weights(struct daub_engine *engine, enum daub_component c, const daub_model_params *params)
+{
+    TRY(daub_weights_create(engine->dev, engine->ckpt, c, &engine->weights[c]));
+    if (!params || !params->weight_cache || !params->weight_cache[0] || !daub_checkpoint_has(engine->ckpt, c))
+        return DAUB_OK;
+    struct daub_weight_cache *cache = NULL;
+    TRY(daub_weight_cache_open(engine->host, params->weight_cache, params->weight_cache_limit, engine->ckpt, c,
+                               &cache));
+    daub_weights_set_cache(engine->weights[c], cache);
+    return DAUB_OK;
+}
+
 daub_status daub_engine_create(daub_device *dev, const char *path, const daub_model_params *params,
                                struct daub_engine **out)
 {
@@ -96,7 +109,7 @@ daub_status daub_engine_create(daub_device *dev, const char *path, const daub_mo
             engine->max_tokens = length;
     }
     for (int c = 0; c < DAUB_COMPONENT_COUNT; c++)
-        TRY_OR_FAIL(daub_weights_create(dev, engine->ckpt, (enum daub_component)c, &engine->weights[c]));
+        TRY_OR_FAIL(make_weights(engine, (enum daub_component)c, params));
     *out = engine;
     return DAUB_OK;
 
@@ -191,6 +204,8 @@ daub_status daub_engine_exec(struct daub_engine *engine, enum daub_component c, 
         .name = daub_component_name(c),
     };
     const daub_status status = daub_exec_create(engine->dev, net, &params, out);
+    if (status == DAUB_OK && !params.lazy)
+        daub_weights_keep(engine->weights[c]);
     engine->tenant = status == DAUB_OK ? *out : NULL;
     return status;
 }

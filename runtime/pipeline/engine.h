@@ -23,6 +23,8 @@ struct daub_engine {
     struct daub_text *text; // made on first use; see below
     struct daub_denoiser *denoiser;
     struct daub_decoder *decoder;
+    uint64_t weights_ns,
+        first_step_ns;          // when the denoiser's weights were last bound, and when its last run's first step began
     struct daub_embeds *embeds; // of the last prompts that were encoded
 
     enum daub_component phase; // of a small engine, once it has entered one
@@ -83,6 +85,9 @@ uint64_t daub_largest_transfer(const struct daub_net *net);
 // The last answer is kept: asked again, and without `profile`, nothing is run.
 daub_status daub_text_encode(struct daub_engine *engine, const uint32_t *ids, uint32_t n, uint32_t layers, bool profile,
                              float *out);
+// Whether the text encoder's weights are given back when the embeddings are there, in every memory mode: a CPU device's memory is the
+// host's, and packing them again (0.25 GB of SD 1.5) takes a tenth of a second.
+bool daub_text_leaves(const struct daub_engine *engine, bool profile);
 daub_status daub_text_estimate(const struct daub_engine *engine, uint32_t n, uint32_t layers, struct daub_need *need);
 // The graph alone, as built: for counting. The caller destroys it; the same for the two below.
 daub_status daub_text_net(const struct daub_engine *engine, uint32_t n, uint32_t layers, struct daub_net **out);

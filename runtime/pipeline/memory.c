@@ -85,6 +85,8 @@ static void sum_up(const struct daub_engine *engine, const struct daub_request *
             .staging = staging,
         };
         phases[p].total = phases[p].weights + phases[p].arena + staging;
+        if (p == TEXT && daub_text_leaves(engine, r->profile))
+            weights -= most(packed[TEXT], needs[TEXT].weights);
         peak = most(peak, phases[p].total);
     }
     *out = (daub_memory_estimate) {

@@ -176,8 +176,10 @@ static bool after_call(void *user, uint32_t call)
     struct run *run = user;
     const struct daub_program_call *c = &run->request->program.calls[call];
     run->result->n_model_calls = call + 1;
-    if (call == 0)
+    if (call == 0) {
         run->result->first_step_seconds = since(run->denoise_start);
+        run->result->first_step_at_seconds = (double)(run->engine->first_step_ns - run->start) * 1e-9;
+    }
     if (run->hooks->on_call && !run->hooks->on_call(run->hooks->user, call))
         return false;
     if (c->step < 0)
@@ -222,6 +224,8 @@ static daub_status denoise_phase(struct run *run)
     TRY(daub_denoise_prepare(run->engine, &params));
     run->result->prepare_seconds += since(prepare_start);
     run->denoise_start = daub_now_ns();
+    const uint64_t bound = run->engine->weights_ns; // of an earlier picture, when its denoiser serves this one too
+    run->result->weights_at_seconds = bound > run->start ? (double)(bound - run->start) * 1e-9 : since(run->start);
     TRY(report(run, DAUB_PHASE_DENOISE));
     TRY(daub_denoise(run->engine, &params));
     TRY(daub_denoiser_read(run->engine, run->request->program.result, run->latents));

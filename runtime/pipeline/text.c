@@ -108,6 +108,11 @@ static daub_status encode(struct daub_engine *engine, const uint32_t *ids, uint3
     return daub_exec_read(text->exec, text->out, false, out);
 }
 
+bool daub_text_leaves(const struct daub_engine *engine, bool profile)
+{
+    return !profile && daub_device_caps(engine->dev)->cpu;
+}
+
 daub_status daub_text_encode(struct daub_engine *engine, const uint32_t *ids, uint32_t n, uint32_t layers, bool profile,
                              float *out)
 {
@@ -117,6 +122,10 @@ daub_status daub_text_encode(struct daub_engine *engine, const uint32_t *ids, ui
     }
     TRY(encode(engine, ids, n, layers, profile, out));
     keep(engine, ids, n, layers, out);
+    if (daub_text_leaves(engine, profile)) {
+        daub_text_destroy(engine);
+        daub_weights_clear(engine->weights[DAUB_TEXT]);
+    }
     return DAUB_OK;
 }
 

@@ -21,8 +21,8 @@ struct daub_caps {
     bool shared_kernels; // shared-memory kernels may be used; -shared clears it
     bool f16_storage, f16_arithmetic; // never needed: fp16 is packed in 32-bit words; enabled where a kernel row asks
     bool subgroup_arithmetic, subgroup_size_control;
-    uint32_t subgroup_size, subgroup_min, subgroup_max;
     bool shuffle8; // subgroupShuffle works in compute and a subgroup is exactly 8 invocations
+    uint32_t subgroup_size, subgroup_min, subgroup_max;
     bool texel;    // uniform texel buffers with RGBA32_UINT and RGBA32_SFLOAT
     uint64_t max_texel_elements;
     // Of the driver's table (caps.c), or measured (runtime/op/tune.c): whether kernels read texel buffers faster than storage

@@ -3,7 +3,7 @@
 #ifndef DAUB_GEMM_EPILOGUE_GLSL
 #define DAUB_GEMM_EPILOGUE_GLSL
 
-// Rows of the result before this workgroup's batch.
+// Rows of all results before this workgroup's batch or part.
 #if !defined(GEMM_BATCH_ROW)
 #define GEMM_BATCH_ROW 0
 #endif

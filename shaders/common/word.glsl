@@ -2,7 +2,7 @@
 //
 // A kernel declares its buffers with the macros below and then sees only vec8-like pairs of vec4:
 //
-//   WORDS_IN(0, src)          binding 0, read by LOAD(src, word, lo, hi)
+//   WORDS_IN(0, src)          binding 0, read by LOAD(src, word, lo, hi); by LOAD_HALF(src, half word, v)
 //   WORDS_OUT(3, dst)         binding 3, written by STORE(dst, word, lo, hi)
 //   WORDS_INOUT(3, dst)       both; LOAD_RW(dst, word, lo, hi)
 //
@@ -27,6 +27,12 @@
         hi = vec4(unpackHalf2x16(raw_.z), unpackHalf2x16(raw_.w));      \
     }
 #define LOAD(name, i, lo, hi) UNPACK_(RAW_(name, i), lo, hi)
+#define LOAD_HALF(name, i, v)                                           \
+    {                                                                   \
+        const uvec4 raw_ = RAW_(name, (i) / 2);                         \
+        const uvec2 half_ = ((i) & 1) != 0 ? raw_.zw : raw_.xy;         \
+        v = vec4(unpackHalf2x16(half_.x), unpackHalf2x16(half_.y));     \
+    }
 #define LOAD_RW(name, i, lo, hi) UNPACK_(name[i], lo, hi)
 #define STORE(name, i, lo, hi) \
     name[i] = uvec4(packHalf2x16(lo.xy), packHalf2x16(lo.zw), packHalf2x16(hi.xy), packHalf2x16(hi.zw))
@@ -46,6 +52,7 @@
         lo = RAW_(name, 2 * (i));     \
         hi = RAW_(name, 2 * (i) + 1); \
     }
+#define LOAD_HALF(name, i, v) v = RAW_(name, i);
 #define LOAD_RW(name, i, lo, hi)  \
     {                             \
         lo = name[2 * (i)];       \

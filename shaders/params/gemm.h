@@ -39,6 +39,8 @@ struct gemm_params {
     uint in_h, in_w;           // the input, upsampled where `shift` is 1
     uint src_h, src_w, shift;  // the input as stored: pixel (y, x) is stored pixel (y >> shift, x >> shift)
     uint kernel_w, taps;
+    uint parts;                // results of equal shape, one after the other; each has an equal share of the panels
+    uint rows;                 // of a result
     uint batches;              // gl_WorkGroupID.z: GEMMs side by side, each with its rows of source and result and its taps of the weight
     uint stride, pad_top, pad_left;
     uint words0, words1;       // a pixel of each source

@@ -117,6 +117,55 @@ def pictures():
     check(b"denoise" in result.stderr and b"p.png" in result.stdout and b"\r" not in result.stderr, "plain progress lines")
 
 
+def special_files():
+    """A pipe is written to, not replaced by a file of its name."""
+    os.mkfifo("pipe.ppm")
+    reader = subprocess.Popen(["cat", "pipe.ppm"], stdout=subprocess.PIPE)
+    result = run("a red apple", "--steps", "1", "-q", "-o", "pipe.ppm")
+    data = reader.communicate(timeout=60)[0]
+    check(result.returncode == 0 and data.startswith(b"P6"), "a picture into a pipe: %r" % result.stderr[:200])
+    check(not os.path.isfile("pipe.ppm"), "the pipe became a file")
+    os.unlink("pipe.ppm")
+
+
+def weight_cache():
+    """The same picture without, while it is made, from it, with a file of it cut, and where it cannot be written."""
+    model = "model"
+    shutil.copytree(os.path.join(SOURCE, "models/default"), model, ignore=shutil.ignore_patterns("goldens"))
+    for folder, _, names in os.walk(model):
+        for name in names:
+            os.utime(os.path.join(folder, name), (1000, 1000))
+    base = ["a red apple", "--steps", "2", "--seed", "7", "--quiet", "-m", model, "-o", "c.ppm"]
+    run(*base)
+    plain = open("c.ppm", "rb").read()
+
+    def same(what, cache, warns=False):
+        result = run(*base, "--weight-cache", cache)
+        check(result.returncode == 0 and open("c.ppm", "rb").read() == plain and not result.stderr, "%s: %r" % (what, result.stderr))
+        result = run(*[a for a in base if a != "--quiet"], "--weight-cache", cache) if warns else result
+        check(not warns or b"weight cache" in result.stderr, "%s is told: %r" % (what, result.stderr))
+
+    same("a cache that is made", "cache")
+    files = sorted(os.listdir("cache"))
+    check([f.split("-")[1] for f in files] == ["text_encoder", "unet", "vae"], "a file a component: %r" % files)
+    inodes = [os.stat(os.path.join("cache", f)).st_ino for f in files]
+    same("a cache that is there", "cache")
+    check([os.stat(os.path.join("cache", f)).st_ino for f in files] == inodes, "a cache that serves is not written")
+    os.truncate(os.path.join("cache", files[1]), 100000)
+    same("a cut cache", "cache")
+    check(os.stat(os.path.join("cache", files[1])).st_size > 100000, "a cut cache is written anew")
+    same("a cache that cannot be written", "c.ppm/cache", warns=True)
+    weights = os.path.join(model, "unet/diffusion_pytorch_model.safetensors")
+    data = bytearray(open(weights, "rb").read())
+    data[-4096 * 300:] = bytes(4096 * 300)
+    open(weights, "wb").write(data)
+    os.utime(weights, (1000, 1000))
+    run(*base)
+    check(open("c.ppm", "rb").read() != plain, "a changed model draws another picture")
+    plain = open("c.ppm", "rb").read()
+    same("a changed model", "cache")
+
+
 def other_commands():
     for args, part in ((["devices"], b"* 0"), (["samplers"], b"dpmpp_2m"), (["--help"], b"daub \"a red apple\""),
                        (["help"], b"--steps"), (["man"], b".TH DAUB"), (["--version"], b"daub 0."), (["noise", "--help"], b"--columns"),
@@ -131,6 +180,10 @@ def other_commands():
         except ValueError as error:
             check(False, "daub %s is no JSON: %s %r" % (" ".join(args), error, result.stderr))
     bench_ops()
+    start = json.loads(run("bench", "--start", "--steps", "1", "--json").stdout)
+    for name in ("first", "second"):
+        parts = [start[name][part] for part in ("device", "weights", "first_step", "file")] + [start[name + "_start"] + 0.002]
+        check(parts[0] > 0 and parts == sorted(parts), "the parts of a %s start: %r" % (name, start))
     check(max(len(line) for line in run("--help").stdout.decode().splitlines()) <= 130, "help fits a screen")
     result = run("noise", "a.png", "-o", "strip.png", "--columns", "5")
     check(result.returncode == 0 and struct.unpack(">II", png_chunks(open("strip.png", "rb").read())[0][1][:8]) ==
@@ -244,6 +297,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         pictures()
+        special_files()
+        weight_cache()
         other_commands()
         bad_inputs()
         sanitized = "asan" in DAUB or "tsan" in DAUB

@@ -41,7 +41,7 @@ static void check_peak(daub_device *dev, const char *path, uint32_t size, daub_m
     const uint64_t before = daub_device_memory_used(dev);
     REQUIRE_OK(daub_estimate(model, &params, &e));
     REQUIRE(daub_device_memory_used(dev) == before && e.mode == mode && e.width == size && e.height == size);
-    for (int i = 0; i < 2; i++) { // a second picture of the model takes no more than the first
+    for (int i = 0; i < 2; i++) { // a second picture of the same prompt takes no more than the first
         draw(model, &params, image, &result);
         const double error = (double)result.memory_peak / (double)e.peak - 1.0;
         printf("%-8s %3ux%u: estimate %10llu bytes, peak %10llu (%+.3f %%)\n",
@@ -50,7 +50,8 @@ static void check_peak(daub_device *dev, const char *path, uint32_t size, daub_m
         REQUIRE_NEAR(error, 0.0, 0.02);
         daub_memory_estimate again = { .struct_size = sizeof(again) };
         REQUIRE_OK(daub_estimate(model, &params, &again));
-        REQUIRE(again.peak == e.peak);
+        // Another prompt would bring the text encoder back beside the others, where it has left.
+        REQUIRE(again.peak >= e.peak && again.peak <= e.peak + e.text.weights);
     }
     REQUIRE(e.peak >= e.text.total && e.peak >= e.denoise.total && e.peak >= e.decode.total && e.text.total > 0);
     REQUIRE_OK(daub_model_destroy(&model));

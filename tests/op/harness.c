@@ -4,6 +4,7 @@
 #include "runtime/base/half.h"
 #include "runtime/base/thread.h"
 #include "runtime/io/pack.h"
+#include "runtime/vk/kernel.h"
 
 enum { MAX_VALUES = 64 };
 
@@ -22,6 +23,7 @@ struct op_state {
     const void *one_case;
     size_t case_index;
     bool verbose, bench;
+    uint32_t made_before; // pipelines made when the last weight was bound
     struct value values[MAX_VALUES];
     uint32_t n_values;
     float *result;
@@ -154,16 +156,21 @@ double *op_plain(struct op_run *run, const struct daub_tensor *t)
 static void bind_weight(struct op_run *run, struct daub_tensor *weight)
 {
     struct value *v = find(run, weight);
-    const struct daub_view view = {
-        .data = (const uint8_t *)v->plain,
-        .dtype = DAUB_FILE_F32,
-        .n_dims = weight->n_dims,
-        .dims = { weight->dims[0], weight->dims[1], weight->dims[2], weight->dims[3] },
-    };
+    run->state->made_before = daub_kernels_made(run->dev);
     const uint64_t size = daub_pack_size(&weight->pack, weight->dims, weight->n_dims);
-    void *packed = malloc((size_t)size);
+    const uint32_t n_parts = weight->pack.n_parts > 1 ? weight->pack.n_parts : 1;
+    uint8_t *packed = malloc((size_t)size);
     REQUIRE(packed);
-    daub_pack_weight(&weight->pack, &view, packed);
+    for (uint32_t i = 0; i < n_parts; i++) {
+        const struct daub_tensor *part = i == 0 ? weight : weight->more[i - 1];
+        const struct daub_view view = {
+            .data = (const uint8_t *)find(run, part)->plain,
+            .dtype = DAUB_FILE_F32,
+            .n_dims = part->n_dims,
+            .dims = { part->dims[0], part->dims[1], part->dims[2], part->dims[3] },
+        };
+        daub_pack_weight(&weight->pack, &view, packed + size / n_parts * i);
+    }
     REQUIRE_OK(daub_buffer_create(run->dev, DAUB_MEMORY_DEVICE, size, weight->name, &v->packed));
     v->range = (struct daub_range) { v->packed, 0, size };
     REQUIRE_OK(daub_upload(run->dev, v->range, packed));
@@ -207,7 +214,10 @@ void op_execute_tail(struct op_run *run, struct daub_tensor *y, uint32_t n_tail)
     daub_net_output(run->net, "y", y);
     const struct daub_exec_params params = { .bind_weights = bind_weights, .user = run, .name = state->op };
     struct daub_exec *exec = NULL;
+    state->made_before = UINT32_MAX;
     REQUIRE_OK(daub_exec_create(run->dev, run->net, &params, &exec));
+    // Pipelines are made before the weights are bound; recording found none that was missing.
+    REQUIRE(state->made_before == UINT32_MAX || state->made_before == daub_kernels_made(run->dev));
     for (uint32_t i = 0; i < state->n_values; i++) {
         const struct value *v = &state->values[i];
         if (v->t->kind == DAUB_TENSOR_INPUT)

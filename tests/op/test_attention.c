@@ -128,6 +128,10 @@ int main(int argc, char **argv)
         { 2, 1, 1, 512,    70,   131, false,  0.0f }, // a VAE
         { 2, 2, 8,  48,   200,   400, false,  0.0f }, // stored scores: a picture's heads (f16) or all (f32) a dispatch
         { 1, 1, 2,  48,   100,  3000, false,  0.0f }, // one head a dispatch
+        { 2, 2, 2,  37,    45,    97, true,   0.0f }, // a block of 64 keys and half of one more
+        { 2, 1, 3,  80,    70,   161, false,  0.0f }, // SD 1.x's other levels; the last block a key
+        { 1, 1, 2, 160,   100,   130, true,   0.0f },
+        { 1, 1, 1, 512,    35,   200, true,  10.0f },
         { 1, 1, 1, 200,    11,     1, false, 20.0f },
         { 1, 1, 1, 512,   130,     9, false, 10.0f },
         { 2, 1, 1,  32, 16500,     5, false,  0.0f }, // a picture a dispatch, under range=16M

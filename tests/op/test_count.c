@@ -99,9 +99,9 @@ struct binder {
 static daub_status bind(void *user, struct daub_tensor *const *weights, uint32_t n)
 {
     struct binder *b = user;
-    REQUIRE(b->n + n <= 16);
     for (uint32_t i = 0; i < n; i++) {
         const uint64_t size = packed_size(weights[i]);
+        REQUIRE(b->n < 16);
         TRY(daub_buffer_create(b->dev, DAUB_MEMORY_DEVICE, size, weights[i]->name, &b->buffers[b->n]));
         b->ranges[b->n] = (struct daub_range) { b->buffers[b->n], 0, size };
         weights[i]->data = &b->ranges[b->n++];

@@ -11,7 +11,8 @@ struct gemm_case {
     enum rows_mode rows;
     enum daub_act act;
     bool geglu, residual;
-    float scale; // of the weight
+    float scale;   // of the weight
+    uint32_t part; // not 0: the part-th of three layers of x that are one GEMM
 };
 
 static double act(enum daub_act kind, double x)
@@ -82,12 +83,21 @@ static void check(struct op_run *run, const void *user)
         d.x[1] = op_values(run, second);
         x = daub_net_pair(run->net, x, second);
     }
-    struct daub_tensor *w = op_weight(run, "weight", 2, (uint32_t[]) { c->out, k }, c->scale, 0.0f);
-    struct daub_tensor *bias = c->bias ? op_weight(run, "bias", 1, &c->out, 0.5f, 0.1f) : NULL;
-    d.w = op_values(run, w);
-    d.bias = bias ? op_values(run, bias) : NULL;
+    static const char *const names[3][2] = { { "weight", "bias" }, { "weight1", "bias1" }, { "weight2", "bias2" } };
+    const uint32_t own = c->part ? c->part - 1 : 0;
+    struct daub_tensor *w[3], *bias[3], *results[3];
+    for (uint32_t i = 0; i < (c->part ? 3 : 1); i++) {
+        w[i] = op_weight(run, names[i][0], 2, (uint32_t[]) { c->out, k }, c->scale, 0.0f);
+        bias[i] = c->bias ? op_weight(run, names[i][1], 1, &c->out, 0.5f, 0.1f) : NULL;
+    }
+    d.w = op_values(run, w[own]);
+    d.bias = c->bias ? op_values(run, bias[own]) : NULL;
 
-    struct daub_tensor *y = daub_linear(run->net, x, w, bias, c->out_heads);
+    if (c->part)
+        daub_linear_parts(run->net, x, w, c->bias ? bias : NULL, 3, c->out_heads, results);
+    else
+        results[0] = daub_linear(run->net, x, w[0], bias[0], c->out_heads);
+    struct daub_tensor *y = results[own];
     if (c->rows != NO_ROWS) {
         const uint32_t n = c->rows == ROWS_COUNTER ? 5 : c->rows == ROWS_IMAGE ? c->n : 1;
         struct daub_tensor *rows = op_input(run, "rows", c->rows == ROWS_COUNTER ? DAUB_STAGE_TIME : DAUB_STAGE_STEP,
@@ -119,32 +129,37 @@ int main(int argc, char **argv)
     // clang-format off
     static const struct gemm_case cases[] = {
         // n tokens  c0  c1 ih   out oh  bias   rows          act               geglu  resid  scale
-        { 1,   1,    8,  0, 1,    8, 1, false, NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.3f },
-        { 1,   1,    3,  0, 1,    5, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.3f },
-        { 2,   1,  320,  0, 1, 1280, 1, true,  NO_ROWS,      DAUB_ACT_SILU,       false, false, 0.05f }, // time embedding
-        { 1,  50,   37,  0, 1,  130, 1, true,  NO_ROWS,      DAUB_ACT_GELU,       false, false, 0.2f },
-        { 2,  77,   64,  0, 1,   96, 1, true,  NO_ROWS,      DAUB_ACT_QUICK_GELU, false, true,  0.2f },
-        { 2,  77,   64,  0, 1,   40, 8, false, NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.2f }, // heads of 5
-        { 1,  65,   80,  0, 1,  320, 8, true,  NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.1f }, // heads of 40
-        { 1,  33,   60,  0, 6,   30, 10, true, NO_ROWS,      DAUB_ACT_NONE,       false, true,  0.1f }, // 10 in, 3 out
-        { 2,  19,   24,  0, 6,   64, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       false, true,  0.2f }, // heads of 4
-        { 1,  45,   12,  0, 2,   18, 3, true,  NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.2f }, // 6 in, 6 out
-        { 3,  37,   40, 24, 1,   72, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       false, true,  0.2f }, // a pair
-        { 2,  40,    8,  5, 1,  200, 1, true,  NO_ROWS,      DAUB_ACT_SILU,       false, false, 0.3f },
-        { 3,  11,   16,  0, 1,   20, 1, true,  ROWS_IMAGE,   DAUB_ACT_NONE,       false, false, 0.3f },
-        { 3,  11,   16,  0, 1,   20, 1, true,  ROWS_FIRST,   DAUB_ACT_SILU,       false, true,  0.3f },
-        { 2,  13,   16,  0, 1,  136, 1, true,  ROWS_COUNTER, DAUB_ACT_NONE,       false, true,  0.3f },
-        { 2,  31,   32,  0, 1,  256, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       true,  false, 0.2f },
-        { 1,  70,   48,  0, 1,  100, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       true,  true,  0.2f }, // 50 and 50
-        { 1,   2,   20,  0, 1,   12, 1, false, NO_ROWS,      DAUB_ACT_NONE,       true,  false, 0.4f },
-        { 1,  20,  320,  0, 1, 2560, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       true,  false, 0.05f },
-        { 1, 100,  128,  0, 1,    4, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.1f }, // narrow
-        { 2, 143,   16, 16, 1,    7, 1, true,  ROWS_IMAGE,   DAUB_ACT_GELU,       false, true,  0.2f },
-        { 1,  64,  320,  0, 1,  448, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.05f }, // 7 panels
-        { 1,   3, 2048,  0, 1, 4096, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.02f }, // weight > 16 MiB
-        { 1,   5, 1536,  0, 1, 2840, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       true,  false, 0.02f },
-        { 2, 540000, 8,  0, 1,    8, 1, true,  ROWS_IMAGE,   DAUB_ACT_NONE,       false, true,  0.3f }, // pixels > 16 MiB
-        { 1, 180000, 24, 8, 1,    8, 1, true,  NO_ROWS,      DAUB_ACT_SILU,       false, true,  0.3f },
+        { 1,   1,    8,  0, 1,    8, 1, false, NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.3f, 0 },
+        { 1,   1,    3,  0, 1,    5, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.3f, 0 },
+        { 2,   1,  320,  0, 1, 1280, 1, true,  NO_ROWS,      DAUB_ACT_SILU,       false, false, 0.05f, 0 }, // time embedding
+        { 1,  50,   37,  0, 1,  130, 1, true,  NO_ROWS,      DAUB_ACT_GELU,       false, false, 0.2f, 0 },
+        { 2,  77,   64,  0, 1,   96, 1, true,  NO_ROWS,      DAUB_ACT_QUICK_GELU, false, true,  0.2f, 0 },
+        { 2,  77,   64,  0, 1,   40, 8, false, NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.2f, 0 }, // heads of 5
+        { 1,  65,   80,  0, 1,  320, 8, true,  NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.1f, 0 }, // heads of 40
+        { 1,  33,   60,  0, 6,   30, 10, true, NO_ROWS,      DAUB_ACT_NONE,       false, true,  0.1f, 0 }, // 10 in, 3 out
+        { 2,  19,   24,  0, 6,   64, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       false, true,  0.2f, 0 }, // heads of 4
+        { 1,  45,   12,  0, 2,   18, 3, true,  NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.2f, 0 }, // 6 in, 6 out
+        { 3,  37,   40, 24, 1,   72, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       false, true,  0.2f, 0 }, // a pair
+        { 2,  40,    8,  5, 1,  200, 1, true,  NO_ROWS,      DAUB_ACT_SILU,       false, false, 0.3f, 0 },
+        { 3,  11,   16,  0, 1,   20, 1, true,  ROWS_IMAGE,   DAUB_ACT_NONE,       false, false, 0.3f, 0 },
+        { 3,  11,   16,  0, 1,   20, 1, true,  ROWS_FIRST,   DAUB_ACT_SILU,       false, true,  0.3f, 0 },
+        { 2,  13,   16,  0, 1,  136, 1, true,  ROWS_COUNTER, DAUB_ACT_NONE,       false, true,  0.3f, 0 },
+        { 2,  31,   32,  0, 1,  256, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       true,  false, 0.2f, 0 },
+        { 1,  70,   48,  0, 1,  100, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       true,  true,  0.2f, 0 }, // 50 and 50
+        { 1,   2,   20,  0, 1,   12, 1, false, NO_ROWS,      DAUB_ACT_NONE,       true,  false, 0.4f, 0 },
+        { 1,  20,  320,  0, 1, 2560, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       true,  false, 0.05f, 0 },
+        { 1, 100,  128,  0, 1,    4, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.1f, 0 }, // narrow
+        { 2, 143,   16, 16, 1,    7, 1, true,  ROWS_IMAGE,   DAUB_ACT_GELU,       false, true,  0.2f, 0 },
+        { 1,  64,  320,  0, 1,  448, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.05f, 0 }, // 7 panels
+        { 1,   3, 2048,  0, 1, 4096, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.02f, 0 }, // weight > 16 MiB
+        { 1,   5, 1536,  0, 1, 2840, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       true,  false, 0.02f, 0 },
+        { 2, 540000, 8,  0, 1,    8, 1, true,  ROWS_IMAGE,   DAUB_ACT_NONE,       false, true,  0.3f, 0 }, // pixels > 16 MiB
+        { 1, 180000, 24, 8, 1,    8, 1, true,  NO_ROWS,      DAUB_ACT_SILU,       false, true,  0.3f, 0 },
+        { 2,  37,   40,  0, 1,  320, 8, false, NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.2f, 1 }, // q, k, v
+        { 2,  37,   40,  0, 1,  320, 8, true,  NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.2f, 2 },
+        { 1,   9,   24,  0, 1,   56, 8, true,  NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.2f, 3 }, // heads of 7 in 8
+        { 2,  13,   24,  0, 1,   72, 3, true,  NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.2f, 3 }, // no whole panels
+        { 1, 30000,  8,  0, 1,   64, 1, true,  NO_ROWS,      DAUB_ACT_NONE,       false, false, 0.3f, 3 }, // results > 16 MiB
     };
     // clang-format on
     return op_main(argc, argv, "gemm", cases, sizeof(cases) / sizeof(cases[0]), sizeof(cases[0]), check);

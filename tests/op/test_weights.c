@@ -1,10 +1,13 @@
 // test_weights.c - packed weights on a device: each packing once, whoever asks and from whichever thread; the bytes
-// that the host packs; buffers cut to their weights; given back and packed again; refusals by name.
+// that the host packs, also by way of a cache; buffers cut to their weights; given back and packed again; refusals by name.
 #include "runtime/base/file.h"
 #include "runtime/base/thread.h"
+#include "runtime/io/weight_cache.h"
 #include "runtime/io/weights.h"
 #include "tests/test.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { N_WEIGHTS = 40, ROWS = 70, COLUMNS = 24, N_THREADS = 4, LARGE = 3000 };
@@ -42,6 +45,8 @@ static void make_checkpoint(void)
     free(path);
     path = in_root("unet/diffusion_pytorch_model.safetensors");
     REQUIRE_OK(daub_safetensors_write(NULL, path, out, N_WEIGHTS + 1));
+    const struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } }; // what has just changed is not cached
+    REQUIRE(utimensat(AT_FDCWD, path, old, 0) == 0);
     free(path);
 }
 
@@ -196,6 +201,57 @@ static void check_limit(struct daub_checkpoint *ckpt)
     daub_vk_device_destroy(&dev);
 }
 
+static void take_name(void *user, const char *name, uint64_t size, uint64_t mtime)
+{
+    (void)mtime;
+    REQUIRE(size > 0);
+    snprintf(user, 256, "%s", name);
+}
+
+static ino_t file_in(const char *dir)
+{
+    struct stat info = { 0 };
+    char name[256] = "";
+    daub_dir_list(dir, take_name, name);
+    char *path = daub_path_join(NULL, dir, name);
+    REQUIRE(name[0] && stat(path, &info) == 0);
+    free(path);
+    return info.st_ino;
+}
+
+// A first start packs and writes the file, a second reads it: the same bytes, and nothing to write. A third wants one weight more.
+static void check_cache(daub_device *dev, struct daub_checkpoint *ckpt)
+{
+    char *dir = in_root("cache");
+    ino_t file = 0;
+    for (int start = 0; start < 3; start++) {
+        struct daub_weights *weights;
+        struct daub_weight_cache *cache;
+        struct daub_tensor half = weight(names[0], dims, DAUB_PACK_PANEL, DAUB_F16);
+        struct daub_tensor large = weight("large", large_dims, DAUB_PACK_PANEL, DAUB_F16);
+        struct daub_tensor more = weight(names[1], dims, DAUB_PACK_ROWS, DAUB_F16);
+        struct daub_tensor *const all[] = { &half, &large, &more };
+        REQUIRE_OK(daub_weights_create(dev, ckpt, DAUB_UNET, &weights));
+        REQUIRE_OK(daub_weight_cache_open(NULL, dir, 0, ckpt, DAUB_UNET, &cache));
+        daub_weights_set_cache(weights, cache);
+        for (int i = 0; i < (start == 2 ? 3 : 2); i++) {
+            REQUIRE_OK(daub_weights_bind(weights, &all[i], 1));
+            check_bytes(dev, ckpt, all[i]);
+        }
+        daub_weights_keep(weights);
+        const ino_t now = file_in(dir);
+        REQUIRE(start == 0 || (now == file) == (start == 1));
+        file = now;
+        daub_weights_destroy(&weights);
+    }
+    char name[256] = "";
+    daub_dir_list(dir, take_name, name);
+    char *path = daub_path_join(NULL, dir, name);
+    REQUIRE(daub_file_remove(path) && rmdir(dir) == 0);
+    free(path);
+    free(dir);
+}
+
 int main(void)
 {
     REQUIRE(mkdtemp(root));
@@ -220,6 +276,7 @@ int main(void)
         check_kinds(dev, ckpt, weights);
         daub_weights_destroy(&weights);
         daub_weights_destroy(&weights);
+        check_cache(dev, ckpt);
         REQUIRE(daub_device_memory_used(dev) < large_dims[0] * large_dims[1] * 4u); // the large one has gone
         daub_vk_device_destroy(&dev);
     }

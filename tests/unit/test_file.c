@@ -4,6 +4,7 @@
 #include "tests/test.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -252,6 +253,61 @@ static void own_folder(void)
 }
 
 // An allocator that grants `allowed` more blocks.
+struct listed {
+    int n;
+    uint64_t size;
+};
+
+static void count_listed(void *user, const char *name, uint64_t size, uint64_t mtime_ns)
+{
+    struct listed *const listed = user;
+    REQUIRE(name[0] && mtime_ns > 0);
+    listed->n++;
+    listed->size += size;
+}
+
+static void written_in_pieces(void)
+{
+    char *const path = daub_path_join(NULL, dir, "pieces");
+    struct daub_file_writer *writer = NULL;
+    REQUIRE_OK(daub_file_writer_open(NULL, path, &writer));
+    REQUIRE_OK(daub_file_writer_add(writer, "one ", 4));
+    REQUIRE(!daub_path_is_file(path)); // under another name until it is whole
+    REQUIRE_OK(daub_file_writer_add(writer, "two", 3));
+    REQUIRE_OK(daub_file_writer_close(&writer, true));
+    REQUIRE(!writer);
+    char *data = NULL;
+    size_t size = 0;
+    REQUIRE_OK(daub_file_read(NULL, path, 100, &data, &size));
+    REQUIRE(size == 7 && strcmp(data, "one two") == 0);
+    daub_free(NULL, data);
+
+    REQUIRE_OK(daub_file_writer_open(NULL, path, &writer));
+    REQUIRE_OK(daub_file_writer_add(writer, "gone", 4));
+    REQUIRE_OK(daub_file_writer_close(&writer, false));
+    struct listed listed = { 0 };
+    daub_dir_list(dir, count_listed, &listed);
+    REQUIRE(listed.n == 1 && listed.size == 7);
+    struct daub_file_map *map = NULL;
+    uint64_t mtime = 0, bytes = 0;
+    REQUIRE_OK(daub_file_map_open(NULL, path, &map));
+    REQUIRE(daub_path_stat(path, &bytes, &mtime) && mtime == daub_file_map_mtime(map));
+    daub_file_map_close(&map);
+    const struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+    REQUIRE(utimensat(AT_FDCWD, path, old, 0) == 0);
+    REQUIRE(daub_path_stat(path, &bytes, &mtime) && mtime == UINT64_C(1000000000000));
+    daub_file_touch(path);
+    REQUIRE(daub_path_stat(path, &bytes, &mtime) && mtime > UINT64_C(1000000000000));
+    REQUIRE(daub_file_remove(path) && !daub_file_remove(path));
+    daub_dir_list(path, count_listed, &listed); // no folder: nothing
+    REQUIRE(listed.n == 1);
+    char *const nowhere = daub_path_join(NULL, dir, "none/file");
+    REQUIRE_STATUS(daub_file_writer_open(NULL, nowhere, &writer), DAUB_ERROR_IO, "none/file");
+    REQUIRE(!writer);
+    daub_free(NULL, nowhere);
+    daub_free(NULL, path);
+}
+
 struct counting {
     size_t live, allowed;
 };
@@ -306,6 +362,7 @@ int main(int argc, char **argv)
     what_a_write_keeps();
     folders();
     own_folder();
+    written_in_pieces();
     names();
     no_memory();
     REQUIRE(count_entries(dir) == 0);

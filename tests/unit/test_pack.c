@@ -64,6 +64,9 @@ static double transformed(size_t first, uint32_t row, uint32_t column)
     return sum;
 }
 
+// Of all that is packed here (FNV-1a): what a cache of packed weights holds of an older daub.
+static uint64_t layout_sum = 0xcbf29ce484222325u;
+
 static double stored(const void *packed, enum daub_dtype dtype, size_t i)
 {
     return dtype == DAUB_F16 ? (double)daub_half_to_float(((const uint16_t *)packed)[i])
@@ -82,6 +85,8 @@ static void *pack(const struct daub_pack *layout, const struct daub_view *view, 
     daub_pack_weight(layout, view, out);
     for (int i = 0; i < 16; i++)
         REQUIRE(out[size + (size_t)i] == 0x5a);
+    for (size_t i = 0; i < (size_t)size; i++)
+        layout_sum = (layout_sum ^ out[i]) * 0x100000001b3u;
     return out;
 }
 
@@ -154,6 +159,21 @@ static void test_panels(void)
         { { { 120, 0 }, 3 }, { { 30, 0 }, 10 }, 1, 1, false, true }, // of 40 in, of 3 out
         { { { 32, 0 }, 1 }, { { 50, 0 }, 1 }, 1, 1, true, false },
         { { { 10, 0 }, 1 }, { { 130, 0 }, 1 }, 1, 1, true, false },
+        { { { 2333, 0 }, 1 },
+          { { 70, 0 }, 1 },
+          1,
+          1,
+          false,
+          false }, // several pieces of work a panel, the last one odd
+        { { { 260, 30 }, 1 }, { { 5, 0 }, 1 }, 3, 3, false, false },
+        { { { 2100, 0 }, 105 },
+          { { 66, 0 }, 1 },
+          1,
+          1,
+          false,
+          false }, // heads of 20: pieces end inside a head's padding
+        { { { 300, 0 }, 1 }, { { 400, 0 }, 1 }, 1, 1, false, true },
+        { { { 100, 0 }, 1 }, { { 150, 0 }, 1 }, 7, 7, false, false }, // large enough for several threads
     };
     static const enum daub_file_dtype files[] = { DAUB_FILE_F32, DAUB_FILE_F16, DAUB_FILE_BF16, DAUB_FILE_F64,
                                                   DAUB_FILE_I64, DAUB_FILE_I32, DAUB_FILE_U8 };
@@ -264,5 +284,9 @@ int main(void)
     test_rows(DAUB_F32, true);
     test_rows(DAUB_F16, false);
     test_rows(DAUB_F16, true);
+    // Another sum is another layout, unless the cases are others: then DAUB_PACK_VERSION rises with it.
+    if (DAUB_PACK_VERSION != 1 || layout_sum != 0xdedd6d908c9c5af4u)
+        printf("version %d, sum 0x%016llx\n", DAUB_PACK_VERSION, (unsigned long long)layout_sum);
+    REQUIRE(DAUB_PACK_VERSION == 1 && layout_sum == 0xdedd6d908c9c5af4u);
     return 0;
 }

@@ -25,7 +25,8 @@ struct cli { // every option's value; 0 and NULL mean not given
     const char *program;
 
     const char *model, *config_from, *device, *output, *format, *precision;
-    const char *negative, *sampler, *schedule, *rng, *size, *seed_text, *prompt_embeds, *memory, *vae_tiles;
+    const char *negative, *sampler, *schedule, *rng, *size, *seed_text, *prompt_embeds, *weight_cache, *memory,
+        *vae_tiles;
     uint32_t width, height, steps, count, clip_skip, quality, columns;
     float guidance, guidance_rescale, eta;
     uint64_t seed;
@@ -48,6 +49,7 @@ int cli_samplers(const struct cli *cli);
 int cli_encode(const struct cli *cli);
 int cli_noise(const struct cli *cli);
 int cli_bench(const struct cli *cli);
+int cli_bench_start(const struct cli *cli);
 int cli_estimate(const struct cli *cli);
 
 // common.c
@@ -59,6 +61,8 @@ int cli_fail(const char *fmt, ...)
 int cli_failed(void);                                       // the same with daub_last_error()
 void cli_complain(const char *fmt, va_list args);           // "daub: sentence" on stderr, on one line
 void cli_print_line(FILE *out, const char *text, size_t n); // at most n bytes, control characters as spaces
+double cli_seconds(void);                                   // since its first call, which is main's
+double cli_opened(void);                                    // when cli_open had the device
 bool cli_open(const struct cli *cli, daub_device **dev, daub_model **model); // says what failed
 void cli_close(daub_device **dev, daub_model **model);
 int cli_params(const struct cli *cli, daub_generate_params *out); // prompt, sizes, names; not the seed

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void cli_print_line(FILE *out, const char *text, size_t n)
 {
@@ -41,9 +42,29 @@ static void log_message(void *user, daub_log_level level, const char *message)
     fprintf(stderr, "daub: %s%s\n", level <= DAUB_LOG_DEBUG ? names[level] : "", message);
 }
 
+double cli_seconds(void)
+{
+    static double first;
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    const double now = (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+    if (first <= 0.0)
+        first = now;
+    return now - first;
+}
+
+static double opened;
+
+double cli_opened(void)
+{
+    return opened;
+}
+
 bool cli_open(const struct cli *cli, daub_device **dev, daub_model **model)
 {
-    daub_model_params params = { .struct_size = sizeof(params), .config_from = cli->config_from };
+    daub_model_params params = { .struct_size = sizeof(params),
+                                 .config_from = cli->config_from,
+                                 .weight_cache = cli->weight_cache };
     if (cli->precision && strcmp(cli->precision, "f32") == 0)
         params.precision = DAUB_PRECISION_F32;
     else if (cli->precision && strcmp(cli->precision, "f16") != 0) {
@@ -62,6 +83,7 @@ bool cli_open(const struct cli *cli, daub_device **dev, daub_model **model)
         cli_failed();
         return false;
     }
+    opened = cli_seconds();
     if (daub_model_load(*dev, cli->model, &params, model) != DAUB_OK) {
         cli_failed();
         daub_device_destroy(dev);

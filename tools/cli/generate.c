@@ -65,7 +65,8 @@ static void avoid_existing(char *path, size_t size)
         snprintf(path + stem, size - stem, "-%u%s", i, end);
 }
 
-static void report(const struct cli *cli, const char *path, const daub_result *r)
+// `begin`: when the picture was asked for.
+static void report(const struct cli *cli, const char *path, const daub_result *r, double begin)
 {
     FILE *out = strcmp(path, "-") == 0 ? stderr : stdout;
     if (r->n_tokens_cut > 0 && !cli->quiet) {
@@ -81,9 +82,11 @@ static void report(const struct cli *cli, const char *path, const daub_result *r
             out,
             ", \"seed\": %llu, \"width\": %u, \"height\": %u, \"steps\": %u, \"guidance\": %g, \"sampler\": \"%s\", "
             "\"schedule\": \"%s\", \"seconds\": {\"prepare\": %.3f, \"text\": %.3f, \"denoise\": %.3f, \"decode\": "
-            "%.3f}, \"tokens\": %u, \"tokens_cut\": %u, \"memory\": %llu}\n",
+            "%.3f}, \"until\": {\"device\": %.3f, \"weights\": %.3f, \"first_step\": %.3f, \"file\": %.3f}, "
+            "\"tokens\": %u, \"tokens_cut\": %u, \"memory\": %llu}\n",
             (unsigned long long)r->seed, r->width, r->height, r->n_steps, (double)r->guidance_scale, r->sampler,
-            r->schedule, r->prepare_seconds, r->text_seconds, r->denoise_seconds, r->decode_seconds, r->n_tokens,
+            r->schedule, r->prepare_seconds, r->text_seconds, r->denoise_seconds, r->decode_seconds, cli_opened(),
+            begin + r->weights_at_seconds, begin + r->first_step_at_seconds, cli_seconds(), r->n_tokens,
             r->n_tokens_cut, (unsigned long long)r->memory_peak);
     } else if (!cli->quiet) {
         fprintf(out,
@@ -95,13 +98,27 @@ static void report(const struct cli *cli, const char *path, const daub_result *r
     fflush(out);
 }
 
-static int draw_one(const struct cli *cli, daub_model *model, const daub_model_info *info, const char *hash,
+struct model_hash { // asked for once a picture is drawn: the first time it reads the whole file
+    char text[11];
+    bool asked, known;
+};
+
+static const char *hash_of(const struct cli *cli, struct model_hash *hash)
+{
+    if (!hash->asked)
+        hash->known = daub_tools_model_hash(cli->model, hash->text) == DAUB_OK;
+    hash->asked = true;
+    return hash->known ? hash->text : NULL;
+}
+
+static int draw_one(const struct cli *cli, daub_model *model, const daub_model_info *info, struct model_hash *hash,
                     daub_generate_params *params, const char *path, const char *format, struct progress *progress)
 {
     daub_image image = { 0 };
     daub_result result;
     params->on_progress = progress_update;
     params->user = progress;
+    const double begin = cli_seconds();
     const daub_status status = daub_generate_with_result(model, params, &image, &result);
     progress_end(progress);
     if (status == DAUB_ERROR_CANCELLED) {
@@ -110,7 +127,7 @@ static int draw_one(const struct cli *cli, daub_model *model, const daub_model_i
     }
     if (status != DAUB_OK)
         return cli_failed();
-    char *parameters = metadata_text(cli, info, &result, hash);
+    char *parameters = metadata_text(cli, info, &result, hash_of(cli, hash));
     const bool ok = parameters &&
                     picture_write(path, format, cli->quality ? (int)cli->quality : 92, &image, parameters);
     if (!parameters)
@@ -119,7 +136,7 @@ static int draw_one(const struct cli *cli, daub_model *model, const daub_model_i
     daub_image_free(&image);
     if (!ok)
         return EXIT_FAILED;
-    report(cli, path, &result);
+    report(cli, path, &result, begin);
     return EXIT_OK;
 }
 
@@ -159,8 +176,7 @@ int cli_generate(const struct cli *cli)
     if (!cli_open(cli, &dev, &model))
         return EXIT_FAILED;
     int status = daub_model_get_info(model, &info) == DAUB_OK ? EXIT_OK : cli_failed();
-    char hash[11];
-    const bool has_hash = status == EXIT_OK && daub_tools_model_hash(cli->model, hash) == DAUB_OK;
+    struct model_hash hash = { .asked = false };
 
     cli_catch_interrupt();
     for (uint32_t i = 0; status == EXIT_OK && i < count; i++) {
@@ -177,8 +193,7 @@ int cli_generate(const struct cli *cli)
             .last_line = -1,
         };
         params.seed = seed + i;
-        status = draw_one(cli, model, &info, has_hash ? hash : NULL, &params, path, picture_format(path, cli->format),
-                          &progress);
+        status = draw_one(cli, model, &info, &hash, &params, path, picture_format(path, cli->format), &progress);
     }
     cli_close(&dev, &model);
     return status;

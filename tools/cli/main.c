@@ -19,6 +19,7 @@ int main(int argc, char **argv)
 {
     return_freed_memory();
     struct cli cli;
+    (void)cli_seconds(); // counts from here
     const int status = cli_parse(argc, argv, &cli);
     if (status != EXIT_OK)
         return status;

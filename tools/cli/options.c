@@ -44,6 +44,7 @@ static const struct option options[] = {
     {  0,  "prompt-embeds",   "FILE",  TEXT, FIELD(prompt_embeds),    0, 0, DRAW, "text embeddings from daub encode instead of a prompt" },
     { 'd', "device",          "WHICH", TEXT, FIELD(device),           0, 0, MODEL | CLI_DEVICES, "index or part of the name, see daub devices [best]" },
     {  0,  "precision",       "TYPE",  TEXT, FIELD(precision),        0, 0, MODEL, "f16 or f32 [f16]" },
+    {  0,  "weight-cache",    "DIR",   TEXT, FIELD(weight_cache),     0, 0, MODEL, "folder that keeps packed weights for later starts, up to 16 GB [none]" },
     {  0,  "memory",          "MODE",  TEXT, FIELD(memory),           0, 0, CLI_GENERATE | CLI_ESTIMATE, "resident, or small: one network on the device at a time [resident]" },
     {  0,  "vae-tiles",       "ROWS",  TEXT, FIELD(vae_tiles),        0, 0, DRAW, "rows of the latents that the VAE decodes at a time, auto or off [auto: all that fit in memory]" },
     { 'o', "output",          "FILE",  TEXT, FIELD(output),           0, 0, CLI_GENERATE | CLI_ENCODE | CLI_NOISE, "where to write; {seed} and {n} are filled in; - is standard output [daub-{seed}.png]" },

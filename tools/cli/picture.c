@@ -74,6 +74,17 @@ static bool write_file(const char *path, const uint8_t *data, size_t size)
         cli_fail("cannot write to standard output: %s", strerror(errno));
         return false;
     }
+    // A device, a pipe or a socket is written to, never replaced by a file of its name.
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
+        FILE *to = fopen(path, "wb");
+        bool written = to && fwrite(data, 1, size, to) == size;
+        if (to && fclose(to) != 0)
+            written = false;
+        if (!written)
+            cli_fail("cannot write %s: %s", path, strerror(errno));
+        return written;
+    }
     char temporary[4200];
     if (snprintf(temporary, sizeof(temporary), "%s.%ld.part", path, (long)getpid()) >= (int)sizeof(temporary)) {
         cli_fail("the output's path is longer than 4,096 bytes");
