@@ -286,7 +286,14 @@ typedef struct daub_generate_params {
     void *user;
 
     daub_memory_mode memory; // of the device
+
+    // Rows of the latents (8 rows of pixels each with Stable Diffusion) that the VAE decodes at a time, 1..16384. Fewer take less
+    // memory of the device, more of the host, and longer; the picture is the same to 1/255. Default: all of them, or where the
+    // device's memory is too small for that, as many as it has room for. DAUB_VAE_WHOLE: all of them or NO_GPU_MEMORY.
+    uint32_t vae_rows;
 } daub_generate_params;
+
+#define DAUB_VAE_WHOLE UINT32_MAX
 
 #define daub_generate_params(...) \
     (&(daub_generate_params) { .struct_size = sizeof(daub_generate_params), __VA_ARGS__ })
@@ -356,8 +363,9 @@ typedef struct daub_memory_estimate {
     uint32_t width, height;
     daub_phase_memory text, denoise, decode; // text is zero where no prompt is encoded
     uint64_t peak;                           // bytes of device memory at the picture's widest phase
-    uint64_t host;                           // bytes of host memory for noise, latents, embeddings and pixels
+    uint64_t host;                           // bytes of host memory for noise, latents, embeddings, pixels, and bands
     uint64_t limit;                          // bytes of device memory that may be used
+    uint32_t bands;                          // that layers of the VAE decode in, at the most; 0: it decodes whole
 } daub_memory_estimate;
 
 #define daub_memory_estimate(...) (&(daub_memory_estimate) { .struct_size = sizeof(daub_memory_estimate), __VA_ARGS__ })

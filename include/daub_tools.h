@@ -32,7 +32,7 @@ typedef struct daub_tools_load {
 
 // Draws one picture (params' size, steps, prompt) as daub_generate does: `load` and `result` are of that. If `capacity` is not 0, one
 // model call and one decoding follow with a timestamp round every dispatch, and up to `capacity` rows are filled, *count in all.
-// Always in memory mode resident: a phase that was released could not be timed afterwards.
+// Always in memory mode resident: a phase that was released could not be timed afterwards. Decoding in bands is not timed by class.
 DAUB_API daub_status daub_tools_bench(daub_model *model, const daub_generate_params *params, daub_tools_op_cost *rows,
                                       uint32_t capacity, uint32_t *count, daub_tools_load *load, daub_result *result);
 

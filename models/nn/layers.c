@@ -100,6 +100,17 @@ struct daub_tensor *daub_nn_group_norm(struct daub_net *net, const char *name, s
     return daub_point(net, name, y);
 }
 
+struct daub_tensor *daub_nn_group_norm_given(struct daub_net *net, const char *name, struct daub_tensor *x,
+                                             struct daub_tensor *stats, uint32_t pixels, struct nn_norm norm)
+{
+    daub_scope_push(net, "%s", name);
+    struct daub_tensor *gamma = vector(net, "weight", x->shape.c);
+    struct daub_tensor *beta = vector(net, "bias", x->shape.c);
+    struct daub_tensor *y = daub_group_norm_given(net, x, gamma, beta, stats, pixels, norm.groups, norm.eps);
+    daub_scope_pop(net);
+    return daub_point(net, name, y);
+}
+
 struct daub_tensor *daub_nn_layer_norm(struct daub_net *net, const char *name, struct daub_tensor *x, float eps)
 {
     daub_scope_push(net, "%s", name);

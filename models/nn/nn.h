@@ -12,6 +12,7 @@
 #define nn_downsample_2d daub_nn_downsample_2d
 #define nn_embeddings daub_nn_embeddings
 #define nn_group_norm daub_nn_group_norm
+#define nn_group_norm_given daub_nn_group_norm_given
 #define nn_layer_norm daub_nn_layer_norm
 #define nn_linear daub_nn_linear
 #define nn_linears daub_nn_linears
@@ -56,6 +57,9 @@ struct nn_norm {
     float eps;
 };
 struct daub_tensor *nn_group_norm(struct daub_net *net, const char *name, struct daub_tensor *x, struct nn_norm norm);
+// The same for a part of a map of `pixels` pixels, with the map's statistics (see daub_group_norm_given).
+struct daub_tensor *nn_group_norm_given(struct daub_net *net, const char *name, struct daub_tensor *x,
+                                        struct daub_tensor *stats, uint32_t pixels, struct nn_norm norm);
 struct daub_tensor *nn_layer_norm(struct daub_net *net, const char *name, struct daub_tensor *x, float eps);
 struct daub_tensor *nn_silu(struct daub_net *net, struct daub_tensor *x);
 

@@ -181,7 +181,11 @@ static daub_status run_profiled(struct daub_engine *engine, struct daub_request 
     float *latents = daub_alloc_array(engine->host, (size_t)channels * h * w, sizeof(float)); // zeros
     if (!latents)
         return daub_no_memory("latents");
-    const daub_status decoded = daub_decode(engine, request->batch, h, w, latents, true, NULL, NULL);
+    const struct daub_decode_params params = {
+        .batch = request->batch, .h = h, .w = w, .bands = request->bands, .profile = true, .latents = latents
+    };
+    uint64_t arena;
+    const daub_status decoded = daub_decode(engine, &params, NULL, NULL, &arena);
     daub_free(engine->host, latents);
     return decoded;
 }

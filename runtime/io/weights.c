@@ -66,6 +66,11 @@ static bool same_pack(const struct daub_pack *a, const struct daub_pack *b)
            same_channels(&a->in, &b->in) && same_channels(&a->out, &b->out);
 }
 
+bool daub_weights_same(const struct daub_tensor *a, const struct daub_tensor *b)
+{
+    return strcmp(a->name, b->name) == 0 && same_pack(&a->pack, &b->pack);
+}
+
 static struct entry *find_entry(const struct daub_weights *w, const char *name, const struct daub_pack *pack)
 {
     for (struct entry *e = w->buckets[bucket_of(name)]; e; e = e->next)

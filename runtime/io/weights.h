@@ -23,6 +23,8 @@ void daub_weights_keep(struct daub_weights *weights);
 uint64_t daub_weights_size(struct daub_weights *weights);
 uint64_t daub_weights_size_with(struct daub_weights *weights, struct daub_tensor *const *list, uint32_t n);
 uint64_t daub_weights_size_of(struct daub_tensor *const *list, uint32_t n);
+// Whether two tensors want the same weight in the same packing.
+bool daub_weights_same(const struct daub_tensor *a, const struct daub_tensor *b);
 // Gives all device memory back: no executor that was bound to these weights may be left. They can be bound again.
 void daub_weights_clear(struct daub_weights *weights);
 

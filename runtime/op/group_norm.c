@@ -4,8 +4,8 @@
 #include "runtime/op/rows.h"
 #include "shaders/params/group_norm.h"
 
-enum { X, GAMMA, BETA };  // node inputs
-enum { PARTIAL, AFFINE }; // scratch
+enum { X, GAMMA, BETA, GIVEN }; // node inputs
+enum { AFFINE, PARTIAL };       // scratch
 
 enum {
     WHOLE_PIXELS = 4096, // a picture; a 64x64 map of 5 words a slab is 330 KB
@@ -50,24 +50,32 @@ static bool fits_whole(const struct daub_caps *caps, const struct daub_node *nod
            node->in[X]->shape.n <= caps->max_groups[1] && daub_range_fits(caps, daub_tensor_size(node->out), false);
 }
 
+// Statistics that come from outside; NULL: they are x's own.
+static struct daub_tensor *given_to(const struct daub_node *node)
+{
+    return node->n_in > GIVEN ? node->in[GIVEN] : NULL;
+}
+
 static daub_status group_norm_select(const struct daub_select *select, struct daub_net *net, struct daub_node *node)
 {
     struct daub_group_norm_attrs *attrs = node->attrs;
-    attrs->texel = select->caps->texel && select->caps->prefer_texel && fits_whole(select->caps, node, true);
-    attrs->whole = attrs->texel || fits_whole(select->caps, node, false);
+    const bool given = given_to(node) != NULL;
+    attrs->texel = !given && select->caps->texel && select->caps->prefer_texel && fits_whole(select->caps, node, true);
+    attrs->whole = attrs->texel || (!given && fits_whole(select->caps, node, false));
     node->in[GAMMA]->pack = daub_vector_pack(node->in[X]->shape.c);
     node->in[BETA]->pack = daub_vector_pack(node->in[X]->shape.c);
     if (attrs->whole)
         return DAUB_OK;
     const struct daub_tensor *x = node->in[X];
     const uint32_t words = total_words(x), pixels = x->shape.h * x->shape.w;
+    daub_node_scratch(net, node, DAUB_F32, (struct daub_shape) { x->shape.n, 1, 3, words * 8 });
+    if (given)
+        return DAUB_OK;
     uint32_t chunk = chunk_pixels(select->caps, x, words);
     const uint32_t fit = daub_rows_fit(select->caps, (uint64_t)words * 32);
     chunk = chunk < fit ? chunk : fit;
     const struct daub_shape partial = { x->shape.n, (pixels + chunk - 1) / chunk, 2, words * 8 };
-    const struct daub_shape affine = { x->shape.n, 1, 3, words * 8 };
     daub_node_scratch(net, node, DAUB_F32, partial);
-    daub_node_scratch(net, node, DAUB_F32, affine);
     return DAUB_OK; // a scratch tensor that could not be made fails the net
 }
 
@@ -117,7 +125,8 @@ static daub_status record_chunks(struct daub_recording *rec, struct group_norm_p
     return DAUB_OK;
 }
 
-static daub_status record_finish(struct daub_recording *rec, struct group_norm_params params)
+static daub_status record_finish(struct daub_recording *rec, struct group_norm_params params,
+                                 const struct daub_tensor *partial)
 {
     const struct daub_node *node = rec->node;
     params.n = node->in[X]->shape.n * params.groups;
@@ -130,7 +139,7 @@ static daub_status record_finish(struct daub_recording *rec, struct group_norm_p
     };
     dispatch.bind[0] = daub_bind(rec, node->in[GAMMA], DAUB_READ, false);
     dispatch.bind[1] = daub_bind(rec, node->in[BETA], DAUB_READ, false);
-    dispatch.bind[2] = daub_bind(rec, node->scratch[PARTIAL], DAUB_READ, false);
+    dispatch.bind[2] = daub_bind(rec, partial, DAUB_READ, false);
     dispatch.bind[3] = daub_bind(rec, node->scratch[AFFINE], DAUB_WRITE, false);
     if (daub_use_lane(rec->caps))
         daub_light_grid(rec->caps, params.n, dispatch.groups);
@@ -179,6 +188,26 @@ static daub_status record_whole(struct daub_recording *rec, struct group_norm_pa
     return daub_dispatch_node(rec, &dispatch);
 }
 
+// Leaves the affine map of x's own statistics, or of those given, which are one chunk of another number of pixels.
+static daub_status record_affine(struct daub_recording *rec, struct group_norm_params params)
+{
+    const struct daub_node *node = rec->node;
+    const struct daub_group_norm_attrs *attrs = node->attrs;
+    if (given_to(node)) {
+        params.chunks = 1;
+        params.pixels = params.chunk_pixels = attrs->pixels;
+        return record_finish(rec, params, given_to(node));
+    }
+    const struct daub_tensor *partial = node->scratch[PARTIAL];
+    params.chunks = partial->shape.h;
+    // With the smallest chunk that gives that many, chunks stay as even as can be.
+    params.chunk_pixels = (params.pixels + params.chunks - 1) / params.chunks;
+    const bool half = node->out->dtype == DAUB_F16;
+    TRY(record_chunks(rec, params, half ? DAUB_KERNEL_group_norm_stats_f16 : DAUB_KERNEL_group_norm_stats_f32, partial,
+                      NULL));
+    return record_finish(rec, params, partial);
+}
+
 static daub_status group_norm_record(struct daub_recording *rec, const struct daub_node *node)
 {
     const struct daub_group_norm_attrs *attrs = node->attrs;
@@ -197,12 +226,7 @@ static daub_status group_norm_record(struct daub_recording *rec, const struct da
     };
     if (attrs->whole)
         return record_whole(rec, params);
-    params.chunks = node->scratch[PARTIAL]->shape.h;
-    // With the smallest chunk that gives that many, chunks stay as even as can be.
-    params.chunk_pixels = (params.pixels + params.chunks - 1) / params.chunks;
-    TRY(record_chunks(rec, params, half ? DAUB_KERNEL_group_norm_stats_f16 : DAUB_KERNEL_group_norm_stats_f32,
-                      node->scratch[PARTIAL], NULL));
-    TRY(record_finish(rec, params));
+    TRY(record_affine(rec, params));
     params.chunk_pixels = GROUP_NORM_APPLY;
     params.chunks = (params.pixels + GROUP_NORM_APPLY - 1) / GROUP_NORM_APPLY;
     return record_chunks(rec, params, half ? DAUB_KERNEL_group_norm_apply_f16 : DAUB_KERNEL_group_norm_apply_f32,
@@ -224,9 +248,10 @@ const struct daub_op daub_op_group_norm = {
     .flop = group_norm_flop,
 };
 
-struct daub_tensor *daub_group_norm(struct daub_net *net, struct daub_tensor *x, struct daub_tensor *gamma,
-                                    struct daub_tensor *beta, uint32_t groups, float eps)
+static struct daub_tensor *emit(struct daub_net *net, struct daub_tensor *x, struct daub_tensor *gamma,
+                                struct daub_tensor *beta, struct daub_tensor *given, struct daub_group_norm_attrs attrs)
 {
+    const uint32_t groups = attrs.groups;
     if (groups == 0 || x->shape.c % groups != 0)
         return daub_net_fail(net, "group_norm: %u channels do not split into %u groups", x->shape.c, groups);
     if (gamma->dims[0] != x->shape.c || beta->dims[0] != x->shape.c)
@@ -234,15 +259,33 @@ struct daub_tensor *daub_group_norm(struct daub_net *net, struct daub_tensor *x,
                              beta->dims[0], x->shape.c);
     if (x->heads != 1 || x->dtype == DAUB_U32)
         return daub_net_fail(net, "group_norm: takes fp16 or fp32 channels in one head, not %u heads", x->heads);
-    const struct daub_group_norm_attrs attrs = { .groups = groups, .eps = eps };
     const struct daub_node_desc desc = {
         .op = &daub_op_group_norm,
         .shape = x->shape,
         .dtype = x->dtype,
-        .n_in = 3,
-        .in = { x, gamma, beta },
+        .n_in = given ? 4 : 3,
+        .in = { x, gamma, beta, given },
         .attrs = &attrs,
         .attrs_size = sizeof(attrs),
     };
     return daub_net_emit(net, &desc);
+}
+
+struct daub_tensor *daub_group_norm(struct daub_net *net, struct daub_tensor *x, struct daub_tensor *gamma,
+                                    struct daub_tensor *beta, uint32_t groups, float eps)
+{
+    return emit(net, x, gamma, beta, NULL, (struct daub_group_norm_attrs) { .groups = groups, .eps = eps });
+}
+
+struct daub_tensor *daub_group_norm_given(struct daub_net *net, struct daub_tensor *x, struct daub_tensor *gamma,
+                                          struct daub_tensor *beta, struct daub_tensor *stats, uint32_t pixels,
+                                          uint32_t groups, float eps)
+{
+    const uint32_t words = 16 * total_words(x);
+    if (stats->dtype != DAUB_U32 || stats->shape.n != x->shape.n || daub_rows(stats) != x->shape.n ||
+        stats->shape.c != words || pixels == 0)
+        return daub_net_fail(net, "group_norm: statistics [%u,%u,%u,%u] of %u pixels where [%u,1,1,%u] words fit",
+                             stats->shape.n, stats->shape.h, stats->shape.w, stats->shape.c, pixels, x->shape.n, words);
+    return emit(net, x, gamma, beta, stats,
+                (struct daub_group_norm_attrs) { .groups = groups, .eps = eps, .pixels = pixels });
 }

@@ -50,6 +50,11 @@ struct daub_tensor *daub_attention(struct daub_net *net, struct daub_tensor *q, 
 // variance. Wu and He 2018, arXiv:1803.08494. x may be a pair; the result is one tensor. daub_fusions adds SiLU.
 struct daub_tensor *daub_group_norm(struct daub_net *net, struct daub_tensor *x, struct daub_tensor *gamma,
                                     struct daub_tensor *beta, uint32_t groups, float eps);
+// The same where x is a part of a larger map, with the map's statistics: `stats` U32 [N,1,1,16 * words of a pixel] holds, as bits of
+// fp32, for each word of 8 channels their 8 means over the map's `pixels` pixels, then their 8 sums of squared deviations from them.
+struct daub_tensor *daub_group_norm_given(struct daub_net *net, struct daub_tensor *x, struct daub_tensor *gamma,
+                                          struct daub_tensor *beta, struct daub_tensor *stats, uint32_t pixels,
+                                          uint32_t groups, float eps);
 
 // layer_norm.c -----------------------------------------------------------------------------------------------------
 

@@ -55,31 +55,40 @@ daub_status daub_decoder_net(const struct daub_engine *engine, uint32_t batch, u
     return build(engine, &d, out);
 }
 
-daub_status daub_decoder_estimate(const struct daub_engine *engine, uint32_t batch, uint32_t h, uint32_t w,
+daub_status daub_decoder_estimate(const struct daub_engine *engine, const struct daub_decode_params *params,
                                   struct daub_need *need)
 {
+    if (params->bands.on && engine->desc.has_vae)
+        return daub_bands_estimate(engine, params, need);
     struct daub_net *net = NULL;
-    TRY(daub_decoder_net(engine, batch, h, w, &net));
+    TRY(daub_decoder_net(engine, params->batch, params->h, params->w, &net));
     return daub_need_of(engine, DAUB_VAE, net, false, need);
 }
 
-daub_status daub_decode(struct daub_engine *engine, uint32_t batch, uint32_t h, uint32_t w, const float *latents,
-                        bool profile, uint8_t *rgb8, float *image)
+daub_status daub_decode(struct daub_engine *engine, const struct daub_decode_params *params, uint8_t *rgb8,
+                        float *image, uint64_t *arena)
 {
     daub_engine_enter(engine, DAUB_VAE);
+    const struct daub_decoder wanted = {
+        .batch = params->batch, .h = params->h, .w = params->w, .profile = params->profile
+    };
     const struct daub_decoder *old = engine->decoder;
-    if (old && (old->batch != batch || old->h != h || old->w != w || old->profile != profile))
+    const bool bands = params->bands.on && engine->desc.has_vae;
+    if (old && (bands || old->batch != wanted.batch || old->h != wanted.h || old->w != wanted.w ||
+                old->profile != wanted.profile))
         daub_decoder_destroy(engine);
+    if (bands)
+        return daub_bands_decode(engine, params, rgb8, image, arena);
     if (!engine->decoder) {
-        const struct daub_decoder wanted = { .batch = batch, .h = h, .w = w, .profile = profile };
         daub_status status = make(engine, &wanted);
         if (status == DAUB_ERROR_NO_GPU_MEMORY && daub_engine_trim(engine))
             status = make(engine, &wanted);
         TRY(status);
     }
     const struct daub_decoder *d = engine->decoder;
+    *arena = daub_exec_arena_size(d->exec);
     TRY(daub_engine_use(engine, d->exec));
-    TRY(daub_exec_write(d->exec, d->latents, true, latents));
+    TRY(daub_exec_write(d->exec, d->latents, true, params->latents));
     TRY(daub_exec_run(d->exec, DAUB_STAGE_STEP));
     if (image)
         TRY(daub_exec_read(d->exec, d->image, true, image));

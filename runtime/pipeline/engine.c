@@ -218,8 +218,7 @@ daub_status daub_engine_use(struct daub_engine *engine, struct daub_exec *exec)
     return DAUB_OK;
 }
 
-// What goes through the staging ring at once, where there is one.
-static uint64_t largest_transfer(const struct daub_net *net)
+uint64_t daub_largest_transfer(const struct daub_net *net)
 {
     uint64_t largest = 0;
     for (uint32_t i = 0; i < daub_net_n_tensors(net); i++) {
@@ -253,7 +252,7 @@ daub_status daub_need_of(const struct daub_engine *engine, enum daub_component c
             need->turn = daub_weights_size_of(weights, n);
     }
     if (status == DAUB_OK)
-        need->transfer = largest_transfer(net);
+        need->transfer = daub_largest_transfer(net);
     daub_net_destroy(&net);
     return status;
 }

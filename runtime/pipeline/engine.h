@@ -23,6 +23,7 @@ struct daub_engine {
     struct daub_text *text; // made on first use; see below
     struct daub_denoiser *denoiser;
     struct daub_decoder *decoder;
+    uint64_t text_made_ns; // time that went into making text executors: plan, pipelines, weights
     uint64_t weights_ns,
         first_step_ns;          // when the denoiser's weights were last bound, and when its last run's first step began
     struct daub_embeds *embeds; // of the last prompts that were encoded
@@ -42,6 +43,8 @@ struct daub_need {
     uint64_t weights;  // packed: the network's component as it is now and what it would gain
     uint64_t turn;     // packed: the largest set that a small engine holds at once
     uint64_t transfer; // the largest single upload or download
+    uint64_t host;     // bytes of host memory for activations
+    uint32_t bands;    // that a map is cut into, at the most; 0: all runs as one graph
 };
 
 // Opens, describes and checks the checkpoint; weights are packed on first use. Errors: as daub_model_load.
@@ -74,6 +77,8 @@ void daub_engine_set_small(struct daub_engine *engine, bool small);
 // Plans a net (and destroys it, also on failure). Errors: the net's own.
 daub_status daub_need_of(const struct daub_engine *engine, enum daub_component c, struct daub_net *net, bool nofuse,
                          struct daub_need *need);
+// What goes through the staging ring at once, where there is one, of a planned net.
+uint64_t daub_largest_transfer(const struct daub_net *net);
 
 // ---- text ------------------------------------------------------------------------------------------------------------
 
@@ -131,15 +136,35 @@ void daub_denoiser_destroy(struct daub_engine *engine);
 
 // ---- decoding --------------------------------------------------------------------------------------------------------
 
-// Latents as they leave the sampler, fp32 [batch, C, h, w], to pixels: rgb8 [batch, H, W, 4] bytes (A = 255), and, if `image` is not
-// NULL, fp32 [batch, 3, H, W] in about -1..1. Models without a VAE: the latents are the picture.
-daub_status daub_decode(struct daub_engine *engine, uint32_t batch, uint32_t h, uint32_t w, const float *latents,
-                        bool profile, uint8_t *rgb8, float *image);
-daub_status daub_decoder_estimate(const struct daub_engine *engine, uint32_t batch, uint32_t h, uint32_t w,
+struct daub_bands { // the decoder's wide end on some rows at a time
+    bool on;
+    uint32_t rows;  // of the latents a band; 0: as many as `arena` allows
+    uint64_t arena; // bytes of activations that may be taken
+};
+
+struct daub_decode_params {
+    uint32_t batch, h, w; // latent
+    struct daub_bands bands;
+    bool profile;
+    const float *latents; // as they leave the sampler, fp32 [batch, C, h, w]
+};
+
+// Latents to pixels: rgb8 [batch, H, W, 4] bytes (A = 255), and, if `image` is not NULL, fp32 [batch, 3, H, W] in about -1..1. Models
+// without a VAE: the latents are the picture, and bands mean nothing. *arena: bytes of activations.
+daub_status daub_decode(struct daub_engine *engine, const struct daub_decode_params *params, uint8_t *rgb8,
+                        float *image, uint64_t *arena);
+// In bands, the need is that of the smallest ones where no other fits.
+daub_status daub_decoder_estimate(const struct daub_engine *engine, const struct daub_decode_params *params,
                                   struct daub_need *need);
+// decoder_bands.c and decoder_cut.c: the same two where params->bands.on, with a VAE.
+daub_status daub_bands_decode(struct daub_engine *engine, const struct daub_decode_params *params, uint8_t *rgb8,
+                              float *image, uint64_t *arena);
+daub_status daub_bands_estimate(const struct daub_engine *engine, const struct daub_decode_params *params,
+                                struct daub_need *need);
+// The graph of the whole decoder.
 daub_status daub_decoder_net(const struct daub_engine *engine, uint32_t batch, uint32_t h, uint32_t w,
                              struct daub_net **out);
-struct daub_exec *daub_decoder_exec(const struct daub_engine *engine);
+struct daub_exec *daub_decoder_exec(const struct daub_engine *engine); // NULL before a run, and after one in bands
 void daub_decoder_destroy(struct daub_engine *engine);
 
 // Pixels a latent covers: 8 for SD, 1 without a VAE.

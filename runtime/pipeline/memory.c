@@ -12,6 +12,16 @@ static uint64_t most(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+static daub_status decode_need(const struct daub_engine *engine, const struct daub_request *r,
+                               const struct daub_bands *bands, struct daub_need *need)
+{
+    const uint32_t scale = daub_latent_scale(&engine->desc);
+    const struct daub_decode_params params = {
+        .batch = r->batch, .h = r->height / scale, .w = r->width / scale, .bands = *bands
+    };
+    return daub_decoder_estimate(engine, &params, need);
+}
+
 static daub_status needs_of(const struct daub_engine *engine, const struct daub_request *r, bool encodes,
                             struct daub_need needs[N_PHASES])
 {
@@ -35,7 +45,7 @@ static daub_status needs_of(const struct daub_engine *engine, const struct daub_
     if (encodes)
         TRY(daub_text_estimate(engine, params.negative ? 2 : 1, r->layers, &needs[TEXT]));
     TRY(daub_denoiser_estimate(engine, &params, &needs[DENOISE]));
-    return daub_decoder_estimate(engine, r->batch, h, w, &needs[DECODE]);
+    return decode_need(engine, r, &r->bands, &needs[DECODE]);
 }
 
 // Latents, noise, embeddings and pixels, as runtime/pipeline/pipeline.c and its callers hold them.
@@ -48,13 +58,9 @@ static uint64_t host_bytes(const struct daub_engine *engine, const struct daub_r
     return sizeof(float) * (latent * (r->program.n_noises + 1ull) + text) + 4ull * r->width * r->height;
 }
 
-daub_status daub_request_estimate(const struct daub_engine *engine, const struct daub_request *r,
-                                  daub_memory_estimate *out)
+static void sum_up(const struct daub_engine *engine, const struct daub_request *r, bool encodes,
+                   const struct daub_need needs[N_PHASES], daub_memory_estimate *out)
 {
-    const bool encodes = engine->desc.has_text && !r->embeds;
-    struct daub_need needs[N_PHASES] = { { 0 } };
-    TRY(needs_of(engine, r, encodes, needs));
-
     uint64_t widest = 0, transfer = 0, weights = 0;
     for (int p = 0; p < N_PHASES; p++) {
         widest = most(widest, needs[p].arena);
@@ -92,10 +98,63 @@ daub_status daub_request_estimate(const struct daub_engine *engine, const struct
         .denoise = phases[DENOISE],
         .decode = phases[DECODE],
         .peak = peak,
-        .host = host_bytes(engine, r),
+        .host = host_bytes(engine, r) + needs[DECODE].host,
         .limit = daub_device_caps(engine->dev)->max_memory,
+        .bands = needs[DECODE].bands,
     };
+}
+
+// Device memory that is not part of the estimate: this model does not hold it, and it is not the staging ring.
+static uint64_t used_by_others(const struct daub_engine *engine)
+{
+    const uint64_t staging = daub_staging_size(engine->dev, 0); // held already
+    const uint64_t own = daub_engine_packed(engine) + atomic_load(&engine->arenas) + staging;
+    const uint64_t used = daub_device_memory_used(engine->dev);
+    return used > own ? used - own : 0;
+}
+
+static bool decode_fits(const struct daub_engine *engine, const daub_memory_estimate *e, uint64_t others)
+{
+    return others + e->decode.total <= e->limit && e->decode.activations <= daub_device_caps(engine->dev)->max_alloc;
+}
+
+// What bands may take is what the rest leaves of the limit; and the rest depends a little on the bands, because small maps may want
+// their weights in another packing.
+static daub_status cut_into_bands(const struct daub_engine *engine, const struct daub_request *r, bool encodes,
+                                  struct daub_need needs[N_PHASES], struct daub_bands *bands, daub_memory_estimate *out)
+{
+    const uint64_t others = used_by_others(engine), max_alloc = daub_device_caps(engine->dev)->max_alloc;
+    uint64_t rest = 0, now = out->decode.total - out->decode.arena;
+    while (now > rest && !decode_fits(engine, out, others)) {
+        rest = now;
+        const uint64_t left = out->limit > others + rest ? out->limit - others - rest : 0;
+        *bands = (struct daub_bands) { .on = true, .arena = left < max_alloc ? left : max_alloc };
+        TRY(decode_need(engine, r, bands, &needs[DECODE]));
+        sum_up(engine, r, encodes, needs, out);
+        now = out->decode.total - out->decode.arena;
+    }
     return DAUB_OK;
+}
+
+// The estimate, and the bands that it is made for.
+static daub_status estimate(const struct daub_engine *engine, const struct daub_request *r, struct daub_bands *bands,
+                            daub_memory_estimate *out)
+{
+    const bool encodes = engine->desc.has_text && !r->embeds;
+    struct daub_need needs[N_PHASES] = { { 0 } };
+    *bands = r->bands;
+    TRY(needs_of(engine, r, encodes, needs));
+    sum_up(engine, r, encodes, needs, out);
+    if (r->whole || bands->on || !engine->desc.has_vae)
+        return DAUB_OK;
+    return cut_into_bands(engine, r, encodes, needs, bands, out);
+}
+
+daub_status daub_request_estimate(const struct daub_engine *engine, const struct daub_request *r,
+                                  daub_memory_estimate *out)
+{
+    struct daub_bands bands;
+    return estimate(engine, r, &bands, out);
 }
 
 static const daub_phase_memory *widest_phase(const daub_memory_estimate *e)
@@ -109,21 +168,21 @@ static const daub_phase_memory *widest_phase(const daub_memory_estimate *e)
 daub_status daub_request_check_memory(const struct daub_engine *engine, struct daub_request *request)
 {
     daub_memory_estimate e;
-    TRY(daub_request_estimate(engine, request, &e));
+    TRY(estimate(engine, request, &request->bands, &e));
     request->activations = most(e.text.activations, most(e.denoise.activations, e.decode.activations));
 
     // What this model holds already is part of the need.
     const struct daub_caps *caps = daub_device_caps(engine->dev);
-    const uint64_t own = daub_engine_packed(engine) + atomic_load(&engine->arenas);
-    const uint64_t used = daub_device_memory_used(engine->dev), others = used > own ? used - own : 0;
+    const uint64_t others = used_by_others(engine);
     const daub_phase_memory *phase = widest_phase(&e);
     if (others + e.peak > caps->max_memory)
         return daub_fail(
             DAUB_ERROR_NO_GPU_MEMORY,
             "%ux%u needs %.2f GB of device memory (activations %.2f, weights %.2f) beside %.2f GB in other use; "
-            "the limit is %.2f GB%s",
+            "the limit is %.2f GB%s%s",
             request->width, request->height, (double)e.peak * 1e-9, (double)(phase->arena + phase->staging) * 1e-9,
             (double)phase->weights * 1e-9, (double)others * 1e-9, (double)caps->max_memory * 1e-9,
+            e.bands > 0 ? ", and the VAE decodes in bands already" : "",
             request->small ? "" : "; memory mode small needs less");
     if (request->activations > caps->max_alloc)
         return daub_fail(DAUB_ERROR_NO_GPU_MEMORY,

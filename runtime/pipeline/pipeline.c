@@ -129,7 +129,7 @@ static daub_status text_phase(struct run *run)
     if (!run->engine->desc.has_text)
         return DAUB_OK;
     TRY(report(run, DAUB_PHASE_TEXT));
-    const uint64_t start = daub_now_ns();
+    const uint64_t start = daub_now_ns(), made = run->engine->text_made_ns;
     if (r->embeds) {
         run->text = r->embeds;
         run->negative = r->guidance_scale > 1.0f ? r->negative_embeds : NULL;
@@ -143,7 +143,9 @@ static daub_status text_phase(struct run *run)
             memcpy(run->hooks->text_states, run->negative, one * sizeof(float));
         memcpy(run->hooks->text_states + (run->negative ? one : 0), run->text, one * sizeof(float));
     }
-    run->result->text_seconds = since(start);
+    const double prepared = (double)(run->engine->text_made_ns - made) * 1e-9;
+    run->result->prepare_seconds += prepared;
+    run->result->text_seconds = since(start) - prepared;
     return DAUB_OK;
 }
 
@@ -258,10 +260,17 @@ static daub_status all_phases(struct run *run, uint8_t *rgb8)
     TRY(denoise_phase(run));
     TRY(report(run, DAUB_PHASE_DECODE));
     const uint64_t start = daub_now_ns();
-    TRY(daub_decode(run->engine, run->request->batch, run->h, run->w, run->latents, run->request->profile, rgb8,
-                    run->hooks->image));
+    const struct daub_decode_params params = {
+        .batch = run->request->batch,
+        .h = run->h,
+        .w = run->w,
+        .bands = run->request->bands,
+        .profile = run->request->profile,
+        .latents = run->latents,
+    };
+    uint64_t decoder = 0;
+    TRY(daub_decode(run->engine, &params, rgb8, run->hooks->image, &decoder));
     run->result->decode_seconds = since(start);
-    const uint64_t decoder = daub_exec_arena_size(daub_decoder_exec(run->engine));
     if (decoder > run->result->arena_size)
         run->result->arena_size = decoder;
     run->result->memory_peak = daub_device_memory_peak(run->engine->dev);

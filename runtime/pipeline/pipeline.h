@@ -23,8 +23,10 @@ struct daub_request {
     float *embeds, *negative_embeds;
     uint32_t embed_tokens;
 
-    bool small;           // weights and activations of one phase at a time
-    uint64_t activations; // bytes of the widest phase's, once daub_request_check_memory knows; 0 before
+    bool small;              // weights and activations of one phase at a time
+    struct daub_bands bands; // of the VAE: as asked for, or as daub_request_check_memory finds that memory wants them
+    bool whole;              // the VAE never decodes in bands
+    uint64_t activations;    // bytes of the widest phase's, once daub_request_check_memory knows; 0 before
     bool profile, nofuse;
 };
 

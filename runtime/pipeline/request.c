@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_SIZE = 16384, MAX_STEPS = 1000 };
+enum { MAX_SIZE = 16384, MAX_STEPS = 1000, MAX_VAE_ROWS = MAX_SIZE };
 
 static daub_status copy_text(struct daub_request *r, const char *what, const char *text, char **out)
 {
@@ -157,6 +157,11 @@ static daub_status resolve(const struct daub_engine *engine, const daub_generate
                          "memory mode %d is none of DAUB_MEMORY_MODE_RESIDENT (1) and DAUB_MEMORY_MODE_SMALL (2)",
                          (int)p->memory);
     r->small = p->memory == DAUB_MEMORY_MODE_SMALL;
+    if (p->vae_rows != 0 && p->vae_rows != DAUB_VAE_WHOLE)
+        TRY(check_range("VAE rows", p->vae_rows, 1, MAX_VAE_ROWS));
+    r->whole = p->vae_rows == DAUB_VAE_WHOLE;
+    if (!r->whole && p->vae_rows != 0)
+        r->bands = (struct daub_bands) { .on = true, .rows = p->vae_rows };
     TRY(resolve_sampler(engine, p, r));
     TRY(record(r));
     return p->prompt_embeds_path ? read_embeds(engine, p->prompt_embeds_path, r) : DAUB_OK;

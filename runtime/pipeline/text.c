@@ -1,6 +1,8 @@
 // text.c - token ids to prompt embeddings.
 #include "runtime/pipeline/engine.h"
 
+#include "runtime/base/thread.h"
+
 #include <string.h>
 
 struct daub_text {
@@ -36,10 +38,12 @@ static daub_status make(struct daub_engine *engine, const struct daub_text *want
     if (!text)
         return daub_no_memory("the text encoder");
     *text = *wanted;
+    const uint64_t start = daub_now_ns();
     struct daub_net *net = NULL;
     daub_status status = build(engine, text, &net);
     if (status == DAUB_OK)
         status = daub_engine_exec(engine, DAUB_TEXT, net, text->profile, false, &text->exec);
+    engine->text_made_ns += daub_now_ns() - start;
     if (status == DAUB_OK)
         engine->text = text;
     else

@@ -83,6 +83,12 @@ def pictures():
           "a JPEG with its parameters")
     run(*base, "--memory", "small", "-o", "small.png")
     check(open("a.png", "rb").read() == open("small.png", "rb").read(), "little memory draws the same bytes")
+    run(*base, "--vae-tiles", "2", "-o", "bands.ppm")
+    bands = open("bands.ppm", "rb").read()
+    check(len(bands) == len(ppm) and max(abs(a - b) for a, b in zip(bands, ppm)) <= 1, "decoding in bands draws the same picture")
+    for choice in ("off", "auto"):
+        run(*base, "--vae-tiles", choice, "-o", "tiles.ppm")
+        check(open("tiles.ppm", "rb").read() == ppm, "--vae-tiles %s" % choice)
     run(*base[:3], "--seed", "3", "-n", "2", "--quiet", "-o", "small-{n}.png", "--memory", "small")
     run(*base[:3], "--seed", "3", "-n", "2", "--quiet", "-o", "many.png")
     for i in "12":
@@ -167,7 +173,7 @@ def other_commands():
         result = run(*args)
         check(result.returncode == 0 and part in result.stdout, "daub %s: %r" % (" ".join(args), result.stdout[:200] + result.stderr))
     for args in (["devices", "--json"], ["samplers", "--json"], ["inspect", os.path.join(SOURCE, "models/default"), "--json"],
-                 ["bench", "--steps", "1", "--json"], ["estimate", "--json"], ["estimate", "a cat", "--memory", "small", "--json"]):
+                 ["bench", "--steps", "1", "--json"], ["estimate", "--json"], ["estimate", "a cat", "--memory", "small", "--vae-tiles", "3", "--json"]):
         result = run(*args)
         try:
             json.loads(result.stdout)
@@ -219,6 +225,10 @@ def bad_inputs():
     os.mkdir("folder")
     p = ["x", "--steps", "1"]
     refused("an unknown memory mode", *p, "--memory", "tiny", words=["--memory", "tiny", "small"])
+    for rows in ("0", "16385", "-1", "2x", "of", ""):
+        refused("%r rows for the VAE" % rows, *p, "--vae-tiles", rows, words=["--vae-tiles wants auto, off or a number"])
+    refused("a device too small for bands", *p, "--size", "512x512", env={"DAUB_CAPS": "memory=8M"},
+            words=["512x512 needs", "the limit is 0.01 GB", "the VAE decodes in bands already"])
     refused("a missing model", *p, "-m", "none.safetensors", words=["none.safetensors"])
     refused("an empty model", *p, "-m", "empty.safetensors", words=["empty.safetensors"])
     refused("no model", *p, "-m", "text.safetensors", words=["text.safetensors"])

@@ -13,6 +13,7 @@ struct session {                // of one call of the program
     uint32_t n_dirs;
     char index_dir[1024];
     enum daub_dtype dtype;
+    uint32_t vae_rows;
     daub_device *dev;
     struct daub_engine *engine; // of the last checkpoint used
     char engine_name[1200];

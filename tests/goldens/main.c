@@ -1,6 +1,6 @@
 // main.c - daub-goldens: runs the goldens of an oracle index through the shipped graphs and kernels.
 //
-//   daub-goldens PATH/index.json [--ids FILE] [--filter GLOB] [--skip GLOB] [--checkpoints DIR]... [--dtype f32|f16] [--device D]
+//   daub-goldens PATH/index.json [--ids FILE] [--filter GLOB] [--skip GLOB] [--checkpoints DIR]... [--dtype f32|f16] [--vae-rows N] [--device D]
 //
 // A line a golden: group/id, worst relative L2, tolerance. What cannot run counts as failed unless skipped by name.
 #include "golden.h"
@@ -17,6 +17,7 @@
 struct options {
     const char *index, *ids, *filter, *skip, *device;
     enum daub_dtype dtype;
+    uint32_t vae_rows; // of the latents a band, in which whole runs and the VAE decode too; 0: not in bands
     const char *dirs[MAX_DIRS];
     uint32_t n_dirs;
 };
@@ -25,7 +26,7 @@ static int usage(const char *why)
 {
     fprintf(stderr,
             "daub-goldens: %s\nusage: daub-goldens PATH/index.json [--ids FILE] [--filter GLOB] [--skip GLOB] "
-            "[--checkpoints DIR]... [--dtype f32|f16] [--device D]\n",
+            "[--checkpoints DIR]... [--dtype f32|f16] [--vae-rows N] [--device D]\n",
             why);
     return 2;
 }
@@ -50,6 +51,8 @@ static int parse(int argc, char **argv, struct options *o)
             o->filter = value;
         else if (strcmp(arg, "--skip") == 0)
             o->skip = value;
+        else if (strcmp(arg, "--vae-rows") == 0)
+            o->vae_rows = (uint32_t)strtoul(value, NULL, 10);
         else if (strcmp(arg, "--device") == 0)
             o->device = value;
         else if (strcmp(arg, "--checkpoints") == 0 && o->n_dirs + 1 < MAX_DIRS)
@@ -193,7 +196,7 @@ static void log_message(void *user, daub_log_level level, const char *message)
 
 static int run_all(const struct options *o, const cJSON *index, const char *ids)
 {
-    struct session session = { .dtype = o->dtype };
+    struct session session = { .dtype = o->dtype, .vae_rows = o->vae_rows };
     const char *slash = strrchr(o->index, '/');
     snprintf(session.index_dir, sizeof(session.index_dir), "%.*s", slash ? (int)(slash - o->index) : 1,
              slash ? o->index : ".");

@@ -184,6 +184,7 @@ bool run_e2e(struct golden *g)
     const daub_generate_params params = {
         .struct_size = sizeof(params),
         .prompt = param_text(g, "prompt"),
+        .vae_rows = g->session->vae_rows,
         .negative_prompt = param_text(g, "negative_prompt"),
         .width = (uint32_t)param_number(g, "width", 0),
         .height = (uint32_t)param_number(g, "height", 0),

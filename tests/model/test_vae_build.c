@@ -1,5 +1,6 @@
 // test_vae_build.c - both halves of AutoencoderKL as graphs. No device.
 #include "models/vae.h"
+#include "runtime/op/halo.h"
 #include "tests/model/harness_build.h"
 
 #define SD "tests/golden/checkpoints/tiny-sd15/vae/"
@@ -52,6 +53,54 @@ static void test_halves(const char *config, const char *weights)
     build_check_weights(net, weights, "encoder.");
     build_check_weights(net, weights, "quant_conv.");
     daub_net_destroy(&net);
+}
+
+static struct daub_tensor *segment(struct daub_net *net, const struct daub_vae_config *cfg,
+                                   const struct daub_vae_segment *s, uint32_t rows, uint32_t w)
+{
+    const uint32_t words = 16 * ((s->in + 7) / 8);
+    struct daub_vae_band band = { .x = build_input(net, "x", DAUB_STAGE_STEP, 2, rows, w, s->in), .pixels = 99 };
+    band.stats = daub_net_input(net, "statistics", DAUB_STAGE_STEP, DAUB_U32, (struct daub_shape) { 2, 1, 1, words });
+    if (s->residual > 0)
+        band.residual = build_input(net, "residual", DAUB_STAGE_STEP, 2, rows, w, s->residual);
+    return daub_vae_segment_build(net, cfg, s, &band);
+}
+
+// Head and segments together are the decoder: the same weights, each map as wide as the next one reads it.
+static void test_segments(const char *config, uint32_t n_blocks)
+{
+    const struct daub_vae_config cfg = parse(config);
+    struct daub_net *whole = decoder(&cfg, 1, 4, 3), *head = build_net();
+    struct daub_tensor *z = build_input(head, "latents", DAUB_STAGE_STEP, 1, 4, 3, cfg.latent_channels);
+    struct daub_tensor *x = daub_vae_head_build(head, &cfg, z, n_blocks);
+    build_require_shape(x, 1, 4u << n_blocks, 3u << n_blocks, x->shape.c);
+    uint32_t channels = x->shape.c, scale = 1u << n_blocks, n_weights = daub_net_n_weights(head);
+    const uint32_t n = daub_vae_n_segments(&cfg, n_blocks);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct daub_vae_segment s = daub_vae_segment_at(&cfg, n_blocks, i);
+        struct daub_net *net = build_net();
+        struct daub_tensor *y = segment(net, &cfg, &s, 5, 3);
+        REQUIRE(s.in == channels && s.scale == scale && s.last == (i + 1 == n));
+        // A convolution reaches one row further; two of them of which the second is behind an upsampling, two.
+        REQUIRE(daub_halo(net, y) == (s.doubles ? 2u : 1u));
+        scale *= s.doubles ? 2 : 1;
+        channels = s.out;
+        build_finish(net);
+        build_require_shape(y, 2, s.doubles ? 10 : 5, s.doubles ? 6 : 3, s.out);
+        n_weights += daub_net_n_weights(net);
+        for (uint32_t j = 0; j < daub_net_n_weights(net); j++) {
+            const char *const name = daub_net_weight_at(net, j)->name;
+            bool found = false;
+            for (uint32_t k = 0; k < daub_net_n_weights(whole); k++)
+                found = found || strcmp(daub_net_weight_at(whole, k)->name, name) == 0;
+            REQUIRE(found);
+        }
+        daub_net_destroy(&net);
+    }
+    REQUIRE(n_weights == daub_net_n_weights(whole) && scale == 1u << (cfg.n_levels - 1));
+    REQUIRE(daub_halo(head, x) == DAUB_HALO_ALL); // attention, and norms of its own
+    daub_net_destroy(&whole);
+    daub_net_destroy(&head);
 }
 
 static void test_points(void)
@@ -108,6 +157,10 @@ int main(void)
 {
     test_halves(SD "config.json", SD WEIGHTS);
     test_halves(OWN "config.json", OWN WEIGHTS);
+    for (uint32_t n_blocks = 0; n_blocks < 4; n_blocks++) {
+        test_segments(SD "config.json", n_blocks);
+        test_segments(OWN "config.json", n_blocks);
+    }
     test_points();
     test_options();
     return 0;

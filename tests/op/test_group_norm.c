@@ -7,6 +7,7 @@ struct group_norm_case {
     uint32_t groups;
     float mean;
     bool silu;
+    uint32_t given; // pixels of a larger map, whose statistics are given; 0: x's own
 };
 
 static const float eps = 1e-5f;
@@ -21,9 +22,70 @@ static const float *channel(struct op_run *run, const struct group_norm_case *t,
     return op_values(run, x[1]) + (size_t)(n * t->second + c - t->shape.c) * pixels;
 }
 
+// Means and sums of squares of a map of which x could be a part, as words of 8 channels, and as doubles.
+static struct daub_tensor *some_stats(struct op_run *run, const struct group_norm_case *t, double *means,
+                                      double *squares)
+{
+    const uint32_t channels = t->shape.c + t->second, words = (channels + 7) / 8;
+    uint32_t *stored = calloc((size_t)t->shape.n * words * 16, sizeof(*stored));
+    REQUIRE(stored);
+    for (uint32_t i = 0; i < t->shape.n * channels; i++) {
+        const float mean = t->mean + 0.25f * (float)(i % 7),
+                    square = (float)t->given * (0.5f + 0.125f * (float)(i % 5));
+        const uint32_t c = i % channels, at = (i / channels * words + c / 8) * 16 + c % 8;
+        memcpy(stored + at, &mean, sizeof(mean));
+        memcpy(stored + at + 8, &square, sizeof(square));
+        means[i] = (double)mean;
+        squares[i] = (double)square;
+    }
+    struct daub_tensor *stats = op_input_u32(run, "statistics", DAUB_STAGE_STEP,
+                                             (struct daub_shape) { t->shape.n, 1, 1, 16 * words }, stored);
+    free(stored);
+    return stats;
+}
+
+// The same with statistics that are given: x's own do not matter.
+static void check_given(struct op_run *run, const struct group_norm_case *t)
+{
+    const uint32_t channels = t->shape.c, pixels = t->shape.h * t->shape.w, group_channels = channels / t->groups;
+    struct daub_tensor *x = op_input_scaled(run, "x", DAUB_STAGE_STEP, t->shape, 1, 1.0f, t->mean + 1.0f);
+    struct daub_tensor *gamma = op_weight(run, "weight", 1, &channels, 0.5f, 1.0f);
+    struct daub_tensor *beta = op_weight(run, "bias", 1, &channels, 0.5f, 0.0f);
+    double *means = calloc(2 * (size_t)t->shape.n * channels, sizeof(double)), *squares = means;
+    REQUIRE(means);
+    squares += (size_t)t->shape.n * channels;
+    struct daub_tensor *stats = some_stats(run, t, means, squares);
+    struct daub_tensor *y = daub_group_norm_given(run->net, x, gamma, beta, stats, t->given, t->groups, eps);
+    if (t->silu)
+        y = daub_act(run->net, y, DAUB_ACT_SILU);
+    op_execute(run, y);
+
+    double *want = op_plain(run, y);
+    for (uint32_t i = 0; i < t->shape.n * channels; i++) {
+        const uint32_t first = i / group_channels * group_channels; // of i's group
+        double mean = 0.0, var = 0.0;
+        for (uint32_t c = first; c < first + group_channels; c++)
+            mean += means[c] / group_channels;
+        for (uint32_t c = first; c < first + group_channels; c++)
+            var += (squares[c] / t->given + pow(means[c] - mean, 2.0)) / group_channels;
+        const double a = op_values(run, gamma)[i % channels] / sqrt(var + (double)eps);
+        for (uint32_t k = 0; k < pixels; k++) {
+            const size_t at = (size_t)i * pixels + k;
+            const double v = (op_values(run, x)[at] - mean) * a + op_values(run, beta)[i % channels];
+            want[at] = t->silu ? v / (1.0 + exp(-v)) : v;
+        }
+    }
+    free(means);
+    op_compare(run, y, want, 1);
+}
+
 static void check(struct op_run *run, const void *user)
 {
     const struct group_norm_case *t = user;
+    if (t->given) {
+        check_given(run, t);
+        return;
+    }
     const uint32_t channels = t->shape.c + t->second, pixels = t->shape.h * t->shape.w;
     struct daub_tensor *x[2], *both;
     both = x[0] = op_input_scaled(run, "x", DAUB_STAGE_STEP, t->shape, 1, 1.0f, t->mean);
@@ -68,21 +130,24 @@ int main(int argc, char **argv)
 {
     // clang-format off
     static const struct group_norm_case cases[] = {
-        { { 1,   1,   1,   32 },   0, 32,   0.0f, false }, // one value a group: var = 0
-        { { 2,  16,  12,  320 },   0, 32,   0.0f, true  }, // groups of 10: they straddle words
-        { { 1,   7,   5,   96 },   0, 32,   0.5f, true  }, // nothing divides a chunk
-        { { 3,   3,   1,    5 },   0,  5,   0.0f, false }, // padding
-        { { 1,   9,   9,   20 },   0,  2,   0.0f, true  },
-        { { 1,  24,  24,  128 },   0, 32, 300.0f, false }, // |mean| >> deviation
-        { { 1,  70,  70,  128 },   0, 32, 300.0f, false }, // the same, more than 4096 pixels
-        { { 1,  71,  63,  320 },   0, 32,  -3.0f, true  },
-        { { 2,   5,   3,  960 },   0, 32,   1.0f, true  }, // groups of 30 in slabs of 4
-        { { 1,   4,   4, 1280 }, 640, 32,   0.0f, true  },
-        { { 1,   3,   5,  130 },   0, 10,   9.0f, true  }, // groups of 13, a slab of 8 and one of 2
-        { { 1,  33,  31,   12 },   0,  1, -80.0f, false }, // one group of all
-        { { 2,   6,   5,   40 },  20, 12,   0.0f, true  }, // a pair whose groups of 5 straddle the border
-        { { 2,   8,   8,   64 },  32, 32,   4.0f, false },
-        { { 2, 240, 200,   64 },   8,  8,   0.0f, true  }, // 24 MB in fp32: more than one range under range=16M
+        { { 1,   1,   1,   32 },   0, 32,   0.0f, false, 0 }, // one value a group: var = 0
+        { { 2,  16,  12,  320 },   0, 32,   0.0f, true,  0 }, // groups of 10: they straddle words
+        { { 1,   7,   5,   96 },   0, 32,   0.5f, true,  0 }, // nothing divides a chunk
+        { { 3,   3,   1,    5 },   0,  5,   0.0f, false, 0 }, // padding
+        { { 1,   9,   9,   20 },   0,  2,   0.0f, true,  0 },
+        { { 1,  24,  24,  128 },   0, 32, 300.0f, false, 0 }, // |mean| >> deviation
+        { { 1,  70,  70,  128 },   0, 32, 300.0f, false, 0 }, // the same, more than 4096 pixels
+        { { 1,  71,  63,  320 },   0, 32,  -3.0f, true,  0 },
+        { { 2,   5,   3,  960 },   0, 32,   1.0f, true,  0 }, // groups of 30 in slabs of 4
+        { { 1,   4,   4, 1280 }, 640, 32,   0.0f, true,  0 },
+        { { 1,   3,   5,  130 },   0, 10,   9.0f, true,  0 }, // groups of 13, a slab of 8 and one of 2
+        { { 1,  33,  31,   12 },   0,  1, -80.0f, false, 0 }, // one group of all
+        { { 2,   6,   5,   40 },  20, 12,   0.0f, true,  0 }, // a pair whose groups of 5 straddle the border
+        { { 2,   8,   8,   64 },  32, 32,   4.0f, false, 0 },
+        { { 2, 240, 200,   64 },   8,  8,   0.0f, true,  0 }, // 24 MB in fp32: more than one range under range=16M
+        { { 1,   6,   9,   96 },   0, 32,   0.0f, true,    400 }, // a part of a larger map
+        { { 2,   3,   5,   20 },   0,  2,   2.0f, false,    15 }, // groups of 10, padding
+        { { 1,  70,  70,  128 },   0, 32, 100.0f, true, 100000 },
     };
     // clang-format on
     return op_main(argc, argv, "group_norm", cases, sizeof(cases) / sizeof(cases[0]), sizeof(cases[0]), check);

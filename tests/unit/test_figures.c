@@ -15,7 +15,9 @@
 enum {
     MAX_FIGURES = 1024,
     N_STEPS = 20,
-    MAX_STEP_DISPATCHES = 400, // of a guided step of SD 1.5, whatever was recorded last
+    // Of a guided step of SD 1.5, whatever was recorded last. GPUs take three dispatches a group norm, which are too few workgroups in one.
+    MAX_STEP_DISPATCHES = 400,
+    MAX_GPU_STEP_DISPATCHES = 460,
 };
 
 struct figure {
@@ -354,9 +356,9 @@ static void check_step(const struct figures *figures)
         const char *model = models[i / N_DEVICES], *device = devices[i % N_DEVICES].name;
         const unsigned long long n = value_of(figures, model, device, "denoise") +
                                      value_of(figures, model, device, "sampler");
-        if (n > MAX_STEP_DISPATCHES)
-            TEST_FAIL("a guided step of %s by %s kernels is %llu dispatches, the limit is %d", model, device, n,
-                      MAX_STEP_DISPATCHES);
+        const unsigned limit = devices[i % N_DEVICES].caps.lane ? MAX_STEP_DISPATCHES : MAX_GPU_STEP_DISPATCHES;
+        if (n > limit)
+            TEST_FAIL("a guided step of %s by %s kernels is %llu dispatches, the limit is %u", model, device, n, limit);
     }
 }
 

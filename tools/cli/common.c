@@ -98,6 +98,20 @@ void cli_close(daub_device **dev, daub_model **model)
     daub_device_destroy(dev);
 }
 
+static bool read_tiles(const char *text, uint32_t *rows)
+{
+    if (!text || strcmp(text, "auto") == 0)
+        return true;
+    if (strcmp(text, "off") == 0) {
+        *rows = DAUB_VAE_WHOLE;
+        return true;
+    }
+    char *end;
+    const unsigned long value = strtoul(text, &end, 10);
+    *rows = (uint32_t)value;
+    return *text >= '0' && *text <= '9' && *end == '\0' && value >= 1 && value <= 16384;
+}
+
 int cli_params(const struct cli *cli, daub_generate_params *out)
 {
     *out = (daub_generate_params) {
@@ -120,6 +134,8 @@ int cli_params(const struct cli *cli, daub_generate_params *out)
         out->memory = DAUB_MEMORY_MODE_SMALL;
     else if (cli->memory && strcmp(cli->memory, "resident") != 0)
         return cli_fail("--memory wants resident or small, not '%s'", cli->memory);
+    if (!read_tiles(cli->vae_tiles, &out->vae_rows))
+        return cli_fail("--vae-tiles wants auto, off or a number from 1 to 16384, not '%s'", cli->vae_tiles);
     if (!cli->rng || strcmp(cli->rng, "torch-cpu") == 0 || strcmp(cli->rng, "cpu") == 0)
         out->rng = DAUB_RNG_TORCH_CPU;
     else if (strcmp(cli->rng, "cuda") == 0 || strcmp(cli->rng, "nv") == 0 || strcmp(cli->rng, "philox") == 0)

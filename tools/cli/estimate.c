@@ -19,15 +19,17 @@ static void print_text(const daub_memory_estimate *e, const char *const names[3]
                    megabytes(phases[i]->total));
     printf("peak %.1f MB of the %.1f MB that may be used; %.1f MB of the host\n", megabytes(e->peak),
            megabytes(e->limit), megabytes(e->host));
+    if (e->bands > 0)
+        printf("the VAE decodes in bands, at most %u a layer\n", e->bands);
 }
 
 static void print_json(const daub_memory_estimate *e, const char *const names[3],
                        const daub_phase_memory *const phases[3])
 {
     printf("{\"width\": %u, \"height\": %u, \"memory\": \"%s\", \"peak\": %llu, \"limit\": %llu, "
-           "\"host\": %llu",
+           "\"host\": %llu, \"bands\": %u",
            e->width, e->height, e->mode == DAUB_MEMORY_MODE_SMALL ? "small" : "resident", (unsigned long long)e->peak,
-           (unsigned long long)e->limit, (unsigned long long)e->host);
+           (unsigned long long)e->limit, (unsigned long long)e->host, e->bands);
     for (int i = 0; i < 3; i++)
         printf(", \"%s\": {\"weights\": %llu, \"activations\": %llu, \"arena\": %llu, \"staging\": %llu, "
                "\"total\": %llu}",
