@@ -23,7 +23,7 @@ struct daub_caps {
     bool subgroup_arithmetic, subgroup_size_control;
     bool shuffle8; // subgroupShuffle works in compute and a subgroup is exactly 8 invocations
     uint32_t subgroup_size, subgroup_min, subgroup_max;
-    bool texel;    // uniform texel buffers with RGBA32_UINT and RGBA32_SFLOAT
+    bool texel; // uniform texel buffers with RGBA32_UINT and RGBA32_SFLOAT
     uint64_t max_texel_elements;
     // Of the driver's table (caps.c), or measured (runtime/op/tune.c): whether kernels read texel buffers faster than storage
     // buffers, and how fast GEMM tiles of 12 and of 16 rows are, in any unit; 0 is never used.
