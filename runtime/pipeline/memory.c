@@ -113,9 +113,16 @@ static uint64_t used_by_others(const struct daub_engine *engine)
     return used > own ? used - own : 0;
 }
 
+// The most that is held beside decoding's activations: resident engines keep room for those in every phase.
+static uint64_t need_with_decoder(const daub_memory_estimate *e)
+{
+    return e->mode == DAUB_MEMORY_MODE_SMALL ? e->decode.total : e->peak;
+}
+
 static bool decode_fits(const struct daub_engine *engine, const daub_memory_estimate *e, uint64_t others)
 {
-    return others + e->decode.total <= e->limit && e->decode.activations <= daub_device_caps(engine->dev)->max_alloc;
+    return others + need_with_decoder(e) <= e->limit &&
+           e->decode.activations <= daub_device_caps(engine->dev)->max_alloc;
 }
 
 // What bands may take is what the rest leaves of the limit; and the rest depends a little on the bands, because small maps may want
@@ -124,14 +131,21 @@ static daub_status cut_into_bands(const struct daub_engine *engine, const struct
                                   struct daub_need needs[N_PHASES], struct daub_bands *bands, daub_memory_estimate *out)
 {
     const uint64_t others = used_by_others(engine), max_alloc = daub_device_caps(engine->dev)->max_alloc;
-    uint64_t rest = 0, now = out->decode.total - out->decode.arena;
-    while (now > rest && !decode_fits(engine, out, others)) {
+    const uint64_t packed = daub_weights_size(engine->weights[DAUB_VAE]), wanted = needs[DECODE].weights;
+    const uint64_t missing = r->small          ? needs[DECODE].turn
+                             : wanted > packed ? wanted - packed
+                                               : 0; // of a whole decoder
+    uint64_t rest = 0, now = need_with_decoder(out) - out->decode.arena;
+    now -= missing < now ? missing : now;
+    for (bool first = true; (first || now > rest) && !decode_fits(engine, out, others); first = false) {
         rest = now;
-        const uint64_t left = out->limit > others + rest ? out->limit - others - rest : 0;
+        // In coarse steps, so that the next picture gets the same bands, whose weights are packed.
+        const uint64_t step = out->limit / 32 + 1;
+        const uint64_t left = out->limit > others + rest ? (out->limit - others - rest) / step * step : 0;
         *bands = (struct daub_bands) { .on = true, .arena = left < max_alloc ? left : max_alloc };
         TRY(decode_need(engine, r, bands, &needs[DECODE]));
         sum_up(engine, r, encodes, needs, out);
-        now = out->decode.total - out->decode.arena;
+        now = need_with_decoder(out) - out->decode.arena;
     }
     return DAUB_OK;
 }

@@ -160,9 +160,9 @@ static void limits(void)
     daub_model *model = NULL;
     daub_image image = { 0 };
     daub_memory_estimate e = { .struct_size = sizeof(e) }, full = { .struct_size = sizeof(full) };
-    const daub_generate_params small = params_of("a cat", 128, DAUB_MEMORY_MODE_SMALL);
+    daub_generate_params small = params_of("a cat", 128, DAUB_MEMORY_MODE_SMALL);
     daub_generate_params resident = params_of("a cat", 128, DAUB_MEMORY_MODE_RESIDENT);
-    resident.vae_rows = DAUB_VAE_WHOLE; // test_bands.c has what bands do about a limit
+    small.vae_rows = resident.vae_rows = DAUB_VAE_WHOLE; // test_bands.c has what bands do about a limit
     REQUIRE_OK(daub_device_create(NULL, &dev));
     REQUIRE_OK(daub_model_load(dev, tiny, NULL, &model));
     REQUIRE_OK(daub_estimate(model, &small, &e));
