@@ -39,6 +39,7 @@ static const struct word caps_words[] = {
     { "shared=",   WORD_SIZE,    CAPS_FIELD(shared) },
     { "alloc=",    WORD_SIZE,    CAPS_FIELD(alloc) },
     { "memory=",   WORD_SIZE,    CAPS_FIELD(memory) },
+    { "align=",    WORD_SIZE,    CAPS_FIELD(align) },
     { "rows=",     WORD_SIZE,    CAPS_FIELD(rows) },
     { "api=",      WORD_VERSION, CAPS_FIELD(api) },
 };

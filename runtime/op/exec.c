@@ -85,6 +85,12 @@ struct daub_binding daub_bind_rows(const struct daub_recording *rec, const struc
                                    uint32_t n, enum daub_access access, bool texel, uint32_t *first)
 {
     *first = 0;
+    if (t && t->kind == DAUB_TENSOR_PART) { // its own start need not be aligned: count from there, below it modulo 2^32
+        const uint32_t skip = t->part * daub_rows(t);
+        const struct daub_binding whole = daub_bind_rows(rec, t->pair[0], skip + row, n, access, texel, first);
+        *first -= skip * daub_words(t);
+        return whole;
+    }
     struct daub_binding binding = daub_bind(rec, t, access, texel);
     if (!t || n == 0)
         return binding;

@@ -32,7 +32,7 @@ struct daub_binding daub_bind(const struct daub_recording *rec, const struct dau
                               bool texel);
 // Rows (pixels) [row, row + n) of a tensor. The range starts at or before that row, aligned to caps.buffer_align; *first is how many
 // words (16 bytes, or 32 for fp32 tensors; 4 for U32) of the tensor lie before the range, which kernels subtract from word
-// indices counted from the tensor's start.
+// indices counted from the tensor's start; of a part it may be negative, modulo 2^32, as those indices are.
 struct daub_binding daub_bind_rows(const struct daub_recording *rec, const struct daub_tensor *t, uint32_t row,
                                    uint32_t n, enum daub_access access, bool texel, uint32_t *first);
 // Whether a range of `size` bytes (plus alignment slack) can be bound; texel also obeys the texel count.

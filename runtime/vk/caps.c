@@ -225,6 +225,8 @@ static void fill_limits(daub_device *dev, const VkPhysicalDeviceLimits *limits, 
         if (aligns[i] > caps->buffer_align)
             caps->buffer_align = (uint32_t)aligns[i];
 
+    while (caps->buffer_align < dev->mask.align && caps->buffer_align < 256)
+        caps->buffer_align *= 2;
     caps->timestamps = dev->timestamp_bits > 0 && limits->timestampPeriod > 0.0f;
     caps->timestamp_ns = (double)limits->timestampPeriod;
     dev->max_storage_bindings = limits->maxPerStageDescriptorStorageBuffers;

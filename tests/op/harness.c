@@ -344,7 +344,7 @@ int op_main(int argc, char **argv, const char *op, const void *cases, size_t n_c
         "-winograd",
         "-lane",
         "-f16,-subgroup",
-        "range=16M,shared=16K",
+        "range=16M,shared=16K,align=256",
         "api=1.1",
         "-f16,-subgroup,-texel,range=16M,shared=16K,api=1.1",
         "-lane,-f16,-subgroup,-texel,range=16M,shared=16K,api=1.1",

@@ -53,7 +53,7 @@ const uint32_t *op_result_u32(struct op_run *run);
 void op_compare(struct op_run *run, const struct daub_tensor *y, const double *want, uint32_t reduction);
 
 // Runs check for every case, dtype and mask. Options: -v, --filter-caps TEXT, --case N, --bench (times each case once more and prints
-// GFLOP/s). Masks: "", "-texel", "-lane", "-f16,-subgroup", "range=16M,shared=16K", "api=1.1", all together.
+// GFLOP/s). Masks: "", "-texel", "-lane", "-f16,-subgroup", "range=16M,shared=16K,align=256", "api=1.1", "-winograd", all together.
 int op_main(int argc, char **argv, const char *op, const void *cases, size_t n_cases, size_t case_size,
             void (*check)(struct op_run *run, const void *user));
 

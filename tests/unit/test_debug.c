@@ -73,7 +73,7 @@ static void caps_mistakes(void)
     REQUIRE(mask.range == 77);
     REQUIRE_STATUS(daub_caps_mask_parse("-f16,f16", &mask), DAUB_ERROR_INVALID_ARG, "\"f16\"");
     REQUIRE(strstr(daub_last_error(), "-f16, -subgroup"));
-    REQUIRE(strstr(daub_last_error(), "memory=, rows=, api="));
+    REQUIRE(strstr(daub_last_error(), "memory=, align=, rows=, api="));
     REQUIRE_STATUS(daub_caps_mask_parse("-f16x", &mask), DAUB_ERROR_INVALID_ARG, "\"-f16x\"");
 }
 
