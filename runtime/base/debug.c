@@ -208,6 +208,12 @@ daub_status daub_caps_mask_parse(const char *text, struct daub_caps_mask *out)
 {
     struct daub_caps_mask mask = { 0 };
     TRY(parse_words(&caps_vocabulary, text, &mask));
+    if (mask.rows != 0 && mask.rows != 12 && mask.rows != 16)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "DAUB_CAPS: \"rows=%llu\" wants 12 or 16",
+                         (unsigned long long)mask.rows);
+    if (mask.align > 256 || (mask.align & (mask.align - 1)) != 0)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "DAUB_CAPS: \"align=%llu\" wants a power of two up to 256",
+                         (unsigned long long)mask.align);
     *out = mask;
     return DAUB_OK;
 }

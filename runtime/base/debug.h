@@ -31,9 +31,10 @@ struct daub_caps_mask {
     uint64_t shared;  // shared=16K: maxComputeSharedMemorySize
     uint64_t alloc;   // alloc=1G: maxMemoryAllocationSize
     uint64_t memory;  // memory=2G: the heap's budget
-    uint64_t align; // align=256: storage and texel buffer offsets are multiples of this, at most 256; 0 = the device's
-    uint64_t rows;  // rows=12: GEMM tiles of 12 rows (below 16) or of 16; 0 = the faster
-    uint32_t api;   // api=1.1: 0x00401000-style version; 0 = the device's
+    uint64_t
+        align; // align=256: storage and texel buffer offsets are multiples of this power of two, at most 256; 0 = the device's
+    uint64_t rows; // rows=12: GEMM tiles of 12 rows, or rows=16; 0 = the faster
+    uint32_t api;  // api=1.1: 0x00401000-style version; 0 = the device's
 };
 
 // `text` may be NULL. Errors: INVALID_ARG naming the word and listing the known ones.

@@ -33,12 +33,12 @@ static bool lacks_shared(const struct daub_caps *caps)
     return !uses_shared(caps);
 }
 
-// A row serves heads of up to max_words. The subgroup kernel serves all of them, compiled once. Lane kernels, for CPU
-// drivers without its subgroups, unroll a whole head for all of a lane's queries, so wide heads cost compile time, and attention_wide.c's three kernels, compiled once for all sizes, overtake them: with texel
-// buffers on Mesa 22.3 and a Zen 4 core, f16, 1024 keys, GFLOP a CPU second for 2, 3, 4 queries a lane are d = 40:
-// 18, 24, 28; 64: 17, 22, 26; 80: 19, 24, 22; 160: 18, 24, -, compiled in 0.3 to 0.5, 0.5 to 1.0, 0.5 to 1.1 and 1.2
-// to 1.9 s; the three make 31 and 24 in their products, compiled in 0.3 s. Mesa 25 takes four times as long, and
-// through storage buffers ten times; there 2 queries are no slower than 4.
+// A row serves heads of up to max_words. The subgroup kernel serves all of them, compiled once. Lane kernels, for CPU drivers without
+// its subgroups, unroll a whole head for all of a lane's queries, so wide heads cost compile time, and attention_wide.c's three
+// kernels, compiled once for all sizes, overtake them: with texel buffers on Mesa 22.3 and a Zen 4 core, f16, 1024 keys, GFLOP a
+// CPU second for 2, 3, 4 queries a lane are d = 40: 18, 24, 28; 64: 17, 22, 26; 80: 19, 24, 22; 160: 18, 24, -, compiled in 0.3
+// to 0.5, 0.5 to 1.0, 0.5 to 1.1 and 1.2 to 1.9 s; the three make 31 and 24 in their products, compiled in 0.3 s. Mesa 25 takes
+// four times as long, and through storage buffers ten times; there 2 queries are no slower than 4.
 enum kind {
     SUBGROUP,
     LANE,

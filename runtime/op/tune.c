@@ -7,7 +7,6 @@
 #include "runtime/op/op.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -28,7 +27,7 @@ struct choice {
 };
 
 // ---- the file --------------------------------------------------------------------------------------------------------
-// A line a driver: KEY texel|storage RATE12 RATE16
+// A line a driver: KEY texel|storage RATE12 RATE16, the rates in MFLOP a second.
 
 // The rest of the line that begins with `key`, or NULL.
 static const char *find_line(const char *text, const char *key)
@@ -46,25 +45,32 @@ static const char *find_line(const char *text, const char *key)
 static bool parse(const char *line, struct choice *out)
 {
     char path[8];
-    if (!line || sscanf(line, "%7s %f %f", path, &out->rate12, &out->rate16) != 3)
+    unsigned long rate12, rate16;
+    if (!line || sscanf(line, "%7s %lu %lu", path, &rate12, &rate16) != 3 || rate12 == 0 || rate16 == 0)
         return false;
-    out->texel = strcmp(path, "texel") == 0;
-    return (out->texel || strcmp(path, "storage") == 0) && out->rate12 > 0.0f && out->rate16 > 0.0f &&
-           out->rate12 < 1e9f && out->rate16 < 1e9f;
+    *out = (struct choice) { strcmp(path, "texel") == 0, (float)rate12 * 1e-3f, (float)rate16 * 1e-3f };
+    return out->texel || strcmp(path, "storage") == 0;
 }
 
-static daub_status write_line(const struct daub_host *host, const char *dir, const char *path, const char *old,
-                              const char *key, const struct choice *choice)
+// Writes `old` without its line of this key, which is damaged if there is one, and with a new line unless `choice` is NULL.
+static daub_status write_file(const struct daub_host *host, const char *path, const char *old, const char *key,
+                              const struct choice *choice)
 {
-    TRY(daub_make_dirs(dir));
-    // A damaged line of this key must not stay the first one.
-    char *text = find_line(old, key) ? daub_asprintf(host, "%s", "") : daub_asprintf(host, "%s", old);
-    char *all = text ? daub_asprintf(host, "%s%s %s %.2f %.2f\n", text, key, choice->texel ? "texel" : "storage",
-                                     (double)choice->rate12, (double)choice->rate16)
-                     : NULL;
-    const daub_status status = all ? daub_file_write(host, path, all, strlen(all)) : daub_no_memory("tuning.txt");
+    char line[KEY_SIZE + 64] = "";
+    if (choice) // whole numbers: a point is a comma in some of our hosts' locales
+        snprintf(line, sizeof(line), "%s %s %lu %lu\n", key, choice->texel ? "texel" : "storage",
+                 (unsigned long)(choice->rate12 * 1e3f + 0.5f), (unsigned long)(choice->rate16 * 1e3f + 0.5f));
+    const char *own = find_line(old, key), *end = old + strlen(old), *after = end;
+    if (own) {
+        after = strchr(own, '\n');
+        after = after ? after + 1 : end;
+        own -= strlen(key) + 1;
+    } else {
+        own = end;
+    }
+    char *text = daub_asprintf(host, "%.*s%s%s", (int)(own - old), old, after, line);
+    const daub_status status = text ? daub_file_write(host, path, text, strlen(text)) : daub_no_memory("tuning.txt");
     daub_free(host, text);
-    daub_free(host, all);
     return status;
 }
 
@@ -149,16 +155,22 @@ void daub_tune(daub_device *dev, const char *cache_dir)
     if (path && daub_path_is_file(path))
         (void)daub_file_read(host, path, MAX_FILE, &text, &size);
 
-    daub_status status = DAUB_OK;
     const bool known = text && parse(find_line(text, key), &choice);
-    if (!known && path) { // without a place to keep it, every start would measure
-        status = measure_all(dev, &choice);
+    if (!known && path) {
+        const char *old = text ? text : "";
+        // Without a place to keep it, every start would measure: so the file is tried first.
+        daub_status status = daub_make_dirs(dir);
         if (status == DAUB_OK)
-            status = write_line(host, dir, path, text ? text : "", key, &choice);
-        daub_log(host, DAUB_LOG_INFO, "measured %s: %s buffers, tiles of 12 rows %.1f, of 16 rows %.1f GFLOP/s",
-                 caps->driver, choice.texel ? "texel" : "storage", (double)choice.rate12, (double)choice.rate16);
+            status = write_file(host, path, old, key, NULL);
+        if (status == DAUB_OK)
+            status = measure_all(dev, &choice);
+        if (status == DAUB_OK) {
+            daub_log(host, DAUB_LOG_INFO, "measured %s: %s buffers, tiles of 12 rows %.1f, of 16 rows %.1f GFLOP/s",
+                     caps->driver, choice.texel ? "texel" : "storage", (double)choice.rate12, (double)choice.rate16);
+            status = write_file(host, path, old, key, &choice);
+        }
         if (status != DAUB_OK)
-            daub_log(host, DAUB_LOG_WARNING, "the speed of this driver's kernels is not kept: %s", daub_last_error());
+            daub_log(host, DAUB_LOG_INFO, "this driver's kernels are not measured: %s", daub_last_error());
     }
     if (choice.rate12 <= 0.0f || choice.rate16 <= 0.0f)
         choice = table;

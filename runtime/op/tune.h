@@ -6,7 +6,8 @@
 // On CPU drivers: whether texel or storage buffers are read faster and how fast GEMM tiles of 12 and 16 rows are, from tuning.txt in
 // `cache_dir` (NULL: the user's; "": none), else from up to three runs of a small GEMM (a second or two, nearly all of it the
 // driver's compiler), which are then written there. DAUB_CAPS=-texel, +texel, rows= override, DAUB_DEBUG=nocache leaves the driver's table.
-// Results do not depend on it: all these kernels add in the same order. A failure is logged and leaves the table.
+// Results do not depend on it: all these kernels add in the same order. Where the file cannot be
+// written nothing is measured; a failure is logged and leaves the table.
 void daub_tune(daub_device *dev, const char *cache_dir);
 
 #endif

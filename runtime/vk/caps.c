@@ -142,9 +142,9 @@ static void fill_rates(daub_device *dev, uint32_t driver_id)
                          (dev->mask.texel || (mesa > 0 && mesa < 26) || driver_id == VK_DRIVER_ID_GOOGLE_SWIFTSHADER);
     caps->rate12 = mesa == 0 || mesa < 25 ? 41.0f : mesa == 25 ? 26.0f : 38.0f;
     caps->rate16 = mesa == 0 || mesa < 25 ? 41.0f : mesa == 25 ? 32.0f : 43.0f;
-    if (dev->mask.rows && dev->mask.rows < 16)
+    if (dev->mask.rows == 12)
         caps->rate16 = 0.0f;
-    else if (dev->mask.rows)
+    else if (dev->mask.rows == 16)
         caps->rate12 = 0.0f;
 }
 
@@ -225,7 +225,7 @@ static void fill_limits(daub_device *dev, const VkPhysicalDeviceLimits *limits, 
         if (aligns[i] > caps->buffer_align)
             caps->buffer_align = (uint32_t)aligns[i];
 
-    while (caps->buffer_align < dev->mask.align && caps->buffer_align < 256)
+    while (caps->buffer_align < dev->mask.align)
         caps->buffer_align *= 2;
     caps->timestamps = dev->timestamp_bits > 0 && limits->timestampPeriod > 0.0f;
     caps->timestamp_ns = (double)limits->timestampPeriod;

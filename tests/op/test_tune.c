@@ -71,7 +71,7 @@ int main(void)
 
     require_tuning("", "", false, texel, rate12, rate16); // read again
     char line[200];
-    snprintf(line, sizeof(line), "0000000000000000-0000000000000000-1 texel 1 2\n%s storage 3 4\n", key);
+    snprintf(line, sizeof(line), "0000000000000000-0000000000000000-1 texel 1000 2000\n%s storage 3000 4000\n", key);
     write_file(line);
     require_tuning("", "", false, false, 3.0f, 4.0f);
     require_tuning("+texel", "", false, true, 3.0f, 4.0f);
@@ -93,7 +93,8 @@ int main(void)
 
     static const char *const damaged[] = { "quick 3 4", "texel 0 4", "texel 1", "storage nan 1", "" };
     for (size_t i = 0; i < sizeof(damaged) / sizeof(damaged[0]); i++) {
-        snprintf(line, sizeof(line), "%s %s\n", key, damaged[i]);
+        static const char another[] = "0000000000000000-0000000000000000-1 texel 1000 2000\n";
+        snprintf(line, sizeof(line), "%s %s\n%s", key, damaged[i], another);
         write_file(line);
         dev = open_tuned("", "", dir, &measured);
         REQUIRE(measured && daub_device_caps(dev)->rate12 > 0.1f);
@@ -101,7 +102,17 @@ int main(void)
         dev = open_tuned("", "", dir, &measured); // mended
         REQUIRE(!measured);
         daub_vk_device_destroy(&dev);
+        char *text = NULL;
+        size_t size = 0;
+        REQUIRE_OK(daub_file_read(NULL, path, 1000, &text, &size));
+        REQUIRE(strstr(text, another)); // another driver's line is kept
+        daub_free(NULL, text);
     }
+    char below[330];
+    snprintf(below, sizeof(below), "%s/folder", path); // below a file: no place to keep it
+    dev = open_tuned("", "", below, &measured);
+    REQUIRE(!measured && daub_device_caps(dev)->rate12 > 0.0f);
+    daub_vk_device_destroy(&dev);
     REQUIRE(unlink(path) == 0 && rmdir(dir) == 0);
     return 0;
 }

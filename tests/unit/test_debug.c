@@ -66,6 +66,10 @@ static void caps_mistakes(void)
                                        "alloc=1\x80",
                                        "range=18446744073709551616",
                                        "range=99999999999999999999999",
+                                       "rows=13",
+                                       "rows=0",
+                                       "align=48",
+                                       "align=512",
                                        "range=18446744073709551615K" };
     struct daub_caps_mask mask = { .range = 77 };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
