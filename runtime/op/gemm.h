@@ -50,6 +50,8 @@ static inline uint32_t daub_gemm_lane_rows(const struct daub_gemm_tile *tile)
 // gemm_record.c: whether the smallest piece of the node can be bound, and its recording.
 bool daub_gemm_can_bind(const struct daub_caps *caps, const struct daub_node *node, bool texel);
 uint32_t daub_gemm_flags(const struct daub_node *node); // GEMM_HAS_BIAS .. GEMM_ROWS_FIRST
+// An absent tensor's binding: it still has the kind that the kernel declares, that of `stored`.
+struct daub_binding daub_gemm_absent(const struct daub_tensor *stored, bool texel);
 daub_status daub_gemm_record(struct daub_recording *rec, const struct daub_node *node);
 
 extern const struct daub_op daub_op_gemm;

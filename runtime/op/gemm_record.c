@@ -99,22 +99,21 @@ bool daub_gemm_can_bind(const struct daub_caps *caps, const struct daub_node *no
 
 // ---- bindings --------------------------------------------------------------------------------------------------------
 
-// An absent tensor's binding still has the kind that the kernel declares.
-static struct daub_binding absent(const struct problem *p)
+struct daub_binding daub_gemm_absent(const struct daub_tensor *stored, bool texel)
 {
-    const bool f16 = p->source[0]->dtype == DAUB_F16;
     return (struct daub_binding) {
         .access = DAUB_READ,
-        .kind = !p->texel ? DAUB_BIND_STORAGE
-                : f16     ? DAUB_BIND_TEXEL_UINT4
-                          : DAUB_BIND_TEXEL_FLOAT4,
+        .kind = !texel                      ? DAUB_BIND_STORAGE
+                : stored->dtype == DAUB_F16 ? DAUB_BIND_TEXEL_UINT4
+                                            : DAUB_BIND_TEXEL_FLOAT4,
     };
 }
 
 static struct daub_binding bind_rows(struct daub_recording *rec, const struct problem *p, const struct daub_tensor *t,
                                      struct span span, uint32_t *first)
 {
-    return t ? daub_bind_rows(rec, t, span.first, span.n, DAUB_READ, p->texel, first) : absent(p);
+    return t ? daub_bind_rows(rec, t, span.first, span.n, DAUB_READ, p->texel, first)
+             : daub_gemm_absent(p->source[0], p->texel);
 }
 
 static struct daub_binding bind_panels(struct daub_recording *rec, const struct problem *p, uint32_t panel, uint32_t n,

@@ -124,13 +124,6 @@ static bool fits(const struct daub_caps *caps, const struct chunk *c)
     return daub_range_fits(caps, n * daub_row_size(c->out), c->attrs->texel);
 }
 
-// An absent tensor's binding still has the kind that the kernel declares.
-static struct daub_binding absent(const struct chunk *c)
-{
-    const enum daub_bind_kind texel = c->f16 ? DAUB_BIND_TEXEL_UINT4 : DAUB_BIND_TEXEL_FLOAT4;
-    return (struct daub_binding) { .access = DAUB_READ, .kind = c->attrs->texel ? texel : DAUB_BIND_STORAGE };
-}
-
 static daub_status record_input(struct daub_recording *rec, struct chunk *c)
 {
     const bool texel = c->attrs->texel;
@@ -149,7 +142,7 @@ static daub_status record_input(struct daub_recording *rec, struct chunk *c)
         .flop = (double)threads * 8.0 * 32.0,
     };
     d.bind[WINOGRAD_SOURCE0] = daub_bind_rows(rec, c->source[0], first, n, DAUB_READ, texel, &c->params.first0);
-    d.bind[WINOGRAD_SOURCE1] = absent(c);
+    d.bind[WINOGRAD_SOURCE1] = daub_gemm_absent(c->out, c->attrs->texel);
     if (c->source[1])
         d.bind[WINOGRAD_SOURCE1] = daub_bind_rows(rec, c->source[1], first, n, DAUB_READ, texel, &c->params.first1);
     d.bind[WINOGRAD_OUT] = daub_bind(rec, c->node->scratch[TRANSFORMED], DAUB_WRITE, false);
@@ -203,7 +196,7 @@ static daub_status record_product(struct daub_recording *rec, const struct chunk
         .flop = 2.0 * attrs->winograd * w->n_tiles * (words * 8.0) * (w->out_words * 8.0) * n / n_panels,
     };
     for (uint32_t i = 0; i < GEMM_N_BINDINGS; i++)
-        d.bind[i] = absent(c);
+        d.bind[i] = daub_gemm_absent(c->out, c->attrs->texel);
     d.bind[GEMM_BIAS].kind = d.bind[GEMM_COUNTER].kind = DAUB_BIND_STORAGE;
     d.bind[GEMM_SOURCE0] = daub_bind(rec, c->node->scratch[TRANSFORMED], DAUB_READ, attrs->texel);
     d.bind[GEMM_WEIGHT] = daub_bind(rec, weight, DAUB_READ, attrs->texel);
@@ -251,7 +244,7 @@ static daub_status record_output(struct daub_recording *rec, struct chunk *c)
     };
     const struct daub_tensor *rows = node->in[DAUB_GEMM_IN_ROWS];
     for (uint32_t i = 0; i < GEMM_N_BINDINGS; i++)
-        d.bind[i] = absent(c);
+        d.bind[i] = daub_gemm_absent(c->out, c->attrs->texel);
     d.bind[GEMM_SOURCE0] = daub_bind(rec, node->scratch[PRODUCTS], DAUB_READ, texel);
     d.bind[GEMM_BIAS] = daub_bind(rec, node->in[DAUB_GEMM_IN_BIAS], DAUB_READ, false);
     d.bind[GEMM_COUNTER] = daub_bind(rec, node->in[DAUB_GEMM_IN_COUNTER], DAUB_READ, false);
