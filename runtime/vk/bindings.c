@@ -6,7 +6,6 @@ enum {
     POOL_STORAGE = 6 * POOL_SETS,
     POOL_TEXEL = 3 * POOL_SETS,
     UNUSED_SLOTS = 128, // see unused_range
-    TEXEL_SIZE = 16,    // bytes of both texel formats
 };
 
 struct daub_texel_view {
@@ -134,12 +133,12 @@ static daub_status check_binding(const daub_device *dev, const struct daub_dispa
     }
     if (b->access != DAUB_READ)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "%s: binding %u: a texel buffer cannot be written", name, i);
-    if (r->size % TEXEL_SIZE)
+    if (r->size % DAUB_TEXEL_SIZE)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "%s: binding %u: %llu bytes are no whole texels of 16", name, i,
                          (unsigned long long)r->size);
-    if (r->size / TEXEL_SIZE > caps->max_texel_elements)
+    if (r->size / DAUB_TEXEL_SIZE > caps->max_texel_elements)
         return daub_fail(DAUB_ERROR_UNSUPPORTED, "%s: binding %u: %llu texels, a texel buffer may have %llu", name, i,
-                         (unsigned long long)(r->size / TEXEL_SIZE), (unsigned long long)caps->max_texel_elements);
+                         (unsigned long long)(r->size / DAUB_TEXEL_SIZE), (unsigned long long)caps->max_texel_elements);
     return DAUB_OK;
 }
 
@@ -159,6 +158,8 @@ daub_status daub_bindings_make(daub_device *dev, struct daub_bindings *bindings,
             TRY(check_binding(dev, d, i));
         else
             TRY(unused_range(dev, bindings, how, &range));
+        if (b->kind != DAUB_BIND_STORAGE)
+            range = daub_texel_range(dev, range);
         accesses[i] = daub_range_access(&range, how ? how : DAUB_READ_WRITE);
         writes[i] = (VkWriteDescriptorSet) {
             .sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,

@@ -8,6 +8,30 @@ bool daub_range_valid(const struct daub_range *range)
            range->size <= range->buf->size - range->offset;
 }
 
+// llvmpipe compiles a pipeline anew for every combination of two properties of the texel buffers bound to it: whether the
+// VkBuffer's size is a power of two, and whether bits 8 to 15 of the view's size are 0, which it reads as a texture's last
+// level (Mesa 22.3, lp_sampler_static_texture_state). What it then looks for in its disk cache depends on what it compiled
+// before, so that the cache took six runs to fill. Here all buffers and views have the same two, and it compiles once.
+enum { TEXEL_SLACK = 256 };
+
+static uint64_t handle_size(const daub_device *dev, uint64_t size)
+{
+    if (!dev->caps.cpu || !dev->caps.texel)
+        return size;
+    const uint64_t wide = (size + 2 * TEXEL_SLACK - 1) / TEXEL_SLACK * TEXEL_SLACK;
+    const uint64_t odd = wide & (wide - 1) ? wide : wide + TEXEL_SLACK;
+    return odd <= dev->caps.max_alloc ? odd : size;
+}
+
+struct daub_range daub_texel_range(const daub_device *dev, struct daub_range range)
+{
+    const uint64_t wide = range.size + TEXEL_SLACK;
+    if (dev->caps.cpu && (range.size >> 8 & 0xff) == 0 && range.offset + wide <= range.buf->room &&
+        wide / DAUB_TEXEL_SIZE <= dev->caps.max_texel_elements)
+        range.size = wide;
+    return range;
+}
+
 void daub_buffer_destroy(daub_device *dev, struct daub_buffer **buf)
 {
     struct daub_buffer *b = *buf;
@@ -34,6 +58,7 @@ daub_status daub_buffer_create(daub_device *dev, enum daub_memory memory, uint64
     if (!b)
         return daub_no_memory("a buffer");
     b->size = size;
+    b->room = handle_size(dev, size);
     b->name = daub_strdup(&dev->host, name);
     if (!b->name) {
         status = daub_no_memory("a buffer's name");
@@ -41,7 +66,7 @@ daub_status daub_buffer_create(daub_device *dev, enum daub_memory memory, uint64
     }
     const VkBufferCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
-        .size = size,
+        .size = b->room,
         .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
                  VK_BUFFER_USAGE_TRANSFER_DST_BIT |
                  (dev->caps.texel ? (VkBufferUsageFlags)VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT : 0),

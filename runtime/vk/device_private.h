@@ -81,13 +81,18 @@ void daub_heap_give(daub_device *dev, struct daub_slice *slice); // a zeroed sli
 
 // buffer.c ---------------------------------------------------------------------------------------------------------
 
+enum { DAUB_TEXEL_SIZE = 16 }; // bytes of both texel formats
+
 struct daub_buffer {
     VkBuffer handle;
     struct daub_slice slice;
     uint64_t size;
+    uint64_t room; // bytes of the VkBuffer: size or a little more
     char *name;
 };
 bool daub_range_valid(const struct daub_range *range); // inside its buffer
+// The range that a texel view of `range` spans: on CPU drivers a little more where the buffer has room.
+struct daub_range daub_texel_range(const daub_device *dev, struct daub_range range);
 
 // queue.c ----------------------------------------------------------------------------------------------------------
 

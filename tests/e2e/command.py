@@ -166,6 +166,24 @@ def weight_cache():
     same("a changed model", "cache")
 
 
+def compiled_once():
+    """A CPU driver compiles a kernel once, whatever is bound to it: a second start finds in the driver's cache all that it needs."""
+    if b"llvmpipe" not in run("devices").stdout:
+        return
+    cache = os.path.abspath("driver-cache")
+    os.mkdir(cache)
+    env = {"XDG_CACHE_HOME": cache, "MESA_SHADER_CACHE_DIR": os.path.join(cache, "mesa"), "MESA_DISK_CACHE_MULTI_FILE": "1"}
+
+    def start():
+        result = run("a red apple", "--seed", "1", "--steps", "3", "--quiet", "-o", "once.png", env=env)
+        check(result.returncode == 0, "a start with a fresh cache: %r" % result.stderr)
+        return sum(len(files) for _, _, files in os.walk(env["MESA_SHADER_CACHE_DIR"]))
+
+    first = start()
+    second = start()
+    check(0 < first == second, "a second start compiles nothing: %d files in the driver's cache, then %d" % (first, second))
+
+
 def other_commands():
     for args, part in ((["devices"], b"* 0"), (["samplers"], b"dpmpp_2m"), (["--help"], b"daub \"a red apple\""),
                        (["help"], b"--steps"), (["man"], b".TH DAUB"), (["--version"], b"daub 0."), (["noise", "--help"], b"--columns"),
@@ -299,6 +317,7 @@ def main():
         pictures()
         special_files()
         weight_cache()
+        compiled_once()
         other_commands()
         bad_inputs()
         sanitized = "asan" in DAUB or "tsan" in DAUB
