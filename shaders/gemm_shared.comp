@@ -9,17 +9,28 @@
 //
 // in fp32, 16 KiB. Threads 0..63 fetch A (4 rows, one word each: 64 bytes of a row are read together), 64..127 fetch W (whole
 // rows of a panel). With GEGLU the 64 columns are 4 words of a value panel and the same 4 of its gate panel; the gates pass
-// through shared memory at the end. Dispatch: (M / 64, panels). Variants: REAL_F16, REAL_F32.
+// through shared memory at the end. Of four batches (gl_WorkGroupID.z), the phases 2a + b of a convolution after upsampling by 2, each
+// makes the pixels (2y + a, 2x + b) of the stored pixels (y, x). Dispatch: (M / 64, panels, batches). Variants: REAL_F16, REAL_F32.
 #version 450
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_GOOGLE_include_directive : require
 #include "common/gemm_bindings.glsl"
 #include "common/gemm_address.glsl"
 #define GEMM_BATCH_ROW batch_row
-uint batch_row;
+#define GEMM_PIXEL pixel
+uint batch_row, pixel;
 #include "common/gemm_epilogue.glsl"
 
 layout(local_size_x = 128) in;
+
+// The pixel that row m is in this workgroup's phase.
+uint pixel_of(uint m)
+{
+    if (p.batches == 1)
+        return m;
+    const uint phase = gl_WorkGroupID.z, line = m / p.out_w, x = m - line * p.out_w;
+    return (2 * line + phase / 2) * 2 * p.out_w + 2 * x + phase % 2;
+}
 
 shared vec4 tile[1024];
 
@@ -44,11 +55,15 @@ void main()
     const uint part_panels = p.panels / p.parts, part = own_panel / part_panels;
     batch_row = part * p.rows;
     const uint panel_rows = p.taps * (p.words0 + p.words1) * 8;
-    const uint w_at = own_panel * panel_rows * GEMM_PANEL + own_word - p.first_weight;
+    const uint phase = gl_WorkGroupID.z;
+    const uint w_at = (own_panel * p.batches + phase) * panel_rows * GEMM_PANEL + own_word - p.first_weight;
 
     gemm_row rows[4];
-    [[unroll]] for (int i = 0; i < 4; i++)
+    [[unroll]] for (int i = 0; i < 4; i++) {
         rows[i] = gemm_row_of(p.row_first + gl_WorkGroupID.x * 64 + a_group * 4 + i);
+        rows[i].y += int(phase / 2);
+        rows[i].x += int(phase % 2);
+    }
 
     vec4 sum[8];
     [[unroll]] for (int i = 0; i < 8; i++)
@@ -136,6 +151,7 @@ void main()
     const uint word = GEGLU ? q / 2 * GEMM_PANEL + own_word : bias_word - part * part_panels * GEMM_PANEL;
     [[unroll]] for (int i = 0; i < 4; i++) {
         const uint m = p.row_first + gl_WorkGroupID.x * 64 + group * 4 + i;
+        pixel = pixel_of(m);
         if (!GEGLU || column < 4)
             gemm_finish(m, m / (p.out_w * p.out_h), word, sum[2 * i], sum[2 * i + 1]);
     }

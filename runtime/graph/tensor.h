@@ -60,6 +60,7 @@ struct daub_pack {
     uint32_t kernel_h, kernel_w; // 1, 1 for a matrix
     struct daub_channels in, out;
     bool geglu;        // rows 0..n/2-1 (value) and n/2..n-1 (gate) alternate in panels of 64
+    bool phases;       // 3x3 kernels after upsampling by 2, as four kernels of 2x2 (runtime/op/gemm.h)
     uint32_t n_parts;  // 0 or 1, or how many weights of these sizes lie one after the other: daub_tensor.more
     uint32_t winograd; // 0, or the positions of transformed 3x3 kernels: 16 or 9 (runtime/op/winograd.h)
 };

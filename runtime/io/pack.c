@@ -73,6 +73,12 @@ static uint32_t row_of_column(const struct daub_pack *pack, uint32_t panel, uint
     return row == UINT32_MAX || panel % 2 == 0 ? row : row + pack->out.c[0]; // the gates are the file's second half
 }
 
+// Of the panel: a transform makes more of the kernel's.
+static uint32_t n_taps(const struct daub_pack *pack)
+{
+    return pack->winograd ? pack->winograd : pack->phases ? 16 : pack->kernel_h * pack->kernel_w;
+}
+
 static uint64_t part_size(const struct daub_pack *pack, const uint32_t *dims, uint32_t n_dims)
 {
     const uint64_t element = pack->dtype == DAUB_F16 ? 2 : 4;
@@ -80,8 +86,7 @@ static uint64_t part_size(const struct daub_pack *pack, const uint32_t *dims, ui
     case DAUB_PACK_VECTOR:
         return 4 * (pack->geglu ? n_panels(pack) * PANEL : daub_channels_physical(&pack->out));
     case DAUB_PACK_PANEL:
-        return n_panels(pack) * (pack->winograd ? pack->winograd : pack->kernel_h * pack->kernel_w) *
-               daub_channels_physical(&pack->in) * PANEL * element;
+        return n_panels(pack) * n_taps(pack) * daub_channels_physical(&pack->in) * PANEL * element;
     case DAUB_PACK_ROWS:
         return dims[0] * (((n_dims > 1 ? dims[1] : 1) + 7ull) / 8 * 8) * element;
     case DAUB_PACK_NONE:
@@ -188,7 +193,7 @@ struct panel_job {
     const struct daub_view *view;
     uint8_t *out;
     uint32_t n_in, n_out;                  // logical channels, as in the file
-    uint32_t in_physical, file_taps, taps; // taps: of the panel, which Winograd's transform makes more of
+    uint32_t in_physical, file_taps, taps; // taps: of the panel, which a transform makes more of
     uint32_t item_channels, items_a_panel;
 };
 
@@ -256,13 +261,17 @@ static void read_taps(const struct panel_job *job, uint64_t first, uint32_t n, f
 {
     const struct daub_view *const view = job->view;
     const enum daub_dtype dtype = job->pack->dtype;
-    if (!job->pack->winograd) {
+    if (!job->pack->winograd && !job->pack->phases) {
         read_run(view, first, view->transposed ? job->n_out : 1, n * job->taps, dtype, floats, out);
         return;
     }
     float kernels[TILE];
     read_run(view, first, 1, n * job->file_taps, DAUB_F32, NULL, kernels);
-    daub_winograd_transform(kernels, n, job->taps, dtype == DAUB_F32 ? out : floats);
+    float *const to = dtype == DAUB_F32 ? out : floats;
+    if (job->pack->winograd)
+        daub_winograd_transform(kernels, n, job->taps, to);
+    else
+        daub_phases_transform(kernels, n, to);
     if (dtype == DAUB_F16)
         daub_half_from_floats(out, floats, n * job->taps);
 }
@@ -329,7 +338,7 @@ static void pack_panels(const struct daub_pack *pack, const struct daub_view *vi
     job.n_in = (uint32_t)view->dims[1];
     job.in_physical = daub_channels_physical(&pack->in);
     job.file_taps = pack->kernel_h * pack->kernel_w;
-    job.taps = pack->winograd ? pack->winograd : job.file_taps;
+    job.taps = n_taps(pack);
     const uint32_t tile_channels = TILE / job.taps, tiles = ITEM / PANEL / TILE;
     job.item_channels = tile_channels * tiles;
     job.items_a_panel = (job.in_physical + job.item_channels - 1) / job.item_channels;

@@ -33,7 +33,7 @@ enum { DAUB_PACK_VERSION = 1 };
 // per k; k runs over kernel rows, kernel columns, then the input's physical channels (in.c[0] in `heads` runs padded to 8, then
 // in.c[1]). Columns and channels that are padding hold zeros. fp16 or fp32 as pack->dtype says. With pack->geglu, panel 2p holds value
 // columns 64p.. and panel 2p+1 the gates of the same columns. With pack->winograd the kernel's 9 taps are transformed to 16 or 9
-// (pack_winograd.c).
+// (pack_winograd.c), with pack->phases to 16 (pack_phases.c).
 uint64_t daub_pack_size(const struct daub_pack *pack, const uint32_t *dims, uint32_t n_dims);
 
 // Packs all of it into `out`, on several threads where it is large; with pack->n_parts the view is of one part, and `out` the place

@@ -5,5 +5,7 @@
 
 // n kernels of 3x3 into n of `positions` (16 or 9) transformed values.
 void daub_winograd_transform(const float *g, uint32_t n, uint32_t positions, float *u);
+// pack_phases.c: n kernels of 3x3 into n of 16 values.
+void daub_phases_transform(const float *g, uint32_t n, float *u);
 
 #endif

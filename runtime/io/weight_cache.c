@@ -24,7 +24,7 @@ static const uint64_t settle_ns = 2000000000u, day_ns = 86400000000000u;
 struct disk_entry { // no padding; byte order of the machine, which the magic's reader shares
     uint64_t offset, size, sum;
     uint32_t name, name_size; // in the names
-    uint32_t kind, dtype, kernel_h, kernel_w, in[3], out[3], geglu, winograd, n_parts, unused;
+    uint32_t kind, dtype, kernel_h, kernel_w, in[3], out[3], geglu, winograd, n_parts, phases;
 };
 
 struct disk_trailer {
@@ -120,6 +120,7 @@ static struct disk_entry entry_of(const struct daub_pack *p)
         .geglu = p->geglu,
         .winograd = p->winograd,
         .n_parts = p->n_parts,
+        .phases = p->phases,
     };
 }
 

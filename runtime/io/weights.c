@@ -62,7 +62,7 @@ static bool same_channels(const struct daub_channels *a, const struct daub_chann
 static bool same_pack(const struct daub_pack *a, const struct daub_pack *b)
 {
     return a->kind == b->kind && a->dtype == b->dtype && a->kernel_h == b->kernel_h && a->kernel_w == b->kernel_w &&
-           a->geglu == b->geglu && a->n_parts == b->n_parts && a->winograd == b->winograd &&
+           a->geglu == b->geglu && a->n_parts == b->n_parts && a->winograd == b->winograd && a->phases == b->phases &&
            same_channels(&a->in, &b->in) && same_channels(&a->out, &b->out);
 }
 

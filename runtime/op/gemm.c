@@ -45,14 +45,19 @@ static uint32_t large_tile(const struct daub_caps *caps, uint32_t m)
     return work12 * (double)caps->rate16 > work16 * (double)caps->rate12 ? 16 : 12;
 }
 
+static bool shared_works(const struct daub_caps *caps)
+{
+    return !caps->lane && caps->shared_kernels && caps->max_shared >= SHARED_BYTES &&
+           caps->max_invocations >= SHARED_THREADS;
+}
+
 static bool fits(const struct daub_gemm_tile *tile, const struct daub_caps *caps, uint32_t m, uint32_t words,
                  bool geglu)
 {
     if (m < tile->min_m || m > tile->max_m || words > tile->max_words)
         return false;
     if (tile->kind == DAUB_GEMM_SHARED)
-        return !caps->lane && caps->shared_kernels && caps->max_shared >= SHARED_BYTES &&
-               caps->max_invocations >= SHARED_THREADS;
+        return shared_works(caps);
     if (tile->shuffle && !caps->shuffle8)
         return false;
     if (tile->shuffle && (tile->rows == 12 || tile->rows == 16) && tile->rows != large_tile(caps, m))
@@ -73,7 +78,8 @@ static daub_status set_pack(struct daub_tensor *weight, struct daub_pack pack)
     if (old->kind != DAUB_PACK_NONE &&
         (old->kind != pack.kind || old->dtype != pack.dtype || old->kernel_h != pack.kernel_h ||
          old->kernel_w != pack.kernel_w || old->geglu != pack.geglu || old->winograd != pack.winograd ||
-         old->n_parts != pack.n_parts || !same_channels(&old->in, &pack.in) || !same_channels(&old->out, &pack.out)))
+         old->phases != pack.phases || old->n_parts != pack.n_parts || !same_channels(&old->in, &pack.in) ||
+         !same_channels(&old->out, &pack.out)))
         return daub_fail(DAUB_ERROR_UNSUPPORTED, "%s: two layers read this weight in different layouts", weight->name);
     weight->pack = pack;
     return DAUB_OK;
@@ -93,6 +99,7 @@ static daub_status set_packs(const struct daub_node *node)
         .geglu = attrs->geglu,
         .n_parts = attrs->parts,
         .winograd = attrs->winograd,
+        .phases = attrs->phases,
     };
     if (x->kind == DAUB_TENSOR_PAIR) {
         pack.in.c[0] = x->pair[0]->shape.c;
@@ -107,8 +114,20 @@ static daub_status set_packs(const struct daub_node *node)
     pack.dtype = DAUB_F32;
     pack.kernel_h = pack.kernel_w = 1;
     pack.winograd = 0;
+    pack.phases = false;
     pack.in = pack.out;
     return set_pack(bias, pack);
+}
+
+// See gemm.h.
+static bool splits_into_phases(const struct daub_caps *caps, const struct daub_node *node)
+{
+    const struct daub_gemm_attrs *attrs = node->attrs;
+    const struct daub_tensor *x = node->in[DAUB_GEMM_IN_X];
+    const struct daub_tensor *source = x->kind == DAUB_TENSOR_PAIR ? x->pair[0] : x;
+    return shared_works(caps) && attrs->shift == 1 && attrs->kernel_h == 3 && attrs->kernel_w == 3 &&
+           attrs->stride == 1 && attrs->pad_top == 1 && attrs->pad_left == 1 && attrs->in_h == 2 * source->shape.h &&
+           attrs->in_w == 2 * source->shape.w && node->out->shape.h == attrs->in_h && node->out->shape.w == attrs->in_w;
 }
 
 static daub_status gemm_select(const struct daub_select *select, struct daub_net *net, struct daub_node *node)
@@ -119,6 +138,7 @@ static daub_status gemm_select(const struct daub_select *select, struct daub_net
     const enum daub_dtype dtype = node->in[DAUB_GEMM_IN_X]->dtype;
 
     attrs->winograd = daub_winograd_positions(select, node);
+    attrs->phases = splits_into_phases(caps, node);
     TRY(set_packs(node));
     const uint32_t rows = attrs->winograd ? daub_winograd_tiles(node) : daub_rows(node->out) / attrs->parts;
     attrs->tile = tiles;
@@ -138,7 +158,8 @@ static double gemm_flop(const struct daub_node *node)
 {
     const uint32_t *dims = node->in[DAUB_GEMM_IN_WEIGHT]->dims; // of one part; the result has all their rows
     const struct daub_gemm_attrs *attrs = node->attrs;
-    return 2.0 * daub_rows(node->out) * dims[0] * dims[1] * attrs->kernel_h * attrs->kernel_w;
+    const double taps = attrs->phases ? 4.0 : attrs->kernel_h * attrs->kernel_w;
+    return 2.0 * daub_rows(node->out) * dims[0] * dims[1] * taps;
 }
 
 const struct daub_op daub_op_gemm = {

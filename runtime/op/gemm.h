@@ -29,6 +29,9 @@ struct daub_gemm_attrs {
     const struct daub_gemm_tile *tile;
     bool texel;
     uint32_t winograd; // see winograd.h
+    // After upsampling by 2, four GEMMs side by side: each makes a quarter of the pixels, (2y + a, 2x + b) for one a and b, from 2x2 stored
+    // pixels (runtime/io/pack_phases.c). Four ninths of the products for 16/9 of the weight. Shared-memory kernels only.
+    bool phases;
 };
 
 // A kernel, for results of min_m..max_m pixels of at most max_words words; one workgroup makes `rows` pixels by `panels` panels of 64

@@ -2,7 +2,7 @@
 //
 // A dispatch makes output pixels [row, row + n) by panels [panel, panel + m). Of the sources it binds the window of stored pixels
 // that those rows touch, of the weight the window of panels; indices in the kernel count from the tensor's start, less the
-// words before the window.
+// words before the window. In phases (gemm.h) the rows that are cut are stored pixels, four of the result each.
 #include "runtime/op/winograd.h"
 
 #include "shaders/params/gemm.h"
@@ -18,6 +18,7 @@ struct problem {
     const struct daub_tensor *weight, *residual, *out;
     uint64_t panel_size; // bytes
     uint32_t n_panels, rows;
+    uint32_t taps;       // of a panel
     uint32_t panel_step; // panels that one workgroup, or a pair of value and gate, takes together
     bool texel;
 };
@@ -34,7 +35,8 @@ static struct problem problem_of(const struct daub_node *node, bool texel)
         .residual = node->in[DAUB_GEMM_IN_RESIDUAL],
         .out = node->out,
         .n_panels = (daub_words(node->out) + GEMM_PANEL - 1) / GEMM_PANEL * (attrs->geglu ? 2 : 1) * attrs->parts,
-        .rows = daub_rows(node->out) / attrs->parts,
+        .rows = daub_rows(node->out) / (attrs->phases ? 4 : attrs->parts),
+        .taps = attrs->phases ? 16 : attrs->kernel_h * attrs->kernel_w,
         .panel_step = attrs->geglu ? 2 : attrs->tile->panels,
         .texel = texel,
     };
@@ -43,7 +45,7 @@ static struct problem problem_of(const struct daub_node *node, bool texel)
         p.source[1] = x->pair[1];
     }
     const uint64_t words = daub_words(p.source[0]) + (p.source[1] ? daub_words(p.source[1]) : 0);
-    p.panel_size = (uint64_t)attrs->kernel_h * attrs->kernel_w * words * 8 * GEMM_PANEL * daub_word_size(p.source[0]);
+    p.panel_size = (uint64_t)p.taps * words * 8 * GEMM_PANEL * daub_word_size(p.source[0]);
     return p;
 }
 
@@ -60,7 +62,11 @@ static struct span source_span(const struct problem *p, uint32_t row, uint32_t n
     if (attrs->kernel_h == 1 && attrs->kernel_w == 1 && attrs->stride == 1 && attrs->shift == 0 && src->h == out->h &&
         src->w == out->w)
         return (struct span) { row, n };
-
+    if (attrs->phases) {
+        const uint32_t first = row / src->w, last = (row + n - 1) / src->w, end = src->n * src->h - 1;
+        const uint32_t from = first - (first > 0), to = last + (last < end);
+        return (struct span) { from * src->w, (to - from + 1) * src->w };
+    }
     const uint32_t first_line = row / out->w, last_line = (row + n - 1) / out->w; // over all images
     const int64_t top = (int64_t)(first_line % out->h) * attrs->stride - attrs->pad_top;
     const int64_t bottom = (int64_t)(last_line % out->h) * attrs->stride - attrs->pad_top + attrs->kernel_h - 1;
@@ -69,15 +75,25 @@ static struct span source_span(const struct problem *p, uint32_t row, uint32_t n
     return (struct span) { from * src->w, (to - from + 1) * src->w };
 }
 
+// Pixels of the result under rows [row, row + n).
+static struct span result_span(const struct problem *p, uint32_t row, uint32_t n)
+{
+    if (!p->attrs->phases)
+        return (struct span) { row, n };
+    const uint32_t w = p->source[0]->shape.w, first = row / w, last = (row + n - 1) / w;
+    return (struct span) { 4 * first * w, 4 * (last - first + 1) * w }; // two lines of 2w for each
+}
+
 static bool rows_fit(const struct daub_caps *caps, const struct problem *p, uint32_t row, uint32_t n)
 {
     const struct span span = source_span(p, row, n);
     for (uint32_t i = 0; i < 2; i++)
         if (p->source[i] && !daub_range_fits(caps, span.n * daub_row_size(p->source[i]), p->texel))
             return false;
-    if (p->residual && !daub_range_fits(caps, n * daub_row_size(p->residual), p->texel))
+    const struct span result = result_span(p, row, n);
+    if (p->residual && !daub_range_fits(caps, result.n * daub_row_size(p->residual), p->texel))
         return false;
-    return daub_range_fits(caps, n * daub_row_size(p->out), false);
+    return daub_range_fits(caps, result.n * daub_row_size(p->out), false);
 }
 
 static uint32_t least(uint32_t a, uint32_t b)
@@ -145,20 +161,22 @@ uint32_t daub_gemm_flags(const struct daub_node *node)
 static struct gemm_params params_of(const struct problem *p)
 {
     const struct daub_gemm_attrs *attrs = p->attrs;
+    const struct daub_shape *src = &p->source[0]->shape;
+    const bool phases = attrs->phases;
     return (struct gemm_params) {
         .panels = p->n_panels,
-        .out_h = p->out->shape.h,
-        .out_w = p->out->shape.w,
-        .in_h = attrs->in_h,
-        .in_w = attrs->in_w,
-        .src_h = p->source[0]->shape.h,
-        .src_w = p->source[0]->shape.w,
-        .shift = attrs->shift,
-        .kernel_w = attrs->kernel_w,
-        .taps = attrs->kernel_h * attrs->kernel_w,
+        .out_h = phases ? src->h : p->out->shape.h,
+        .out_w = phases ? src->w : p->out->shape.w,
+        .in_h = phases ? src->h : attrs->in_h,
+        .in_w = phases ? src->w : attrs->in_w,
+        .src_h = src->h,
+        .src_w = src->w,
+        .shift = phases ? 0 : attrs->shift,
+        .kernel_w = phases ? 2 : attrs->kernel_w,
+        .taps = phases ? 4 : p->taps,
         .parts = attrs->parts,
         .rows = p->rows,
-        .batches = 1,
+        .batches = phases ? 4 : 1,
         .stride = attrs->stride,
         .pad_top = attrs->pad_top,
         .pad_left = attrs->pad_left,
@@ -174,7 +192,8 @@ static struct span out_span(const struct problem *p, struct span rows, struct sp
 {
     const uint32_t part_panels = p->n_panels / p->attrs->parts;
     const uint32_t first = panels.first / part_panels, last = (panels.first + panels.n - 1) / part_panels;
-    return (struct span) { first * p->rows + rows.first, (last - first) * p->rows + rows.n };
+    const struct span result = result_span(p, rows.first, rows.n);
+    return (struct span) { first * p->rows + result.first, (last - first) * p->rows + result.n };
 }
 
 static daub_status record_piece(struct daub_recording *rec, const struct problem *p, struct gemm_params *params,
@@ -198,7 +217,7 @@ static daub_status record_piece(struct daub_recording *rec, const struct problem
         .push = params,
         .push_size = sizeof(*params),
         .groups = { (rows.n + attrs->tile->rows - 1) / attrs->tile->rows,
-                    (panels.n + attrs->tile->panels - 1) / attrs->tile->panels, 1 },
+                    (panels.n + attrs->tile->panels - 1) / attrs->tile->panels, params->batches },
         .flop = node->op->flop(node) * ((double)rows.n / p->rows) * ((double)panels.n / p->n_panels),
     };
     const struct daub_tensor *channel_rows = node->in[DAUB_GEMM_IN_ROWS];
@@ -214,7 +233,8 @@ static daub_status record_piece(struct daub_recording *rec, const struct problem
     dispatch.bind[GEMM_BIAS] = daub_bind(rec, node->in[DAUB_GEMM_IN_BIAS], DAUB_READ, false);
     dispatch.bind[GEMM_ROWS] = bind_rows(rec, p, channel_rows, all_rows, &first_rows);
     dispatch.bind[GEMM_COUNTER] = daub_bind(rec, node->in[DAUB_GEMM_IN_COUNTER], DAUB_READ, false);
-    dispatch.bind[GEMM_RESIDUAL] = bind_rows(rec, p, p->residual, rows, &params->first_residual);
+    dispatch.bind[GEMM_RESIDUAL] = bind_rows(rec, p, p->residual, result_span(p, rows.first, rows.n),
+                                             &params->first_residual);
     // One of the two is written; the other's binding must not name a buffer that other dispatches use.
     const struct span out = out_span(p, rows, panels);
     dispatch.bind[GEMM_OUT] = dispatch.bind[GEMM_OUT_F32] = daub_bind_rows(rec, p->out, out.first, out.n, DAUB_WRITE,

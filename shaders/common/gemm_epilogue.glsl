@@ -7,6 +7,10 @@
 #if !defined(GEMM_BATCH_ROW)
 #define GEMM_BATCH_ROW 0
 #endif
+// The pixel of the result that row m of gemm_finish is.
+#if !defined(GEMM_PIXEL)
+#define GEMM_PIXEL m
+#endif
 
 // Bias of word `column` in the packed order of columns.
 void gemm_bias(uint column, out vec4 lo, out vec4 hi)
@@ -18,7 +22,7 @@ void gemm_bias(uint column, out vec4 lo, out vec4 hi)
     }
 }
 
-// Stores word `word` of output pixel m, a pixel of picture `image`. lo and hi already hold the bias.
+// Stores word `word` of row m, a pixel of picture `image`. lo and hi already hold the bias.
 void gemm_finish(uint m, uint image, uint word, vec4 lo, vec4 hi)
 {
     if (m >= p.row_end || word >= p.out_words)
@@ -37,11 +41,11 @@ void gemm_finish(uint m, uint image, uint word, vec4 lo, vec4 hi)
     lo = act(ACT, lo);
     hi = act(ACT, hi);
     if ((p.flags & GEMM_HAS_RESIDUAL) != 0) {
-        LOAD(residual, m * p.out_words + word - p.first_residual, add_lo, add_hi)
+        LOAD(residual, GEMM_PIXEL * p.out_words + word - p.first_residual, add_lo, add_hi)
         lo += add_lo;
         hi += add_hi;
     }
-    const uint at = (GEMM_BATCH_ROW + m) * p.out_words + word - p.first_out;
+    const uint at = (GEMM_BATCH_ROW + GEMM_PIXEL) * p.out_words + word - p.first_out;
 #if defined(REAL_F16)
     if (OUT_F32) {
         dst_f32[2 * at] = lo;

@@ -120,6 +120,8 @@ int main(int argc, char **argv)
         { 1,   7,  5,  16,  0,  16, 1, 1, { .stride = 2 }, 0, 0, true, false, false, false, false, 0.3f },
         { 2,   4,  5,  24,  0,  40, 3, 3, PAD1,      8, 10,  true,  false, false, false, false, 0.1f },
         { 2,   4,  5,  24,  0,  40, 3, 3, PAD1,      7,  9,  true,  false, false, true,  false, 0.1f }, // odd sizes
+        { 3,   3,  5,  36,  0,  72, 3, 3, PAD1,      6, 10,  true,  true,  true,  true,  false, 0.1f },
+        { 1,  90, 88,  96,  0,  96, 3, 3, PAD1,    180, 176, true, false, false, false, false, 0.03f },
         { 1,   3,  3,   8,  0,   8, 1, 1, { 0 },     6,  5,  true,  false, false, false, false, 0.3f },
         { 1,   6,  6,   8,  0,  16, 5, 3, { 1, 0, 2, 3, 1 }, 0, 0, true, false, false, false, false, 0.2f },
         { 1,  12,  9,   8,  0,   8, 7, 7, { 3, 3, 3, 2, 3 }, 0, 0, false, false, true, false, false, 0.2f },
