@@ -147,6 +147,14 @@ static uint64_t stored(const struct daub_tensor *w)
     return (daub_pack_size(&w->pack, w->dims, w->n_dims) + 255) / 256 * 256;
 }
 
+enum { SLACK = 1024 }; // bytes that a buffer may take beyond what is asked for (runtime/vk/buffer.c)
+
+static void check_used(const daub_device *dev, uint64_t wanted)
+{
+    const uint64_t used = daub_device_memory_used(dev);
+    REQUIRE(!daub_device_caps(dev)->uma || (used >= wanted && used - wanted <= SLACK));
+}
+
 static void check_kinds(daub_device *dev, struct daub_checkpoint *ckpt, struct daub_weights *weights)
 {
     struct daub_tensor half = weight(names[0], dims, DAUB_PACK_PANEL, DAUB_F16);
@@ -155,6 +163,7 @@ static void check_kinds(daub_device *dev, struct daub_checkpoint *ckpt, struct d
     struct daub_tensor large = weight("large", large_dims, DAUB_PACK_PANEL, DAUB_F32);
     struct daub_tensor *const all[] = { &half, &full, &rows, &large };
     const uint64_t before = daub_weights_size(weights), used = daub_device_memory_used(dev);
+    const uint64_t empty = used > before + SLACK ? used - before - SLACK : 0;
     const uint64_t wanted = before + stored(&full) + stored(&rows) + stored(&large); // `half` is there already
     REQUIRE(daub_weights_size_with(weights, all, 4) == wanted && daub_weights_size(weights) == before);
     REQUIRE_OK(daub_weights_bind(weights, all, 4));
@@ -165,7 +174,7 @@ static void check_kinds(daub_device *dev, struct daub_checkpoint *ckpt, struct d
     }
     REQUIRE(large.data->buf == full.data->buf && daub_weights_size(weights) == wanted);
     REQUIRE(daub_weights_size_with(weights, all, 4) == wanted);
-    REQUIRE(!daub_device_caps(dev)->uma || daub_device_memory_used(dev) - used == wanted - before);
+    check_used(dev, used + wanted - before);
 
     struct daub_tensor missing = weight("layers.99.weight", dims, DAUB_PACK_PANEL, DAUB_F16);
     struct daub_tensor misshapen = weight(names[1], large_dims, DAUB_PACK_PANEL, DAUB_F16);
@@ -176,7 +185,7 @@ static void check_kinds(daub_device *dev, struct daub_checkpoint *ckpt, struct d
 
     daub_weights_clear(weights);
     REQUIRE(daub_weights_size(weights) == 0);
-    REQUIRE(!daub_device_caps(dev)->uma || daub_device_memory_used(dev) == used - before);
+    check_used(dev, empty);
     REQUIRE_OK(daub_weights_bind(weights, all, 4));
     for (size_t i = 0; i < 4; i++)
         check_bytes(dev, ckpt, all[i]);
