@@ -268,6 +268,12 @@ typedef struct daub_image {
 
 DAUB_API void daub_image_free(daub_image *image); // sets all to zero; NULL and zeroed images are fine
 
+// Reads a picture from a file or from memory: PNG, JPEG, BMP, TGA, PGM or PPM, with as many channels as it has, 16 bits a channel as
+// their upper 8. At most 1 GB of file, 16384 pixels a side and 2^28 in all. The caller frees it. Errors: IO, BAD_FILE (what it
+// is not, or where it is damaged), NO_HOST_MEMORY.
+DAUB_API daub_status daub_image_read(const char *path, daub_image *out);
+DAUB_API daub_status daub_image_read_memory(const void *data, size_t size, daub_image *out);
+
 // One picture to make. Zero is "default" in every field, so name only what you need and new fields cost you nothing.
 typedef struct daub_generate_params {
     uint32_t struct_size; // sizeof(daub_generate_params); the macro below sets it
