@@ -245,17 +245,34 @@ typedef enum daub_memory_mode {
 typedef enum daub_phase {
     DAUB_PHASE_PREPARE = 0, // graphs planned, kernels compiled
     DAUB_PHASE_TEXT = 1,
-    DAUB_PHASE_DENOISE = 2,
-    DAUB_PHASE_DECODE = 3,
-    DAUB_PHASE_DONE = 4,
+    DAUB_PHASE_ENCODE = 2, // the init picture through the VAE
+    DAUB_PHASE_DENOISE = 3,
+    DAUB_PHASE_DECODE = 4,
+    DAUB_PHASE_DONE = 5,
 } daub_phase;
 
 typedef struct daub_progress {
     daub_phase phase;
-    uint32_t step, n_steps; // denoising steps finished, in all
+    uint32_t step, n_steps; // denoising steps finished, in all; fewer than asked for where strength leaves some out
     double seconds;         // since the job began
     double seconds_left;    // estimate; negative while unknown
 } daub_progress;
+
+// Pixels. `pixels` has width * height * channels bytes, rows top down, no padding, sRGB. channels is 1 (grey), 2 (grey and alpha),
+// 3 (RGB) or 4 (RGBA); pictures that daub draws have 3.
+typedef struct daub_image {
+    uint32_t width, height, channels;
+    uint8_t *pixels;
+    daub_allocator allocator; // what frees pixels; not looked at where a picture is only read
+} daub_image;
+
+DAUB_API void daub_image_free(daub_image *image); // sets all to zero; NULL and zeroed images are fine
+
+// Reads a picture from a file or from memory: PNG, JPEG, BMP, TGA, PGM or PPM, with as many channels as it has, 16 bits a channel as
+// their upper 8. At most 1 GB of file, 16384 pixels a side and 2^28 in all. The caller frees it. Errors: IO, BAD_FILE (what it
+// is not, or where it is damaged), NO_HOST_MEMORY.
+DAUB_API daub_status daub_image_read(const char *path, daub_image *out);
+DAUB_API daub_status daub_image_read_memory(const void *data, size_t size, daub_image *out);
 
 // One picture to make. Zero is "default" in every field, so name only what you need and new fields cost you nothing.
 typedef struct daub_generate_params {
@@ -280,6 +297,17 @@ typedef struct daub_generate_params {
     // "negative_prompt_embeds", each [1, tokens, width of the text encoder] (daub_encode_text writes one).
     const char *prompt_embeds_path;
 
+    // A picture to begin with instead of noise alone (img2img), of this picture's width and height, which default to its own; alpha is
+    // left out. The call copies it. 0 < strength <= 1 is how much of it is drawn anew: n_steps * strength steps run, cut to a whole
+    // number, from as much noise as that step begins with. Default 0.8, with a mask 1. Without init it must be 0.
+    const daub_image *init;
+    double strength;
+    // What of init is painted (inpainting), of the same size: white is, black is not. Colours count as their grey, alpha is left out.
+    // A pixel whose grey is 0 keeps init's bytes exactly; between 0 and 255 both are mixed by it. The networks see a yes or no: 128 and
+    // above is painted, and a latent goes by its upper left pixel. Any model paints; one that reads mask and picture (9
+    // channels) was trained to, and takes no params without both.
+    const daub_image *mask;
+
     // Called on the job's thread after every step and at each change of phase. Return false to cancel: the job then ends
     // with DAUB_ERROR_CANCELLED. It must not wait for a job of the same model.
     bool (*on_progress)(void *user, const daub_progress *progress);
@@ -298,15 +326,6 @@ typedef struct daub_generate_params {
 #define daub_generate_params(...) \
     (&(daub_generate_params) { .struct_size = sizeof(daub_generate_params), __VA_ARGS__ })
 
-// Pixels. `pixels` has width * height * channels bytes, rows top down, no padding, sRGB; channels is 3.
-typedef struct daub_image {
-    uint32_t width, height, channels;
-    uint8_t *pixels;
-    daub_allocator allocator; // what frees pixels
-} daub_image;
-
-DAUB_API void daub_image_free(daub_image *image); // sets all to zero; NULL and zeroed images are fine
-
 // What a generation really used, every default resolved, and what it cost.
 typedef struct daub_result {
     uint32_t width, height, n_steps, clip_skip;
@@ -317,8 +336,10 @@ typedef struct daub_result {
     char schedule[32];
     uint32_t n_tokens, n_tokens_cut;  // of the prompt: used, and left out because the model's window is full
     char prompt_cut[256];             // the beginning of what was left out
+    double strength;                  // 0 without init
+    bool masked;                      // there was a mask
     uint32_t n_model_calls;
-    double prepare_seconds, text_seconds, denoise_seconds, decode_seconds;
+    double prepare_seconds, text_seconds, encode_seconds, denoise_seconds, decode_seconds;
     double first_step_seconds;        // of denoise_seconds
     uint64_t arena_size;              // bytes of activations at the peak
     uint64_t memory_peak;             // bytes of device memory at the peak
@@ -361,7 +382,8 @@ typedef struct daub_memory_estimate {
     uint32_t struct_size;
     daub_memory_mode mode;                   // of the params, the default resolved
     uint32_t width, height;
-    daub_phase_memory text, denoise, decode; // text is zero where no prompt is encoded
+    // text is zero where no prompt is encoded, encode where no picture is
+    daub_phase_memory text, encode, denoise, decode;
     uint64_t peak;                           // bytes of device memory at the picture's widest phase
     uint64_t host;                           // bytes of host memory for noise, latents, embeddings, pixels, and bands
     uint64_t limit;                          // bytes of device memory that may be used

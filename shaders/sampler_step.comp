@@ -106,7 +106,7 @@ void run_op(uint op, uint i, uint channel)
 {
     const uint to = table[op + 1];
     vec4 lo, hi;
-    if (table[op] == 0) { // DAUB_OP_LINCOMB
+    if (table[op] == 0 || table[op] == 3) { // DAUB_OP_LINCOMB, DAUB_OP_BLEND
         vec4 sum_lo = vec4(0.0), sum_hi = vec4(0.0);
         const uint n = table[op + 2];
         for (uint t = 0; t < n; t++) {
@@ -114,6 +114,13 @@ void run_op(uint op, uint i, uint channel)
             load(table[op + SAMPLER_OP_TERMS + 2 * t], i, lo, hi);
             sum_lo += weight * lo;
             sum_hi += weight * hi;
+        }
+        if (table[op] == 3) {
+            vec4 mask_lo, mask_hi;
+            load(table[op + 3], i, mask_lo, mask_hi);
+            load(to, i, lo, hi);
+            sum_lo = (1.0 - mask_lo) * sum_lo + mask_lo * lo;
+            sum_hi = (1.0 - mask_hi) * sum_hi + mask_hi * hi;
         }
         store(to, i, sum_lo, sum_hi);
     } else { // DAUB_OP_CLAMP
@@ -344,6 +351,8 @@ void main()
             const uint op = table[3] + (first + k) * SAMPLER_OP, terms = table[op + 2];
             for (uint t = 0; t < terms; t++)
                 fetch(table[op + SAMPLER_OP_TERMS + 2 * t], i);
+            if (table[op] == 3) // a blend's mask
+                fetch(table[op + 3], i);
         }
     }
     fetch(table[next_word(entry)], i);

@@ -258,7 +258,7 @@ daub_status daub_encode_text(daub_model *model, const daub_generate_params *para
     TRY(daub_params_copy("daub_generate_params", params, &p, sizeof(p)));
     struct daub_engine *engine = daub_model_engine(model);
     struct daub_request *request = NULL;
-    TRY(daub_request_create(engine, &p, &request));
+    TRY(daub_request_create_text(engine, &p, &request));
     request->guidance_scale = request->guidance_scale > 1.0f ? request->guidance_scale
                                                              : 2.0f; // both prompts are wanted
     struct daub_turn turn;

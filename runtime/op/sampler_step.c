@@ -61,7 +61,8 @@ static uint32_t float_bits(float x)
     return bits;
 }
 
-struct draws { // distinct ones of an entry, in order of use
+struct draws { // distinct ones of an entry, in order of use; what is given counts as draws behind the program's own
+    uint32_t given; // number of the first of those
     uint32_t n, draw[SAMPLER_SLOTS + 1];
 };
 
@@ -70,7 +71,7 @@ static uint32_t vector_word(struct draws *draws, daub_vec vec)
 {
     if (vec < DAUB_VEC_NOISE)
         return vec;
-    const uint32_t draw = vec - DAUB_VEC_NOISE;
+    const uint32_t draw = vec >= DAUB_VEC_INIT ? draws->given + (vec - DAUB_VEC_INIT) : vec - DAUB_VEC_NOISE;
     uint32_t slot = 0;
     while (slot < draws->n && draws->draw[slot] != draw)
         slot++;
@@ -85,8 +86,11 @@ static void write_op(const struct daub_program_op *op, struct draws *draws, uint
     out[1] = op->out;
     out[3] = float_bits(op->a);
     out[4] = float_bits(op->b);
+    const bool sums = op->kind == DAUB_OP_LINCOMB || op->kind == DAUB_OP_BLEND;
+    if (op->kind == DAUB_OP_BLEND)
+        out[3] = vector_word(draws, DAUB_VEC_MASK);
     uint32_t n = 0;
-    for (uint32_t i = 0; op->kind == DAUB_OP_LINCOMB && i < op->n_terms; i++) {
+    for (uint32_t i = 0; sums && i < op->n_terms; i++) {
         if (op->weight[i] == 0.0f) // may hold anything, even NaN
             continue;
         out[SAMPLER_OP_TERMS + 2 * n] = vector_word(draws, op->vec[i]);
@@ -101,7 +105,7 @@ static uint32_t write_entry(const struct daub_program *program, uint32_t e, uint
                             uint32_t *ops)
 {
     const struct span span = entry_ops(program, e);
-    struct draws draws = { 0 };
+    struct draws draws = { .given = program->n_noises };
     uint32_t *part = out, *threshold = out + 2 * (n_thresholds + 1), *next = threshold + 3 * n_thresholds;
     for (uint32_t i = 0; i <= n_thresholds; i++)
         part[2 * i] = span.first + span.n; // empty unless filled below
@@ -321,7 +325,8 @@ static const char *misfit(const struct daub_sampler_step *step)
             return "input, vectors or noise have other pixels than the output";
     if (vecs->shape.c != output->shape.c || noise->shape.c != output->shape.c || x->shape.c < output->shape.c)
         return "input, vectors or noise lack channels of the output";
-    if (vecs->shape.n < step->program->n_vecs * b || noise->shape.n < step->program->n_noises * b ||
+    if (vecs->shape.n < step->program->n_vecs * b ||
+        noise->shape.n < (step->program->n_noises + step->program->n_given) * b ||
         step->table->shape.c < daub_sampler_table_words(step->program))
         return "vectors, noise or table are too small for the program";
     return NULL;
@@ -332,7 +337,7 @@ static bool too_many_draws(const struct daub_program *program)
 {
     for (uint32_t e = 0; e <= program->n_calls; e++) {
         const struct span span = entry_ops(program, e);
-        struct draws draws = { 0 };
+        struct draws draws = { .given = program->n_noises };
         for (uint32_t i = 0; i < span.n; i++) {
             uint32_t scratch[SAMPLER_OP];
             write_op(&program->ops[span.first + i], &draws, scratch);
@@ -353,7 +358,7 @@ daub_status daub_sampler_step(struct daub_net *net, const struct daub_sampler_st
     if (what)
         return failed(net, what);
     if (too_many_draws(step->program))
-        return failed(net, "a step of this sampler uses more noise than 4 draws");
+        return failed(net, "a step of this sampler uses more than 4 draws and given vectors");
 
     const struct step_attrs attrs = {
         .batch = step->batch,

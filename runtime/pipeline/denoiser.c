@@ -42,7 +42,7 @@ static struct daub_denoise_shape shape_of(const struct daub_denoise_params *para
     shape.tokens = params->tokens;
     shape.n_calls = params->program->n_calls;
     shape.n_vecs = params->program->n_vecs;
-    shape.n_noises = params->program->n_noises;
+    shape.n_noises = params->program->n_noises + params->program->n_given;
     shape.n_thresholds = count_thresholds(params->program);
     shape.table_words = daub_sampler_table_words(params->program);
     shape.guidance_scale = params->negative ? params->guidance_scale : 1.0f;
@@ -159,6 +159,22 @@ static daub_status write_table(struct daub_engine *engine, const struct daub_den
     return status;
 }
 
+// The sampler writes the latents' channels of the network's input; the others stay as they are written here.
+static daub_status write_condition(struct daub_engine *engine, const struct daub_denoise_params *params)
+{
+    const struct daub_unet_config *cfg = &engine->desc.unet;
+    const size_t pixels = (size_t)params->h * params->w, rows = engine->denoiser->x->shape.n;
+    const size_t before = cfg->out_channels * pixels, all = cfg->in_channels * pixels;
+    float *x = daub_alloc_array(engine->host, daub_mul_size(rows, all), sizeof(float));
+    if (!x)
+        return daub_no_memory("the network's input");
+    for (size_t i = 0; i < rows; i++)
+        memcpy(x + i * all + before, params->condition, (all - before) * sizeof(float));
+    const daub_status status = daub_exec_write(engine->denoiser->exec, engine->denoiser->x, true, x);
+    daub_free(engine->host, x);
+    return status;
+}
+
 static daub_status write_inputs(struct daub_engine *engine, const struct daub_denoise_params *params)
 {
     const struct daub_denoiser *d = engine->denoiser;
@@ -166,6 +182,8 @@ static daub_status write_inputs(struct daub_engine *engine, const struct daub_de
     TRY(write_time(engine, params->program));
     if (params->tokens)
         TRY(write_text(engine, params));
+    if (params->condition)
+        TRY(write_condition(engine, params));
     TRY(write_table(engine, params));
     TRY(daub_exec_write(d->exec, d->noise, true, params->noise));
     return daub_exec_write(d->exec, d->counter, false, zero);

@@ -130,8 +130,9 @@ uint64_t daub_engine_packed(const struct daub_engine *engine)
 
 static bool drop_executors(struct daub_engine *engine)
 {
-    const bool any = engine->text || engine->denoiser || engine->decoder;
+    const bool any = engine->text || engine->encoder || engine->denoiser || engine->decoder;
     daub_text_destroy(engine);
+    daub_encoder_destroy(engine);
     daub_denoiser_destroy(engine);
     daub_decoder_destroy(engine);
     engine->tenant = NULL;
@@ -265,6 +266,7 @@ void daub_engine_destroy(struct daub_engine **engine)
     drop_executors(e);
     daub_buffer_destroy(e->dev, &e->activations);
     daub_free(e->host, e->embeds);
+    daub_encodings_forget(e);
     for (int c = 0; c < DAUB_COMPONENT_COUNT; c++)
         daub_weights_destroy(&e->weights[c]);
     daub_tokenizer_destroy(&e->tokenizer);

@@ -22,11 +22,13 @@ struct daub_engine {
 
     struct daub_text *text; // made on first use; see below
     struct daub_denoiser *denoiser;
+    struct daub_encoder *encoder;
     struct daub_decoder *decoder;
     uint64_t text_made_ns; // time that went into making text executors: plan, pipelines, weights
     uint64_t weights_ns,
         first_step_ns;          // when the denoiser's weights were last bound, and when its last run's first step began
     struct daub_embeds *embeds; // of the last prompts that were encoded
+    struct daub_encodings *encodings; // of the last pictures that were
 
     enum daub_component phase; // of a small engine, once it has entered one
     bool entered;
@@ -97,11 +99,11 @@ void daub_text_destroy(struct daub_engine *engine);
 
 // ---- denoising -------------------------------------------------------------------------------------------------------
 
-struct daub_denoise_shape { // what decides the graph; equal shapes reuse it
-    uint32_t batch, h, w;   // latent
-    uint32_t tokens;        // of the prompt embeddings; 0 without text
-    uint32_t n_calls, n_vecs, n_noises, n_thresholds, table_words;
-    float guidance_scale, guidance_rescale; // scale 1: no guidance
+struct daub_denoise_shape {                                        // what decides the graph; equal shapes reuse it
+    uint32_t batch, h, w;                                          // latent
+    uint32_t tokens;                                               // of the prompt embeddings; 0 without text
+    uint32_t n_calls, n_vecs, n_noises, n_thresholds, table_words; // n_noises: with the vectors that are given
+    float guidance_scale, guidance_rescale;                        // scale 1: no guidance
     bool profile, nofuse;
 };
 
@@ -114,7 +116,9 @@ struct daub_denoise_params {
     float guidance_scale, guidance_rescale;
     const float *text, *negative; // [tokens, cross_attention_dim] each; negative NULL without guidance
     uint32_t tokens;
-    const float *noise; // [n_noises][batch, C, h, w] unit normal
+    const float
+        *noise; // [n_noises][batch, C, h, w] unit normal, then the program's given vectors, [n_given][batch, C, h, w]
+    const float *condition; // [C_in - C, h, w], what the U-Net reads beside the latents; NULL: nothing
     bool profile, nofuse;
     daub_call_fn on_call; // may be NULL
     bool lockstep;        // on_call reads vectors: no call is submitted before the last one's on_call has returned
@@ -133,6 +137,24 @@ daub_status daub_denoiser_net(const struct daub_engine *engine, const struct dau
                               struct daub_net **out);
 struct daub_exec *daub_denoiser_exec(const struct daub_engine *engine); // NULL before the first run, and after a trim
 void daub_denoiser_destroy(struct daub_engine *engine);
+
+// ---- encoding --------------------------------------------------------------------------------------------------------
+
+struct daub_encode_params {
+    uint32_t h, w; // of the picture
+    bool profile;
+    const float *image; // fp32 [3, h, w] in -1..1
+    const float *noise; // unit normal, of the latent's shape
+};
+
+// A picture to a draw from its latents' distribution, mean + deviation * noise, scaled as the U-Net takes it: fp32 [C, h / scale, w / scale].
+// Only with a VAE. What the encoder said of the last two pictures is kept: asked again, and without `profile`, nothing is run.
+daub_status daub_encode(struct daub_engine *engine, const struct daub_encode_params *params, float *latents);
+daub_status daub_encoder_estimate(const struct daub_engine *engine, uint32_t h, uint32_t w, struct daub_need *need);
+daub_status daub_encoder_net(const struct daub_engine *engine, uint32_t h, uint32_t w, struct daub_net **out);
+struct daub_exec *daub_encoder_exec(const struct daub_engine *engine); // NULL before the first run, and after a trim
+void daub_encoder_destroy(struct daub_engine *engine);
+void daub_encodings_forget(struct daub_engine *engine);
 
 // ---- decoding --------------------------------------------------------------------------------------------------------
 

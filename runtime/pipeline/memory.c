@@ -3,9 +3,9 @@
 
 #include <stdio.h>
 
-enum { TEXT, DENOISE, DECODE, N_PHASES };
+enum { TEXT, ENCODE, DENOISE, DECODE, N_PHASES };
 
-static const enum daub_component component_of[N_PHASES] = { DAUB_TEXT, DAUB_UNET, DAUB_VAE };
+static const enum daub_component component_of[N_PHASES] = { DAUB_TEXT, DAUB_VAE, DAUB_UNET, DAUB_VAE };
 
 static uint64_t most(uint64_t a, uint64_t b)
 {
@@ -22,7 +22,17 @@ static daub_status decode_need(const struct daub_engine *engine, const struct da
     return daub_decoder_estimate(engine, &params, need);
 }
 
-static daub_status needs_of(const struct daub_engine *engine, const struct daub_request *r, bool encodes,
+// Whether a picture of this request has the phase.
+static bool has_phase(const struct daub_engine *engine, const struct daub_request *r, int phase)
+{
+    if (phase == TEXT)
+        return engine->desc.has_text && !r->embeds;
+    if (phase == ENCODE)
+        return engine->desc.has_vae && (r->conditioned || daub_request_encodes_init(r));
+    return true;
+}
+
+static daub_status needs_of(const struct daub_engine *engine, const struct daub_request *r,
                             struct daub_need needs[N_PHASES])
 {
     static const float some = 0.0f; // only its presence shapes the graph
@@ -42,8 +52,10 @@ static daub_status needs_of(const struct daub_engine *engine, const struct daub_
         params.text = &some;
         params.negative = r->guidance_scale > 1.0f ? &some : NULL;
     }
-    if (encodes)
+    if (has_phase(engine, r, TEXT))
         TRY(daub_text_estimate(engine, params.negative ? 2 : 1, r->layers, &needs[TEXT]));
+    if (has_phase(engine, r, ENCODE))
+        TRY(daub_encoder_estimate(engine, r->height, r->width, &needs[ENCODE]));
     TRY(daub_denoiser_estimate(engine, &params, &needs[DENOISE]));
     return decode_need(engine, r, &r->bands, &needs[DECODE]);
 }
@@ -55,10 +67,15 @@ static uint64_t host_bytes(const struct daub_engine *engine, const struct daub_r
     const uint64_t latent = (uint64_t)r->batch * engine->desc.unet.out_channels * (r->height / scale) *
                             (r->width / scale);
     const uint64_t text = engine->desc.has_text ? 2ull * engine->max_tokens * engine->desc.text.hidden_size : 0;
-    return sizeof(float) * (latent * (r->program.n_noises + 1ull) + text) + 4ull * r->width * r->height;
+    const uint64_t pixels = (uint64_t)r->width * r->height;
+    const uint64_t given = r->init ? 3 * pixels + (r->mask ? pixels : 0) : 0;
+    const uint64_t encoded = r->init ? 3 * pixels + 7 * latent
+                                     : 0; // the picture in floats; draws, moments and condition
+    return sizeof(float) * (latent * (r->program.n_noises + r->program.n_given + 1ull) + text + encoded) + given +
+           4 * pixels;
 }
 
-static void sum_up(const struct daub_engine *engine, const struct daub_request *r, bool encodes,
+static void sum_up(const struct daub_engine *engine, const struct daub_request *r,
                    const struct daub_need needs[N_PHASES], daub_memory_estimate *out)
 {
     uint64_t widest = 0, transfer = 0, weights = 0;
@@ -70,12 +87,14 @@ static void sum_up(const struct daub_engine *engine, const struct daub_request *
     uint64_t packed[N_PHASES];
     for (int p = 0; p < N_PHASES; p++) {
         packed[p] = daub_weights_size(engine->weights[component_of[p]]);
-        weights += packed[p];
+        weights += p == ENCODE ? 0 : packed[p]; // the VAE's, counted once
     }
     const uint64_t staging = daub_staging_size(engine->dev, transfer);
     daub_phase_memory phases[N_PHASES] = { { 0 } };
     uint64_t peak = 0;
-    for (int p = encodes ? TEXT : DENOISE; p < N_PHASES; p++) {
+    for (int p = 0; p < N_PHASES; p++) {
+        if (!has_phase(engine, r, p))
+            continue;
         if (needs[p].weights > packed[p]) // another picture may be packing meanwhile
             weights += needs[p].weights - packed[p];
         phases[p] = (daub_phase_memory) {
@@ -95,6 +114,7 @@ static void sum_up(const struct daub_engine *engine, const struct daub_request *
         .width = r->width,
         .height = r->height,
         .text = phases[TEXT],
+        .encode = phases[ENCODE],
         .denoise = phases[DENOISE],
         .decode = phases[DECODE],
         .peak = peak,
@@ -127,7 +147,7 @@ static bool decode_fits(const struct daub_engine *engine, const daub_memory_esti
 
 // What bands may take is what the rest leaves of the limit; and the rest depends a little on the bands, because small maps may want
 // their weights in another packing.
-static daub_status cut_into_bands(const struct daub_engine *engine, const struct daub_request *r, bool encodes,
+static daub_status cut_into_bands(const struct daub_engine *engine, const struct daub_request *r,
                                   struct daub_need needs[N_PHASES], struct daub_bands *bands, daub_memory_estimate *out)
 {
     const uint64_t others = used_by_others(engine), max_alloc = daub_device_caps(engine->dev)->max_alloc;
@@ -144,7 +164,7 @@ static daub_status cut_into_bands(const struct daub_engine *engine, const struct
         const uint64_t left = out->limit > others + rest ? (out->limit - others - rest) / step * step : 0;
         *bands = (struct daub_bands) { .on = true, .arena = left < max_alloc ? left : max_alloc };
         TRY(decode_need(engine, r, bands, &needs[DECODE]));
-        sum_up(engine, r, encodes, needs, out);
+        sum_up(engine, r, needs, out);
         now = need_with_decoder(out) - out->decode.arena;
     }
     return DAUB_OK;
@@ -154,14 +174,13 @@ static daub_status cut_into_bands(const struct daub_engine *engine, const struct
 static daub_status estimate(const struct daub_engine *engine, const struct daub_request *r, struct daub_bands *bands,
                             daub_memory_estimate *out)
 {
-    const bool encodes = engine->desc.has_text && !r->embeds;
     struct daub_need needs[N_PHASES] = { { 0 } };
     *bands = r->bands;
-    TRY(needs_of(engine, r, encodes, needs));
-    sum_up(engine, r, encodes, needs, out);
+    TRY(needs_of(engine, r, needs));
+    sum_up(engine, r, needs, out);
     if (r->whole || bands->on || !engine->desc.has_vae)
         return DAUB_OK;
-    return cut_into_bands(engine, r, encodes, needs, bands, out);
+    return cut_into_bands(engine, r, needs, bands, out);
 }
 
 daub_status daub_request_estimate(const struct daub_engine *engine, const struct daub_request *r,
@@ -174,6 +193,8 @@ daub_status daub_request_estimate(const struct daub_engine *engine, const struct
 static const daub_phase_memory *widest_phase(const daub_memory_estimate *e)
 {
     const daub_phase_memory *phase = &e->text;
+    if (e->encode.total >= phase->total)
+        phase = &e->encode;
     if (e->denoise.total >= phase->total)
         phase = &e->denoise;
     return e->decode.total >= phase->total ? &e->decode : phase;
@@ -183,7 +204,8 @@ daub_status daub_request_check_memory(const struct daub_engine *engine, struct d
 {
     daub_memory_estimate e;
     TRY(estimate(engine, request, &request->bands, &e));
-    request->activations = most(e.text.activations, most(e.denoise.activations, e.decode.activations));
+    request->activations = most(most(e.text.activations, e.encode.activations),
+                                most(e.denoise.activations, e.decode.activations));
 
     // What this model holds already is part of the need.
     const struct daub_caps *caps = daub_device_caps(engine->dev);

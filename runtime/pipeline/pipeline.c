@@ -17,6 +17,8 @@ struct run {
     uint32_t tokens;
     float *text, *negative; // embeddings in use; from the request or owned
     float *owned_text, *noise, *latents;
+    float *encode_noise[2]; // for the init picture and for the masked one; NULL: not drawn
+    float *condition;       // what the U-Net reads beside the latents, or NULL
     uint32_t steps_done;
 };
 
@@ -29,7 +31,7 @@ static daub_status report(struct run *run, daub_phase phase)
 {
     if (!run->hooks->on_progress)
         return DAUB_OK;
-    const uint32_t n = run->request->n_steps;
+    const uint32_t n = run->request->program.n_steps;
     daub_progress progress = {
         .phase = phase,
         .step = run->steps_done,
@@ -151,27 +153,130 @@ static daub_status text_phase(struct run *run)
 
 // ---- denoising -------------------------------------------------------------------------------------------------------
 
+struct draws {
+    struct daub_rng rng;
+    uint32_t n; // made so far
+};
+
+static void draw(const struct run *run, struct draws *draws, float *out, size_t n)
+{
+    const float *given = run->hooks->noise ? run->hooks->noise(run->hooks->user, draws->n) : NULL;
+    if (given)
+        memcpy(out, given, n * sizeof(float));
+    else
+        daub_rng_randn(&draws->rng, out, n);
+    draws->n++;
+}
+
+// As many values as a latent of one picture has.
+static daub_status draw_for_encoding(struct run *run, struct draws *draws, int which)
+{
+    const size_t n = (size_t)run->channels * run->h * run->w;
+    run->encode_noise[which] = daub_alloc_array(run->engine->host, n, sizeof(float));
+    if (!run->encode_noise[which])
+        return daub_no_memory("an encoder's noise");
+    draw(run, draws, run->encode_noise[which], n);
+    return DAUB_OK;
+}
+
+// In the reference's order, which also draws for encodings that are not used.
+static daub_status draw_all(struct run *run, struct draws *draws)
+{
+    const struct daub_request *r = run->request;
+    const size_t one = (size_t)r->batch * run->channels * run->h * run->w;
+    const bool has_vae = run->engine->desc.has_vae;
+    if (has_vae && daub_request_encodes_init(r))
+        TRY(draw_for_encoding(run, draws, 0));
+    for (uint32_t j = 0; j < r->program.n_noises; j++) {
+        draw(run, draws, run->noise + j * one, one);
+        if (j == 0 && has_vae && r->mask)
+            TRY(draw_for_encoding(run, draws, 1));
+    }
+    return DAUB_OK;
+}
+
 static daub_status draw_noise(struct run *run)
 {
     const struct daub_request *r = run->request;
     const size_t one = (size_t)r->batch * run->channels * run->h * run->w;
-    run->noise = daub_alloc_array(run->engine->host, one * r->program.n_noises, sizeof(float));
+    run->noise = daub_alloc_array(run->engine->host, one * (r->program.n_noises + r->program.n_given), sizeof(float));
     if (!run->noise)
         return daub_no_memory("the sampler's noise");
-    struct daub_rng *rng = daub_alloc(run->engine->host, sizeof(*rng));
-    if (!rng)
+    struct draws *draws = daub_alloc(run->engine->host, sizeof(*draws));
+    if (!draws)
         return daub_no_memory("a random generator");
-    daub_rng_seed(rng, r->rng == DAUB_RNG_CUDA ? DAUB_RNG_KIND_PHILOX : DAUB_RNG_KIND_TORCH_CPU, r->seed);
-    for (uint32_t j = 0; j < r->program.n_noises; j++) {
-        const float *given = run->hooks->noise ? run->hooks->noise(run->hooks->user, j) : NULL;
-        if (given)
-            memcpy(run->noise + j * one, given, one * sizeof(float));
-        else
-            daub_rng_randn(rng, run->noise + j * one, one);
+    daub_rng_seed(&draws->rng, r->rng == DAUB_RNG_CUDA ? DAUB_RNG_KIND_PHILOX : DAUB_RNG_KIND_TORCH_CPU, r->seed);
+    const daub_status status = draw_all(run, draws);
+    daub_free(run->engine->host, draws);
+    return status;
+}
+
+// ---- the picture that is given ---------------------------------------------------------------------------------------
+
+// The latent of the init picture, or of what its mask keeps, as fp32 [C, h, w].
+static daub_status encode_given(struct run *run, bool without_masked, float *out)
+{
+    const struct daub_request *r = run->request;
+    const size_t n = 3 * (size_t)r->width * r->height;
+    if (!run->engine->desc.has_vae) {
+        daub_given_image(r, without_masked, out);
+        return DAUB_OK;
     }
-    daub_free(run->engine->host, rng);
+    float *image = daub_alloc_array(run->engine->host, n, sizeof(float));
+    if (!image)
+        return daub_no_memory("the init picture");
+    daub_given_image(r, without_masked, image);
+    const struct daub_encode_params params = {
+        .h = r->height,
+        .w = r->width,
+        .profile = r->profile,
+        .image = image,
+        .noise = run->encode_noise[without_masked ? 1 : 0],
+    };
+    const daub_status status = daub_encode(run->engine, &params, out);
+    daub_free(run->engine->host, image);
+    return status;
+}
+
+// One plane of the latent's size into all `n` that follow it.
+static void spread(float *planes, size_t size, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        memcpy(planes + i * size, planes, size * sizeof(float));
+}
+
+// The program's given vectors, behind its noise; and what the U-Net reads beside the latents.
+static daub_status given_phase(struct run *run)
+{
+    const struct daub_request *r = run->request;
+    if (!r->init)
+        return DAUB_OK;
+    TRY(report(run, DAUB_PHASE_ENCODE));
+    const uint64_t start = daub_now_ns();
+    const uint32_t scale = daub_latent_scale(&run->engine->desc);
+    const size_t pixels = (size_t)run->h * run->w, one = run->channels * pixels;
+    float *given = run->noise + r->program.n_noises * r->batch * one;
+    if (r->program.n_given > 0) {
+        TRY(encode_given(run, false, given));
+        spread(given, one, r->batch);
+    }
+    if (r->program.n_given > 1) {
+        given += r->batch * one;
+        daub_given_mask(r, scale, given);
+        spread(given, pixels, (size_t)r->batch * run->channels);
+    }
+    if (r->conditioned) {
+        run->condition = daub_alloc_array(run->engine->host, one + pixels, sizeof(float));
+        if (!run->condition)
+            return daub_no_memory("the network's input");
+        daub_given_mask(r, scale, run->condition);
+        TRY(encode_given(run, true, run->condition + pixels));
+    }
+    run->result->encode_seconds = since(start);
     return DAUB_OK;
 }
+
+// ---- steps -----------------------------------------------------------------------------------------------------------
 
 static bool after_call(void *user, uint32_t call)
 {
@@ -204,6 +309,7 @@ static struct daub_denoise_params denoise_params(const struct run *run)
         .negative = run->negative,
         .tokens = run->tokens,
         .noise = run->noise,
+        .condition = run->condition,
         .profile = r->profile,
         .nofuse = r->nofuse,
     };
@@ -212,7 +318,6 @@ static struct daub_denoise_params denoise_params(const struct run *run)
 static daub_status denoise_phase(struct run *run)
 {
     TRY(report(run, DAUB_PHASE_PREPARE));
-    TRY(draw_noise(run));
     const size_t n = (size_t)run->request->batch * run->channels * run->h * run->w;
     run->latents = daub_alloc_array(run->engine->host, n, sizeof(float));
     if (!run->latents)
@@ -249,6 +354,8 @@ static void fill_result(const struct daub_request *r, daub_result *out)
         .guidance_rescale = r->guidance_rescale,
         .seed = r->seed,
         .rng = r->rng,
+        .strength = r->strength,
+        .masked = r->mask != NULL,
     };
     snprintf(out->sampler, sizeof(out->sampler), "%s", r->sampler_name);
     snprintf(out->schedule, sizeof(out->schedule), "%s", r->schedule_name);
@@ -257,6 +364,8 @@ static void fill_result(const struct daub_request *r, daub_result *out)
 static daub_status all_phases(struct run *run, uint8_t *rgb8)
 {
     TRY(text_phase(run));
+    TRY(draw_noise(run));
+    TRY(given_phase(run));
     TRY(denoise_phase(run));
     TRY(report(run, DAUB_PHASE_DECODE));
     const uint64_t start = daub_now_ns();
@@ -270,6 +379,7 @@ static daub_status all_phases(struct run *run, uint8_t *rgb8)
     };
     uint64_t decoder = 0;
     TRY(daub_decode(run->engine, &params, rgb8, run->hooks->image, &decoder));
+    daub_paste(run->request, rgb8, run->hooks->image);
     run->result->decode_seconds = since(start);
     if (decoder > run->result->arena_size)
         run->result->arena_size = decoder;
@@ -309,6 +419,9 @@ daub_status daub_run(struct daub_engine *engine, const struct daub_request *requ
     daub_free(engine->host, run.owned_text);
     daub_free(engine->host, run.noise);
     daub_free(engine->host, run.latents);
+    daub_free(engine->host, run.encode_noise[0]);
+    daub_free(engine->host, run.encode_noise[1]);
+    daub_free(engine->host, run.condition);
     return status;
 }
 

@@ -19,10 +19,19 @@ struct daub_request {
     char sampler_name[32], schedule_name[32];
     struct daub_program program;
 
+    // What the picture begins with, given.c.
+    uint8_t *init;   // RGB [height, width, 3]; NULL: noise alone
+    uint8_t *mask;   // [height, width], 0 keeps and 255 paints; NULL: all is painted
+    double strength; // 0 without init
+    struct daub_program_start start;
+    bool conditioned; // the U-Net reads mask and masked picture beside the latents
+    bool paste;       // what the mask keeps has the init picture's bytes
+
     // precomputed embeddings, [embed_tokens, cross_attention_dim] each; NULL: from the prompts
     float *embeds, *negative_embeds;
     uint32_t embed_tokens;
 
+    bool text_only;          // made by daub_request_create_text
     bool small;              // weights and activations of one phase at a time
     struct daub_bands bands; // of the VAE: as asked for, or as daub_request_check_memory finds that memory wants them
     bool whole;              // the VAE never decodes in bands
@@ -34,14 +43,31 @@ struct daub_request {
 // (prompt_embeds_path); NO_HOST_MEMORY.
 daub_status daub_request_create(const struct daub_engine *engine, const daub_generate_params *params,
                                 struct daub_request **out);
+// The same for the prompts alone: what else a picture of this model would need may be missing.
+daub_status daub_request_create_text(const struct daub_engine *engine, const daub_generate_params *params,
+                                     struct daub_request **out);
 void daub_request_destroy(struct daub_request **request);
 // Replaces the sampler's configuration and records its program again (the reference's own configurations).
 daub_status daub_request_set_sampler(struct daub_request *request, const struct daub_sampler_config *config);
 
+// Takes params' init, mask and strength into a request whose size and steps are known. Errors: INVALID_ARG, UNSUPPORTED.
+daub_status daub_request_take_pictures(const struct daub_engine *engine, const daub_generate_params *params,
+                                       struct daub_request *request);
+// Whether the init picture's latent is read, as it is or under noise.
+bool daub_request_encodes_init(const struct daub_request *request);
+// The init picture as fp32 [3, H, W] in -1..1; `without_masked`: 0 where it is to be painted.
+void daub_given_image(const struct daub_request *request, bool without_masked, float *out);
+// The mask as fp32 [H / scale, W / scale], 0 or 1: at 128 and above it paints; a latent takes its upper left pixel's, as the reference.
+void daub_given_mask(const struct daub_request *request, uint32_t scale, float *out);
+// Into pixels [batch, H, W, 4] and, if it is not NULL, image fp32 [batch, 3, H, W]: the init picture as far as the mask keeps it.
+void daub_paste(const struct daub_request *request, uint8_t *rgb8, float *image);
+
 struct daub_run_hooks {
     bool (*on_progress)(void *user, const daub_progress *progress); // false cancels
     daub_call_fn on_call;                                           // after each model call; may read vectors
-    // Draw j of the noise, fp32 [batch, C, h, w], instead of the generator's; NULL: from the seed.
+    // Draw j of the noise, fp32 [batch, C, h, w], instead of the generator's; NULL: from the seed. Draws are counted as the reference
+    // makes them: encoding the init picture, the start noise, encoding the masked picture (both encodings are of one
+    // picture, [1, C, h, w]), then the sampler's.
     const float *(*noise)(void *user, uint32_t draw);
     float *image;       // NULL, or room for fp32 [batch, 3, H, W] in -1..1
     float *text_states; // NULL, or room for [1 or 2, tokens, width]: negative (with guidance), then prompt

@@ -88,7 +88,7 @@ static daub_status record(struct daub_request *r)
 {
     snprintf(r->sampler_name, sizeof(r->sampler_name), "%s", r->sampler.sampler->name);
     snprintf(r->schedule_name, sizeof(r->schedule_name), "%s", daub_sigma_spacing_name(r->sampler.sigma_spacing));
-    return daub_program_record(&r->sampler, r->n_steps, r->arena, &r->program);
+    return daub_program_record_from(&r->sampler, r->n_steps, &r->start, r->arena, &r->program);
 }
 
 // One tensor of an embeddings file: [1, tokens, width] or [tokens, width].
@@ -135,8 +135,8 @@ static daub_status resolve(const struct daub_engine *engine, const daub_generate
 {
     const struct daub_model_desc *desc = &engine->desc;
     TRY(resolve_text(engine, p, r));
-    TRY(resolve_size(engine, "width", p->width, desc->width, &r->width));
-    TRY(resolve_size(engine, "height", p->height, desc->height, &r->height));
+    TRY(resolve_size(engine, "width", p->width, p->init ? p->init->width : desc->width, &r->width));
+    TRY(resolve_size(engine, "height", p->height, p->init ? p->init->height : desc->height, &r->height));
     r->n_steps = p->n_steps ? p->n_steps : desc->n_steps;
     TRY(check_range("steps", r->n_steps, 1, MAX_STEPS));
     r->guidance_scale = p->guidance_scale != 0.0f ? p->guidance_scale : desc->guidance_scale;
@@ -162,18 +162,20 @@ static daub_status resolve(const struct daub_engine *engine, const daub_generate
     r->whole = p->vae_rows == DAUB_VAE_WHOLE;
     if (!r->whole && p->vae_rows != 0)
         r->bands = (struct daub_bands) { .on = true, .rows = p->vae_rows };
+    TRY(daub_request_take_pictures(engine, p, r));
     TRY(resolve_sampler(engine, p, r));
     TRY(record(r));
     return p->prompt_embeds_path ? read_embeds(engine, p->prompt_embeds_path, r) : DAUB_OK;
 }
 
-daub_status daub_request_create(const struct daub_engine *engine, const daub_generate_params *params,
-                                struct daub_request **out)
+static daub_status create(const struct daub_engine *engine, const daub_generate_params *params, bool text_only,
+                          struct daub_request **out)
 {
     struct daub_request *r = daub_alloc(engine->host, sizeof(*r));
     if (!r)
         return daub_no_memory("a request");
     r->host = engine->host;
+    r->text_only = text_only;
     r->arena = daub_arena_create(engine->host);
     const daub_status status = r->arena ? resolve(engine, params, r) : daub_no_memory("a request");
     if (status != DAUB_OK) {
@@ -182,6 +184,18 @@ daub_status daub_request_create(const struct daub_engine *engine, const daub_gen
     }
     *out = r;
     return DAUB_OK;
+}
+
+daub_status daub_request_create(const struct daub_engine *engine, const daub_generate_params *params,
+                                struct daub_request **out)
+{
+    return create(engine, params, false, out);
+}
+
+daub_status daub_request_create_text(const struct daub_engine *engine, const daub_generate_params *params,
+                                     struct daub_request **out)
+{
+    return create(engine, params, true, out);
 }
 
 void daub_request_destroy(struct daub_request **request)

@@ -15,7 +15,7 @@ static daub_status ddim(struct daub_sampling *s)
     TRY(daub_timesteps(s, DAUB_POINTS_N, &t, &n));
     TRY(daub_start(s, 1.0));
 
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = s->first; i < n; i++) {
         const double t_prev = t[i] - stride;
         const double abar = alphas_cumprod[(uint32_t)t[i]];
         const double abar_last = c->set_alpha_to_one ? 1.0 : alphas_cumprod[0];
@@ -25,6 +25,7 @@ static daub_status ddim(struct daub_sampling *s)
         const double direction = sqrt(daub_positive(1.0 - abar_prev - deviation * deviation));
         const struct daub_weights eps = daub_eps_weights(c->prediction_type, sqrt(abar), sqrt(1.0 - abar));
 
+        daub_at_level(s, sqrt(abar), sqrt(1.0 - abar));
         TRY(daub_model_call(s, x, 1.0, t[i]));
         TRY(daub_predict_x0(s, x0, x, sqrt(abar), sqrt(1.0 - abar)));
         const struct daub_term from_x0 = { sqrt(abar_prev), x0 };

@@ -28,12 +28,13 @@ static daub_status ddpm(struct daub_sampling *s)
     TRY(daub_timesteps(s, DAUB_POINTS_N, &t, &n));
     TRY(daub_start(s, 1.0));
 
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = s->first; i < n; i++) {
         const double abar = s->alphas_cumprod[(uint32_t)t[i]];
         const double abar_prev = i + 1 < n ? s->alphas_cumprod[(uint32_t)t[i + 1]] : 1.0;
         const double alpha = abar / abar_prev, beta = 1.0 - alpha;
         const double posterior = (1.0 - abar_prev) / (1.0 - abar) * beta;
 
+        daub_at_level(s, sqrt(abar), sqrt(1.0 - abar));
         TRY(daub_model_call(s, x, 1.0, t[i]));
         TRY(daub_predict_x0(s, x0, x, sqrt(abar), sqrt(1.0 - abar)));
         const struct daub_term from_x0 = { sqrt(abar_prev) * beta / (1.0 - abar), x0 };

@@ -35,12 +35,13 @@ static daub_status dpm2(struct daub_sampling *s)
     const bool leading = s->config->timestep_spacing == DAUB_SPACING_LEADING;
     TRY(daub_start(s, leading ? hypot(l.sigmas[0], 1.0) : l.sigmas[0]));
 
-    for (uint32_t i = 0; i < l.n; i++) {
+    for (uint32_t i = s->first; i < l.n; i++) {
         const double sigma = l.sigmas[i], next = l.sigmas[i + 1], between = sqrt(sigma * next);
         double t = l.timesteps[i];
         if (s->config->sigma_spacing == DAUB_SIGMAS_KARRAS)
             t = nearbyint(t); // as the reference, for these levels alone
 
+        daub_at_level(s, 1.0, sigma);
         TRY(daub_model_call(s, x, 1.0 / hypot(sigma, 1.0), t));
         TRY(slope(s, d, x, sigma));
         if (i + 1 == l.n) {
@@ -52,6 +53,7 @@ static daub_status dpm2(struct daub_sampling *s)
         TRY(daub_substep_end(s, middle));
 
         TRY(daub_timestep_of_sigma(s, 1, &between, &t));
+        daub_at_level(s, 1.0, between);
         TRY(daub_model_call(s, middle, 1.0 / hypot(between, 1.0), t));
         TRY(slope(s, d, middle, between));
         TRY(LINCOMB(s, x, { 1.0, x }, { next - sigma, d }));

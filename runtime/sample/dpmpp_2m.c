@@ -123,9 +123,11 @@ static daub_status check(const struct daub_sampler_config *c)
 }
 
 // Orders build up with the predictions at hand, and fall again where an extrapolation would overshoot the end.
-static uint32_t order_of(const struct daub_sampler_config *c, const struct daub_ladder *l, uint32_t i)
+static uint32_t order_of(const struct daub_sampling *s, const struct daub_ladder *l, uint32_t i)
 {
-    const uint32_t order = i + 1 < c->solver_order ? i + 1 : c->solver_order;
+    const struct daub_sampler_config *c = s->config;
+    const uint32_t known = i + 1 - s->first;
+    const uint32_t order = known < c->solver_order ? known : c->solver_order;
     const bool few = c->lower_order_final && l->n < FEW_STEPS;
     if (i + 1 == l->n && (few || c->euler_at_final || !c->final_sigma_min || !(l->sigmas[i + 1] < l->sigmas[i])))
         return 1;
@@ -153,7 +155,7 @@ static daub_status dpmpp_2m(struct daub_sampling *s)
     TRY(daub_ladder(s, &rule, &l));
     TRY(daub_start(s, 1.0));
 
-    for (uint32_t i = 0; i < l.n; i++) {
+    for (uint32_t i = s->first; i < l.n; i++) {
         const struct daub_level to = daub_level_of(l.sigmas[i + 1]);
         const daub_vec oldest = m[2];
         m[2] = m[1];
@@ -163,11 +165,12 @@ static daub_status dpmpp_2m(struct daub_sampling *s)
         at[1] = at[0];
         at[0] = daub_level_of(l.sigmas[i]);
 
+        daub_at_level(s, at[0].alpha, at[0].sigma);
         TRY(daub_model_call(s, x, 1.0, l.timesteps[i]));
         TRY(predict(s, m[0], x, at[0]));
 
         double on_m[MOST_ORDER];
-        const uint32_t order = order_of(c, &l, i);
+        const uint32_t order = order_of(s, &l, i);
         if (order == 3 && c->algorithm_type == DAUB_ALGORITHM_SDE_DPMSOLVER)
             return daub_fail(DAUB_ERROR_UNSUPPORTED, "algorithm_type sde-dpmsolver has no order 3, only 1 and 2");
         const struct step_weights w = weights(c->algorithm_type, midpoint, order, at[0], to);

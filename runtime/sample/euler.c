@@ -17,12 +17,13 @@ static daub_status euler(struct daub_sampling *s)
     const bool leading = c->timestep_spacing == DAUB_SPACING_LEADING;
     TRY(daub_start(s, leading ? hypot(l.sigmas[0], 1.0) : l.sigmas[0]));
 
-    for (uint32_t i = 0; i < l.n; i++) {
+    for (uint32_t i = s->first; i < l.n; i++) {
         const double sigma = l.sigmas[i], next = l.sigmas[i + 1];
         const double alpha = 1.0 / hypot(sigma, 1.0);
         const double gamma = sigma >= c->s_tmin && sigma <= c->s_tmax ? most_churn : 0.0;
         const double hat = sigma * (1.0 + gamma);
 
+        daub_at_level(s, 1.0, sigma);
         TRY(daub_model_call(s, x, alpha, l.timesteps[i]));
         if (gamma > 0.0)
             TRY(LINCOMB(s, x, { 1.0, x }, { c->s_noise * sqrt(hat * hat - sigma * sigma), daub_noise(s) }));

@@ -14,7 +14,7 @@ static daub_status euler_a(struct daub_sampling *s)
     const bool leading = s->config->timestep_spacing == DAUB_SPACING_LEADING;
     TRY(daub_start(s, leading ? hypot(l.sigmas[0], 1.0) : l.sigmas[0]));
 
-    for (uint32_t i = 0; i < l.n; i++) {
+    for (uint32_t i = s->first; i < l.n; i++) {
         const double sigma = l.sigmas[i], next = l.sigmas[i + 1];
         const double alpha = 1.0 / hypot(sigma, 1.0);
         const struct daub_weights x0 = daub_x0_weights(s->config->prediction_type, alpha, sigma * alpha);
@@ -22,6 +22,7 @@ static daub_status euler_a(struct daub_sampling *s)
         const double up = next * sqrt(1.0 - ratio * ratio); // up^2 + down^2 = next^2
         const double keep = ratio * ratio;                  // down / sigma
 
+        daub_at_level(s, 1.0, sigma);
         TRY(daub_model_call(s, x, alpha, l.timesteps[i]));
         TRY(LINCOMB(s, x, { keep + (1.0 - keep) * x0.x * alpha, x }, { (1.0 - keep) * x0.out, DAUB_VEC_OUTPUT },
                     { up, daub_noise(s) }));

@@ -39,9 +39,10 @@ static daub_status heun(struct daub_sampling *s)
     const bool leading = s->config->timestep_spacing == DAUB_SPACING_LEADING;
     TRY(daub_start(s, leading ? hypot(l.sigmas[0], 1.0) : l.sigmas[0]));
 
-    for (uint32_t i = 0; i < l.n; i++) {
+    for (uint32_t i = s->first; i < l.n; i++) {
         const double sigma = l.sigmas[i], next = l.sigmas[i + 1], dt = next - sigma;
 
+        daub_at_level(s, 1.0, sigma);
         TRY(daub_model_call(s, x, 1.0 / hypot(sigma, 1.0), l.timesteps[i]));
         TRY(slope(s, d, x, sigma));
         if (i + 1 == l.n) {
@@ -52,6 +53,7 @@ static daub_status heun(struct daub_sampling *s)
         TRY(LINCOMB(s, ahead, { 1.0, x }, { dt, d }));
         TRY(daub_substep_end(s, ahead));
 
+        daub_at_level(s, 1.0, next);
         TRY(daub_model_call(s, ahead, 1.0 / hypot(next, 1.0), l.timesteps[i + 1]));
         TRY(slope(s, d_ahead, ahead, next));
         TRY(LINCOMB(s, x, { 1.0, x }, { 0.5 * dt, d }, { 0.5 * dt, d_ahead }));

@@ -35,7 +35,7 @@ static daub_status lcm(struct daub_sampling *s)
     TRY(timesteps(s, &t));
     TRY(daub_start(s, 1.0));
 
-    for (uint32_t i = 0; i < s->n_steps; i++) {
+    for (uint32_t i = s->first; i < s->n_steps; i++) {
         const bool last = i + 1 == s->n_steps;
         const double abar = s->alphas_cumprod[(uint32_t)t[i]];
         const double abar_next = last ? 1.0 : s->alphas_cumprod[(uint32_t)t[i + 1]];
@@ -43,6 +43,7 @@ static daub_status lcm(struct daub_sampling *s)
         const double c_skip = sigma_data * sigma_data / (scaled * scaled + sigma_data * sigma_data);
         const double c_out = scaled / hypot(scaled, sigma_data);
 
+        daub_at_level(s, sqrt(abar), sqrt(1.0 - abar));
         TRY(daub_model_call(s, x, 1.0, t[i]));
         TRY(daub_predict_x0(s, x0, x, sqrt(abar), sqrt(1.0 - abar)));
         const struct daub_term from_x0 = { sqrt(abar_next) * c_out, x0 };

@@ -25,6 +25,11 @@ static double level(const struct daub_sampling *s, double t)
     return t >= 0.0 ? s->alphas_cumprod[(uint32_t)t] : last;
 }
 
+static void at_time(struct daub_sampling *s, double t)
+{
+    daub_at_level(s, sqrt(level(s, t)), sqrt(1.0 - level(s, t)));
+}
+
 // vec[out] = the transfer of the state x from t to t_prev along the slope given as n weighted predictions.
 static daub_status transfer(struct daub_sampling *s, daub_vec out, daub_vec x, double t, double t_prev, uint32_t n,
                             const struct daub_term *slope)
@@ -61,22 +66,26 @@ static daub_status prk_step(struct daub_sampling *s, struct pndm *p, uint32_t i,
     const double start = p->t[i], end = p->t[i + 1], middle = end + half;
     const struct daub_term output = { 1.0, DAUB_VEC_OUTPUT };
 
+    at_time(s, start);
     TRY(daub_model_call(s, x, 1.0, start));
     TRY(keep_slope(s, p));
     TRY(LINCOMB(s, mean, { 1.0 / 6.0, DAUB_VEC_OUTPUT }));
     TRY(transfer(s, stage, x, start, start - half, 1, &output));
     TRY(daub_substep_end(s, stage));
 
+    at_time(s, middle);
     TRY(daub_model_call(s, stage, 1.0, middle));
     TRY(LINCOMB(s, mean, { 1.0, mean }, { 1.0 / 3.0, DAUB_VEC_OUTPUT }));
     TRY(transfer(s, stage, x, start, middle, 1, &output));
     TRY(daub_substep_end(s, stage));
 
+    at_time(s, middle);
     TRY(daub_model_call(s, stage, 1.0, middle));
     TRY(LINCOMB(s, mean, { 1.0, mean }, { 1.0 / 3.0, DAUB_VEC_OUTPUT }));
     TRY(transfer(s, stage, x, start, middle - half, 1, &output));
     TRY(daub_substep_end(s, stage));
 
+    at_time(s, end);
     TRY(daub_model_call(s, stage, 1.0, end));
     const struct daub_term slope[] = { { 1.0, mean }, { 1.0 / 6.0, DAUB_VEC_OUTPUT } };
     TRY(transfer(s, x, x, start, end, 2, slope));
@@ -92,6 +101,7 @@ static daub_status plms_step(struct daub_sampling *s, struct pndm *p, double t)
         { 23.0 / 12.0, -16.0 / 12.0, 5.0 / 12.0 },
         { 55.0 / 24.0, -59.0 / 24.0, 37.0 / 24.0, -9.0 / 24.0 },
     };
+    at_time(s, t);
     TRY(daub_model_call(s, s->x, 1.0, t));
     TRY(keep_slope(s, p));
     struct daub_term slope[MOST_SLOPES];
@@ -101,20 +111,29 @@ static daub_status plms_step(struct daub_sampling *s, struct pndm *p, double t)
     return daub_step_end(s, s->x);
 }
 
-// The first step without Runge-Kutta: there by Euler, a look, and again from the start with both slopes.
-static daub_status first_step(struct daub_sampling *s, struct pndm *p, daub_vec ahead)
+// The first step without Runge-Kutta, from t: there by Euler, a look at t_next, and again from the start with both slopes.
+static daub_status first_step(struct daub_sampling *s, struct pndm *p, double t, double t_next, daub_vec ahead)
 {
     const daub_vec x = s->x;
     const struct daub_term output = { 1.0, DAUB_VEC_OUTPUT };
-    TRY(daub_model_call(s, x, 1.0, p->t[0]));
+    at_time(s, t);
+    TRY(daub_model_call(s, x, 1.0, t));
     TRY(keep_slope(s, p));
-    TRY(transfer(s, ahead, x, p->t[0], p->t[0] - p->stride, 1, &output));
+    TRY(transfer(s, ahead, x, t, t - p->stride, 1, &output));
     TRY(daub_substep_end(s, ahead));
 
-    TRY(daub_model_call(s, ahead, 1.0, p->t[1]));
+    at_time(s, t_next);
+    TRY(daub_model_call(s, ahead, 1.0, t_next));
     const struct daub_term slope[] = { { 0.5, DAUB_VEC_OUTPUT }, { 0.5, p->slopes[0] } };
-    TRY(transfer(s, x, x, p->t[1] + p->stride, p->t[1], 2, slope));
+    TRY(transfer(s, x, x, t_next + p->stride, t_next, 2, slope));
     return daub_step_end(s, x);
+}
+
+// The j-th model call's time step without Runge-Kutta: the second is visited twice. The reference leaves calls out, not steps, when it
+// begins in the middle, and starts with a first step there too: beyond it, states are a step noisier than they are taken for.
+static double visited(const struct pndm *p, uint32_t j)
+{
+    return p->t[j > 1 ? j - 1 : j];
 }
 
 static daub_status plms(struct daub_sampling *s)
@@ -127,6 +146,11 @@ static daub_status plms(struct daub_sampling *s)
     if (c->prediction_type == DAUB_PREDICTION_SAMPLE)
         return daub_fail(DAUB_ERROR_UNSUPPORTED,
                          "the sampler plms has no prediction_type sample, only epsilon and v_prediction");
+    if (!c->skip_prk_steps && s->first > 0)
+        return daub_fail(DAUB_ERROR_UNSUPPORTED,
+                         "the sampler plms with Runge-Kutta steps cannot begin in the middle of its %u steps: it takes "
+                         "strength 1",
+                         s->n_steps);
     if (!c->skip_prk_steps && s->n_steps <= PRK_STEPS)
         return daub_fail(DAUB_ERROR_INVALID_ARG,
                          "%u steps are too few for plms with Runge-Kutta steps: it takes 4 or more", s->n_steps);
@@ -135,16 +159,18 @@ static daub_status plms(struct daub_sampling *s)
     p.t = t;
     TRY(daub_start(s, 1.0));
 
-    uint32_t i = 0;
-    if (!c->skip_prk_steps) {
-        const daub_vec mean = daub_vec_new(s);
-        for (; i < PRK_STEPS; i++)
-            TRY(prk_step(s, &p, i, ahead, mean));
-    } else if (p.n > 1) {
-        TRY(first_step(s, &p, ahead));
-        i = 1;
+    if (c->skip_prk_steps) {
+        if (p.n == 1)
+            return plms_step(s, &p, t[0]);
+        TRY(first_step(s, &p, visited(&p, s->first), visited(&p, s->first + 1), ahead));
+        for (uint32_t j = s->first + 2; j <= p.n; j++)
+            TRY(plms_step(s, &p, visited(&p, j)));
+        return DAUB_OK;
     }
-    for (; i < p.n; i++)
+    const daub_vec mean = daub_vec_new(s);
+    for (uint32_t i = 0; i < PRK_STEPS; i++)
+        TRY(prk_step(s, &p, i, ahead, mean));
+    for (uint32_t i = PRK_STEPS; i < p.n; i++)
         TRY(plms_step(s, &p, t[i]));
     return DAUB_OK;
 }

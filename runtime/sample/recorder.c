@@ -15,8 +15,11 @@ struct daub_recorder {
     double *timesteps;
     uint32_t *noise_step;
     uint32_t op_capacity, call_capacity, noise_capacity;
-    bool open;        // the last call waits for its step_end
-    bool out_of_room; // daub_noise and daub_vec_new cannot fail; the next op does it for them
+    struct daub_program_start start;
+    double alpha, sigma; // of the state that the next call reads
+    bool leveled;        // those are known
+    bool open;           // the last call waits for its step_end
+    bool out_of_room;    // daub_noise and daub_vec_new cannot fail; the next op does it for them
 };
 
 // Room for one more entry of a table with n of them. Old tables stay in the arena: doubling wastes at most their sum.
@@ -35,11 +38,10 @@ static bool grow(struct daub_arena *arena, void **table, uint32_t n, uint32_t *c
     return true;
 }
 
-static daub_status add_op(struct daub_sampling *s, struct daub_program_op **out)
+// Appends to the last call, or to what comes before the first.
+static daub_status append_op(struct daub_recorder *r, struct daub_program_op **out)
 {
-    struct daub_recorder *r = s->recorder;
     struct daub_program *p = &r->program;
-    assert(p->n_calls == 0 || r->open); // ops belong to a call, or come before the first
     if (r->out_of_room || !grow(r->arena, (void **)&r->ops, p->n_ops, &r->op_capacity, sizeof(*r->ops)))
         return daub_no_memory("a sampler's program");
     *out = &r->ops[p->n_ops++];
@@ -47,6 +49,27 @@ static daub_status add_op(struct daub_sampling *s, struct daub_program_op **out)
         p->n_prologue++;
     else
         r->calls[p->n_calls - 1].n_ops++;
+    return DAUB_OK;
+}
+
+static daub_status add_op(struct daub_sampling *s, struct daub_program_op **out)
+{
+    assert(s->recorder->program.n_calls == 0 || s->recorder->open); // ops belong to a call, or come before the first
+    return append_op(s->recorder, out);
+}
+
+// vec[state] outside the mask = alpha * the given latent + sigma * the start noise.
+static daub_status keep_outside(struct daub_recorder *r, daub_vec state, double alpha, double sigma)
+{
+    struct daub_program_op *op;
+    TRY(append_op(r, &op));
+    *op = (struct daub_program_op) {
+        .kind = DAUB_OP_BLEND,
+        .out = state,
+        .n_terms = sigma > 0.0 ? 2 : 1,
+        .vec = { DAUB_VEC_INIT, DAUB_VEC_NOISE },
+        .weight = { (float)alpha, (float)sigma },
+    };
     return DAUB_OK;
 }
 
@@ -73,7 +96,34 @@ daub_status daub_start(struct daub_sampling *s, double init_noise_sigma)
 {
     assert(s->recorder->program.n_calls == 0 && s->recorder->program.n_noises == 0);
     s->recorder->program.init_noise_sigma = init_noise_sigma;
-    return LINCOMB(s, s->x, { init_noise_sigma, daub_noise(s) });
+    const daub_vec noise = daub_noise(s);
+    if (s->recorder->start.init) // waits for the first call's level
+        return DAUB_OK;
+    return LINCOMB(s, s->x, { init_noise_sigma, noise });
+}
+
+void daub_at_level(struct daub_sampling *s, double alpha, double sigma)
+{
+    s->recorder->alpha = alpha;
+    s->recorder->sigma = sigma;
+    s->recorder->leveled = true;
+}
+
+// What a given picture does to the state, before a call reads it.
+static daub_status place_init(struct daub_sampling *s, daub_vec in)
+{
+    struct daub_recorder *r = s->recorder;
+    struct daub_program *p = &r->program;
+    if (p->n_calls == 0 && r->start.init) {
+        assert(r->leveled && in == s->x);
+        TRY(LINCOMB(s, s->x, { r->alpha, DAUB_VEC_INIT }, { r->sigma, DAUB_VEC_NOISE }));
+    }
+    if (p->n_calls > 0 && r->start.mask) {
+        assert(r->leveled && in == r->calls[p->n_calls - 1].state);
+        TRY(keep_outside(r, in, r->alpha, r->sigma));
+    }
+    r->leveled = false;
+    return DAUB_OK;
 }
 
 daub_status daub_model_call(struct daub_sampling *s, daub_vec in, double c_in, double timestep)
@@ -81,6 +131,7 @@ daub_status daub_model_call(struct daub_sampling *s, daub_vec in, double c_in, d
     struct daub_recorder *r = s->recorder;
     struct daub_program *p = &r->program;
     assert(!r->open && in < p->n_vecs);
+    TRY(place_init(s, in));
     uint32_t timestep_capacity = r->call_capacity; // the two tables grow together
     if (!grow(r->arena, (void **)&r->timesteps, p->n_calls, &timestep_capacity, sizeof(*r->timesteps)) ||
         !grow(r->arena, (void **)&r->calls, p->n_calls, &r->call_capacity, sizeof(*r->calls)))
@@ -187,7 +238,17 @@ static daub_status check(const struct daub_sampler_config *c, uint32_t n_steps)
 daub_status daub_program_record(const struct daub_sampler_config *config, uint32_t n_steps, struct daub_arena *arena,
                                 struct daub_program *out)
 {
+    static const struct daub_program_start noise = { 0 };
+    return daub_program_record_from(config, n_steps, &noise, arena, out);
+}
+
+daub_status daub_program_record_from(const struct daub_sampler_config *config, uint32_t n_steps,
+                                     const struct daub_program_start *start, struct daub_arena *arena,
+                                     struct daub_program *out)
+{
     TRY(check(config, n_steps));
+    if (start->first >= n_steps)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "a run of %u steps cannot begin with step %u", n_steps, start->first);
     struct daub_sampler_config own = *config;
     if (!(config->sampler->options & DAUB_TAKES_ZERO_SNR))
         own.rescale_betas_zero_snr = false; // a model's schedule is lent to any sampler; some classes do not rescale
@@ -196,10 +257,11 @@ daub_status daub_program_record(const struct daub_sampler_config *config, uint32
         return daub_no_memory("a noise schedule");
     TRY(daub_alphas_cumprod(&own, alphas_cumprod));
 
-    struct daub_recorder r = { .config = &own, .arena = arena };
+    struct daub_recorder r = { .config = &own, .arena = arena, .start = *start };
     struct daub_sampling s = {
         .config = &own,
         .n_steps = n_steps,
+        .first = start->first,
         .alphas_cumprod = alphas_cumprod,
         .arena = arena,
         .recorder = &r,
@@ -208,6 +270,12 @@ daub_status daub_program_record(const struct daub_sampler_config *config, uint32
     s.x = daub_vec_new(&s);
     TRY(config->sampler->run(&s));
     assert(!r.open);
+    if (r.program.n_calls == 0) // lambda_min_clipped can cut more steps off than n_steps tells
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "%s has no step left after %u of %u", config->sampler->label,
+                         start->first, n_steps);
+    if (start->mask)
+        TRY(keep_outside(&r, r.program.result, 1.0, 0.0));
+    r.program.n_given = start->mask ? 2 : start->init ? 1 : 0;
     if (r.out_of_room) // of a last draw that no op uses
         return daub_no_memory("a sampler's program");
 
@@ -253,7 +321,9 @@ static void put(struct listing *l, const char *fmt, ...)
 
 static void put_vec(struct listing *l, daub_vec vec)
 {
-    if (vec >= DAUB_VEC_NOISE)
+    if (vec >= DAUB_VEC_INIT)
+        put(l, vec == DAUB_VEC_INIT ? "init" : "mask");
+    else if (vec >= DAUB_VEC_NOISE)
         put(l, "n%u", vec - DAUB_VEC_NOISE);
     else if (vec == DAUB_VEC_OUTPUT)
         put(l, "out");
@@ -266,6 +336,9 @@ static void put_op(struct listing *l, const struct daub_program_op *op)
     put(l, "  ");
     put_vec(l, op->out);
     switch (op->kind) {
+    case DAUB_OP_BLEND:
+        put(l, " outside the mask");
+        // fall through
     case DAUB_OP_LINCOMB:
         for (uint32_t i = 0; i < op->n_terms; i++) {
             put(l, "%s%.6g ", i ? " + " : " = ", (double)op->weight[i]);

@@ -110,9 +110,10 @@ daub_status daub_alphas_cumprod(const struct daub_sampler_config *config, double
 
 // A vector of the latent's size. 0 is the model's (guided) output; the others are numbered as a sampler makes them.
 // From DAUB_VEC_NOISE on it is the j-th unit normal draw of the run, j = vec - DAUB_VEC_NOISE; draw 0 is the start
-// noise.
+// noise. From DAUB_VEC_INIT on it is what the run was given: the latent of a picture, and a mask, 1 where it is painted anew and 0
+// where it is kept.
 typedef uint32_t daub_vec;
-enum { DAUB_VEC_OUTPUT = 0, DAUB_VEC_NOISE = 0x10000 };
+enum { DAUB_VEC_OUTPUT = 0, DAUB_VEC_NOISE = 0x10000, DAUB_VEC_INIT = 0x20000, DAUB_VEC_MASK };
 
 enum { DAUB_MAX_TERMS = 8, DAUB_MAX_VECS = 16 };
 struct daub_term {
@@ -120,12 +121,13 @@ struct daub_term {
     daub_vec vec;
 };
 
-enum daub_op_kind { DAUB_OP_LINCOMB, DAUB_OP_CLAMP, DAUB_OP_THRESHOLD };
+enum daub_op_kind { DAUB_OP_LINCOMB, DAUB_OP_CLAMP, DAUB_OP_THRESHOLD, DAUB_OP_BLEND };
 
 struct daub_program_op {
     enum daub_op_kind kind;
     daub_vec out;
     uint32_t n_terms; // LINCOMB: out = sum weight * vec. Terms may name `out` itself (its old value).
+                      // BLEND: out = mask * out + (1 - mask) * sum weight * vec.
     daub_vec vec[DAUB_MAX_TERMS];
     float weight[DAUB_MAX_TERMS];
     float a, b; // CLAMP: out = min(max(out, a), b). THRESHOLD: ratio a, largest value b, over each picture of the batch
@@ -145,6 +147,7 @@ struct daub_program_call {
 struct daub_program {
     uint32_t n_vecs;   // vectors 0..n_vecs-1 are storage
     uint32_t n_noises; // draws, start noise included
+    uint32_t n_given;  // vectors from DAUB_VEC_INIT on that ops read: 0, 1 or 2. They are stored behind the draws.
     uint32_t n_steps, n_calls, n_ops;
     uint32_t n_prologue; // ops 0..n_prologue-1 run before the first call
     const struct daub_program_op *ops;
@@ -165,6 +168,20 @@ struct daub_program {
 daub_status daub_program_record(const struct daub_sampler_config *config, uint32_t n_steps, struct daub_arena *arena,
                                 struct daub_program *out);
 
+// Where a run begins and what it keeps. All zero: from noise alone, through all steps.
+struct daub_program_start {
+    uint32_t first; // steps left out at the noisy end, 0..n_steps - 1
+    bool init; // begins with DAUB_VEC_INIT and as much noise as the first step's level has; false: from noise alone
+    // After every model call the state outside the mask is DAUB_VEC_INIT with the start noise at the level of the next call,
+    // after the last one DAUB_VEC_INIT itself: Lugmayr et al. 2022, arXiv:2201.09865, eq. 8, with one noise throughout.
+    bool mask;
+};
+
+// As daub_program_record, from such a start. Errors also: UNSUPPORTED (a method that cannot begin in the middle).
+daub_status daub_program_record_from(const struct daub_sampler_config *config, uint32_t n_steps,
+                                     const struct daub_program_start *start, struct daub_arena *arena,
+                                     struct daub_program *out);
+
 // A stable text listing, one line an op: for tests and `--explain`. NULL: no memory. Freed with daub_free.
 char *daub_program_print(const struct daub_host *host, const struct daub_program *program);
 
@@ -173,6 +190,7 @@ char *daub_program_print(const struct daub_host *host, const struct daub_program
 struct daub_sampling { // what a sampler's run() is given
     const struct daub_sampler_config *config;
     uint32_t n_steps;
+    uint32_t first;               // the step to begin with; multistep methods have no past there
     const double *alphas_cumprod; // [config->num_train_timesteps]
     daub_vec x;                   // the state; holds nothing until daub_start
     struct daub_arena *arena;     // for the sampler's own tables
@@ -180,10 +198,12 @@ struct daub_sampling { // what a sampler's run() is given
 };
 
 daub_vec daub_vec_new(struct daub_sampling *s);
-// x = init_noise_sigma * the start noise. Once, before the first model call.
+// x = init_noise_sigma * the start noise, or what daub_program_start says instead. Once, before the first model call.
 daub_status daub_start(struct daub_sampling *s, double init_noise_sigma);
 // The next unit normal draw. Draws are counted where the reference calls its generator, used or not.
 daub_vec daub_noise(struct daub_sampling *s);
+// The state that the next model call reads is alpha * x0 + sigma * noise. Before every model call.
+void daub_at_level(struct daub_sampling *s, double alpha, double sigma);
 // model(c_in * vec[in], t) into vec 0 (DAUB_VEC_OUTPUT)
 daub_status daub_model_call(struct daub_sampling *s, daub_vec in, double c_in, double timestep);
 // out = sum weight * vec. Errors: INVALID_ARG when a weight is not finite, which only a contradiction in the config

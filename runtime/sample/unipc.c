@@ -105,9 +105,10 @@ static daub_status predict(struct daub_sampling *s, daub_vec m, daub_vec x, stru
     return LINCOMB(s, m, { eps.x, x }, { eps.out, DAUB_VEC_OUTPUT });
 }
 
-static bool corrected(const struct daub_sampler_config *c, uint32_t i)
+static bool corrected(const struct daub_sampling *s, uint32_t i)
 {
-    if (i == 0)
+    const struct daub_sampler_config *c = s->config;
+    if (i == s->first)
         return false;
     for (uint32_t k = 0; k < c->n_disable_corrector; k++)
         if (c->disable_corrector[k] == i - 1)
@@ -139,12 +140,13 @@ static daub_status unipc(struct daub_sampling *s)
     TRY(daub_start(s, 1.0));
 
     uint32_t order = 1;
-    for (uint32_t i = 0; i < l.n; i++) {
+    for (uint32_t i = s->first; i < l.n; i++) {
         const struct daub_level here = daub_level_of(l.sigmas[i]), to = daub_level_of(l.sigmas[i + 1]);
         const daub_vec m = p.m[MOST_ORDER];
+        daub_at_level(s, here.alpha, here.sigma);
         TRY(daub_model_call(s, x, 1.0, l.timesteps[i]));
         TRY(predict(s, m, x, here));
-        if (corrected(c, i)) // the step that led here, again, now that the prediction here is known
+        if (corrected(s, i)) // the step that led here, again, now that the prediction here is known
             TRY(step(s, x, last, p.m, p.at, here, order, m));
 
         for (uint32_t k = MOST_ORDER; k > 0; k--) {
@@ -154,7 +156,8 @@ static daub_status unipc(struct daub_sampling *s)
         p.m[0] = m;
         p.at[0] = here;
 
-        order = i + 1 < c->solver_order ? i + 1 : c->solver_order;
+        const uint32_t known = i + 1 - s->first;
+        order = known < c->solver_order ? known : c->solver_order;
         if (c->lower_order_final && l.n - i < order)
             order = l.n - i;
         if (!(l.sigmas[i + 1] > 0.0 && l.sigmas[i + 1] < l.sigmas[i]))

@@ -8,10 +8,11 @@
 //   entry     t + 1 parts:       first op, number of ops
 //             t thresholds:      vector or SAMPLER_NONE, ratio, largest value; the last two as float bits
 //             the next input:    vector or SAMPLER_NONE, c_in as float bits
-//   op        SAMPLER_OP words:  kind (enum daub_op_kind), vector written, number of terms, low, high (of a clamp, float bits),
-//                                then for each of DAUB_MAX_TERMS terms: vector, weight as float bits
+//   op        SAMPLER_OP words:  kind (enum daub_op_kind), vector written, number of terms, low (of a clamp, float bits; of
+//                                a blend its mask, a vector), high (of a clamp), then for each of DAUB_MAX_TERMS terms: vector, weight as float bits
 //
-// A vector is the index of a stored one, or SAMPLER_NOISE | slot << SAMPLER_SLOT_SHIFT | draw: slot counts the entry's distinct draws.
+// A vector is the index of a stored one, or SAMPLER_NOISE | slot << SAMPLER_SLOT_SHIFT | draw: slot counts the entry's distinct draws. Vectors
+// that the run is given (DAUB_VEC_INIT and on) are stored behind the draws and named as such.
 #ifndef DAUB_PARAMS_SAMPLER_STEP_H
 #define DAUB_PARAMS_SAMPLER_STEP_H
 #include "types.h"

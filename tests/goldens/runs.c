@@ -173,16 +173,43 @@ static bool use_scheduler(struct golden *g, struct daub_request *r)
     return true;
 }
 
+// A picture of the golden, fp32 [1, C, H, W] of 0..1, as bytes; no pixels after golden_fail.
+static daub_image given_picture(struct golden *g, const char *name)
+{
+    struct daub_st_tensor info;
+    daub_image image = { 0 };
+    float *values = golden_tensor(g, name, &info);
+    if (values && info.n_dims == 4 && info.dims[0] == 1 && info.dims[1] <= 4)
+        image = (daub_image) { .width = (uint32_t)info.dims[3],
+                               .height = (uint32_t)info.dims[2],
+                               .channels = (uint32_t)info.dims[1] };
+    const size_t pixels = (size_t)image.width * image.height;
+    image.pixels = pixels > 0 ? malloc(pixels * image.channels) : NULL;
+    for (size_t i = 0; image.pixels && i < pixels * image.channels; i++)
+        image.pixels[i] = (uint8_t)lrintf(values[i % image.channels * pixels + i / image.channels] * 255.0f);
+    if (!image.pixels)
+        golden_fail(g, "%s is no picture", name);
+    free(values);
+    return image;
+}
+
 bool run_e2e(struct golden *g)
 {
     const char *pipeline = param_text(g, "pipeline");
-    if (!pipeline || strcmp(pipeline, "txt2img") != 0)
+    const bool img2img = pipeline && strcmp(pipeline, "img2img") == 0,
+               paints = pipeline && strcmp(pipeline, "inpaint") == 0;
+    if (!pipeline || (strcmp(pipeline, "txt2img") != 0 && !img2img && !paints))
         return golden_fail(g, "pipeline %s is not supported yet", pipeline ? pipeline : "(none)");
     struct run run = { .g = g, .engine = golden_engine(g) };
     if (!run.engine)
         return false;
+    daub_image init = img2img || paints ? given_picture(g, "init_image") : (daub_image) { 0 };
+    daub_image mask = paints ? given_picture(g, "mask") : (daub_image) { 0 };
     const daub_generate_params params = {
         .struct_size = sizeof(params),
+        .init = init.pixels ? &init : NULL,
+        .mask = mask.pixels ? &mask : NULL,
+        .strength = init.pixels ? param_number(g, "strength", 0.0) : 0.0,
         .prompt = param_text(g, "prompt"),
         .vae_rows = g->session->vae_rows,
         .negative_prompt = param_text(g, "negative_prompt"),
@@ -193,8 +220,12 @@ bool run_e2e(struct golden *g)
         .guidance_rescale = (float)param_number(g, "guidance_rescale", 0.0),
         .seed = (uint64_t)param_number(g, "seed", 0),
     };
-    if (daub_request_create(run.engine, &params, &run.request) != DAUB_OK)
+    const daub_status status = g->failed ? DAUB_ERROR_BAD_FILE : daub_request_create(run.engine, &params, &run.request);
+    daub_image_free(&init);
+    daub_image_free(&mask);
+    if (status != DAUB_OK)
         return golden_failed_call(g, "the request");
+    run.request->paste = false; // the reference shows what the VAE decodes
     run.request->batch = (uint32_t)param_number(g, "num_images_per_prompt", 1);
     // diffusers' clip_skip counts skipped layers, and applies to the prompt alone
     const double skip = param_number(g, "clip_skip", 0);

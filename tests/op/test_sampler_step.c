@@ -11,6 +11,7 @@ struct step_case {
     uint32_t n_thresholds;   // in every second call; the others have one less
     bool read_x;             // compare the network's input, not the vectors
     bool beyond;             // once more than the program has entries
+    bool given;              // ops read a given latent and blend with it by a mask
 };
 
 enum { N_VECS = 5, MAX_OPS = 1024, MAX_CALLS = 128 };
@@ -54,8 +55,10 @@ static void random_op(struct random_program *r, uint32_t call)
         return;
     }
     op->n_terms = 1 + below(r, DAUB_MAX_TERMS);
+    if (r->program.n_given > 0 && below(r, 3) == 0)
+        op->kind = DAUB_OP_BLEND;
     for (uint32_t i = 0; i < op->n_terms; i++) {
-        op->vec[i] = vec(r, call);
+        op->vec[i] = r->program.n_given > 0 && below(r, 5) == 0 ? DAUB_VEC_INIT : vec(r, call);
         op->weight[i] = below(r, 6) == 0 ? 0.0f : uniform(r, -0.6f, 0.6f);
     }
 }
@@ -64,6 +67,7 @@ static void make_program(const struct step_case *t, struct random_program *r)
 {
     struct daub_program *p = &r->program;
     r->state = 0x9E3779B97F4A7C15u + t->n_calls + 131 * t->h;
+    p->n_given = t->given ? 2 : 0;
     for (uint32_t i = 0; i < t->n_ops; i++)
         random_op(r, 0);
     p->n_prologue = p->n_ops;
@@ -100,6 +104,7 @@ struct host {
     size_t n, picture; // values of a vector, of a picture
     double *vecs;      // [N_VECS][n]
     const float *noise, *output;
+    const struct daub_program *program;
     double *x; // [copies][batch][c_in][pixels]
 };
 
@@ -162,6 +167,14 @@ static void host_threshold(struct host *h, const struct daub_program_op *op)
     free(sorted);
 }
 
+static double host_value(const struct host *h, daub_vec from, size_t i)
+{
+    if (from < DAUB_VEC_NOISE)
+        return h->vecs[from * h->n + i];
+    const uint32_t row = from < DAUB_VEC_INIT ? from - DAUB_VEC_NOISE : h->program->n_noises + (from - DAUB_VEC_INIT);
+    return (double)h->noise[row * h->n + i];
+}
+
 static void host_op(struct host *h, const struct daub_program_op *op)
 {
     if (op->kind == DAUB_OP_THRESHOLD) {
@@ -171,11 +184,11 @@ static void host_op(struct host *h, const struct daub_program_op *op)
     double *out = h->vecs + op->out * h->n;
     for (size_t i = 0; i < h->n; i++) {
         double v = 0.0;
-        for (uint32_t k = 0; k < op->n_terms; k++) {
-            const daub_vec from = op->vec[k];
-            const double value = from < DAUB_VEC_NOISE ? h->vecs[from * h->n + i]
-                                                       : (double)h->noise[(from - DAUB_VEC_NOISE) * h->n + i];
-            v += (double)op->weight[k] * value;
+        for (uint32_t k = 0; k < op->n_terms; k++)
+            v += (double)op->weight[k] * host_value(h, op->vec[k], i);
+        if (op->kind == DAUB_OP_BLEND) {
+            const double mask = host_value(h, DAUB_VEC_MASK, i);
+            v = (1.0 - mask) * v + mask * out[i];
         }
         out[i] = op->kind == DAUB_OP_CLAMP ? fmin(fmax(out[i], (double)op->a), (double)op->b) : v;
     }
@@ -236,7 +249,7 @@ static void check(struct op_run *run, const void *user)
     many = one;
     many.n = N_VECS * t->batch;
     struct daub_tensor *vecs = op_input_f32(run, "vecs", DAUB_STAGE_TAIL, many);
-    many.n = r.program.n_noises * t->batch;
+    many.n = (r.program.n_noises + r.program.n_given) * t->batch;
     struct daub_tensor *noise = op_input_f32(run, "noise", DAUB_STAGE_TAIL, many);
     struct daub_tensor *table = op_input_u32(run, "table", DAUB_STAGE_TAIL, (struct daub_shape) { 1, 1, 1, n_words },
                                              words);
@@ -263,6 +276,7 @@ static void check(struct op_run *run, const void *user)
         .picture = picture,
         .vecs = widen(op_values(run, vecs), N_VECS * picture * t->batch),
         .noise = op_values(run, noise),
+        .program = &r.program,
         .output = op_values(run, output),
         .x = widen(op_values(run, x), (size_t)rows * t->c_in * t->h * t->w),
     };
@@ -279,7 +293,7 @@ static void check(struct op_run *run, const void *user)
 static void check_refusals(void)
 {
     static struct random_program r;
-    const struct step_case t = { 1, 2, 2, 4, 4, 0.0f, 0.0f, 2, 2, 0, false, false };
+    const struct step_case t = { 1, 2, 2, 4, 4, 0.0f, 0.0f, 2, 2, 0, false, false, false };
     make_program(&t, &r);
     for (uint32_t i = 0; i < 3; i++) {
         struct daub_net *net = NULL;
@@ -305,19 +319,22 @@ int main(int argc, char **argv)
 {
     // clang-format off
     static const struct step_case cases[] = {
-      // B   h   w   c c_in  g     phi  calls ops thresholds x     beyond
-        { 1,  1,  1,  1,  1, 0.0f, 0.0f,  1, 1, 0, false, false },
-        { 1,  1,  1,  1,  1, 0.0f, 0.0f,  2, 2, 1, false, false }, // the quantile of one value
-        { 1,  8,  8,  4,  4, 0.0f, 0.0f,  6, 3, 0, false, true  },
-        { 1,  8,  8,  4,  4, 0.0f, 0.0f,  6, 3, 0, true,  true  },
-        { 2,  5,  7,  4,  4, 7.5f, 0.0f,  5, 4, 0, false, false },
-        { 2,  5,  7,  4,  9, 7.5f, 0.0f,  5, 4, 0, true,  false }, // an inpainting network's input
-        { 3,  9,  5,  3,  3, 3.0f, 0.7f,  4, 3, 0, false, false },
-        { 2, 11, 13, 12, 20, 2.0f, 0.3f,  4, 2, 0, true,  false },
-        { 2, 16, 16,  3,  3, 0.0f, 0.0f,  4, 2, 1, false, false },
-        { 3,  7,  9,  4,  4, 5.0f, 0.5f,  5, 2, 2, false, false },
-        { 2,  7,  9, 13, 16, 0.0f, 0.0f,  4, 2, 1, true,  false },
-        { 2, 64, 64,  4,  4, 7.5f, 0.7f, 70, 1, 0, false, false }, // 18 MB of noise
+      // B   h   w   c c_in  g     phi  calls ops thresholds x     beyond given
+        { 1,  1,  1,  1,  1, 0.0f, 0.0f,  1, 1, 0, false, false, false },
+        { 1,  1,  1,  1,  1, 0.0f, 0.0f,  2, 2, 1, false, false, false }, // the quantile of one value
+        { 1,  8,  8,  4,  4, 0.0f, 0.0f,  6, 3, 0, false, true, false },
+        { 1,  8,  8,  4,  4, 0.0f, 0.0f,  6, 3, 0, true,  true, false },
+        { 2,  5,  7,  4,  4, 7.5f, 0.0f,  5, 4, 0, false, false, false },
+        { 2,  5,  7,  4,  9, 7.5f, 0.0f,  5, 4, 0, true,  false, false }, // an inpainting network's input
+        { 3,  9,  5,  3,  3, 3.0f, 0.7f,  4, 3, 0, false, false, false },
+        { 2, 11, 13, 12, 20, 2.0f, 0.3f,  4, 2, 0, true,  false, false },
+        { 2, 16, 16,  3,  3, 0.0f, 0.0f,  4, 2, 1, false, false, false },
+        { 3,  7,  9,  4,  4, 5.0f, 0.5f,  5, 2, 2, false, false, false },
+        { 2,  7,  9, 13, 16, 0.0f, 0.0f,  4, 2, 1, true,  false, false },
+        { 2, 64, 64,  4,  4, 7.5f, 0.7f, 70, 1, 0, false, false, false }, // 18 MB of noise
+        { 2,  5,  7,  4,  9, 7.5f, 0.0f,  5, 3, 0, false, false, true  },
+        { 1,  9, 11,  3,  3, 0.0f, 0.0f,  5, 3, 1, true,  false, true  },
+        { 2, 64, 64,  4,  4, 7.5f, 0.0f, 70, 1, 0, false, false, true  }, // gathered into slots
     };
     // clang-format on
     check_refusals();

@@ -8,18 +8,30 @@ static float *vec_at(const struct program_run *run, float *vecs, daub_vec vec)
     return vecs + vec * run->n;
 }
 
+static const float *input_at(const struct program_run *run, float *vecs, daub_vec vec)
+{
+    const struct daub_program *p = run->program;
+    if (vec < DAUB_VEC_NOISE)
+        return vec_at(run, vecs, vec);
+    if (vec >= DAUB_VEC_INIT) {
+        REQUIRE(vec - DAUB_VEC_INIT < p->n_given);
+        return run->noise + (p->n_noises + (vec - DAUB_VEC_INIT)) * run->n;
+    }
+    REQUIRE(vec - DAUB_VEC_NOISE < p->n_noises);
+    return run->noise + (vec - DAUB_VEC_NOISE) * run->n;
+}
+
 static void lincomb(const struct program_run *run, float *vecs, const struct daub_program_op *op)
 {
     REQUIRE(op->out != DAUB_VEC_OUTPUT && op->n_terms <= DAUB_MAX_TERMS);
     float *out = vec_at(run, vecs, op->out);
     for (size_t i = 0; i < run->n; i++) {
         float sum = 0.0f;
-        for (uint32_t k = 0; k < op->n_terms; k++) {
-            const daub_vec vec = op->vec[k];
-            REQUIRE(vec < DAUB_VEC_NOISE || vec - DAUB_VEC_NOISE < run->program->n_noises);
-            const float *from = vec < DAUB_VEC_NOISE ? vec_at(run, vecs, vec)
-                                                     : run->noise + (vec - DAUB_VEC_NOISE) * run->n;
-            sum += op->weight[k] * from[i];
+        for (uint32_t k = 0; k < op->n_terms; k++)
+            sum += op->weight[k] * input_at(run, vecs, op->vec[k])[i];
+        if (op->kind == DAUB_OP_BLEND) {
+            const float mask = input_at(run, vecs, DAUB_VEC_MASK)[i];
+            sum = (1.0f - mask) * sum + mask * out[i];
         }
         out[i] = sum;
     }
@@ -55,6 +67,7 @@ static void run_ops(const struct program_run *run, float *vecs, uint32_t first, 
         float *v = vec_at(run, vecs, op->out);
         switch (op->kind) {
         case DAUB_OP_LINCOMB:
+        case DAUB_OP_BLEND:
             lincomb(run, vecs, op);
             break;
         case DAUB_OP_CLAMP:

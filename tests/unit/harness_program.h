@@ -6,7 +6,7 @@
 struct program_run {
     const struct daub_program *program;
     size_t n;           // values of a state: one picture
-    const float *noise; // [n_noises][n], the start noise first
+    const float *noise; // [n_noises + n_given][n], the start noise first
     // The network: `in` is scaled already. `out` holds what the last call left there.
     void (*model)(void *user, uint32_t call, double timestep, const float *in, float *out, size_t n);
     void *user;

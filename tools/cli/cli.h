@@ -26,9 +26,10 @@ struct cli { // every option's value; 0 and NULL mean not given
 
     const char *model, *config_from, *device, *output, *format, *precision;
     const char *negative, *sampler, *schedule, *rng, *size, *seed_text, *prompt_embeds, *weight_cache, *memory,
-        *vae_tiles;
+        *vae_tiles, *init, *mask;
     uint32_t width, height, steps, count, clip_skip, quality, columns;
     float guidance, guidance_rescale, eta;
+    double strength;
     uint64_t seed;
     bool quiet, verbose, json, ops, start, help, version, man;
 };
@@ -65,11 +66,12 @@ double cli_seconds(void);                                   // since its first c
 double cli_opened(void);                                    // when cli_open had the device
 bool cli_open(const struct cli *cli, daub_device **dev, daub_model **model); // says what failed
 void cli_close(daub_device **dev, daub_model **model);
-int cli_params(const struct cli *cli, daub_generate_params *out); // prompt, sizes, names; not the seed
-void cli_json_text(FILE *out, const char *text);                  // quoted and escaped
-bool cli_interrupted(void);                                       // Ctrl-C came
-void cli_catch_interrupt(void);                                   // the first asks to stop, the second kills
-void cli_hold_interrupt(bool hold);                               // puts Ctrl-C off while a file is written
+int cli_params(const struct cli *cli,
+               daub_generate_params *out);       // prompt, sizes, names, pictures (until cli_close); not the seed
+void cli_json_text(FILE *out, const char *text); // quoted and escaped
+bool cli_interrupted(void);                      // Ctrl-C came
+void cli_catch_interrupt(void);                  // the first asks to stop, the second kills
+void cli_hold_interrupt(bool hold);              // puts Ctrl-C off while a file is written
 
 // bench_ops.c
 void bench_print_ops(const daub_tools_op_cost *rows, uint32_t n);
@@ -92,8 +94,6 @@ char *metadata_text(const struct cli *cli, const daub_model_info *model, const d
 const char *picture_format(const char *path, const char *format); // NULL after a sentence
 bool picture_check_writable(const char *path);                    // false after a sentence
 bool picture_write(const char *path, const char *format, int quality, const daub_image *image, const char *parameters);
-uint8_t *picture_read(const char *path, uint32_t *width,
-                      uint32_t *height); // RGB, freed by the caller; NULL after a sentence
 // png.c: inserts the text chunk. All return malloc'd bytes or NULL.
 uint8_t *png_encode(const daub_image *image, const char *parameters, size_t *size);
 uint8_t *jpeg_encode(const daub_image *image, int quality, const char *parameters, size_t *size);

@@ -54,6 +54,7 @@ double cli_seconds(void)
 }
 
 static double opened;
+static daub_image init_picture, mask_picture; // what --init and --mask name, once read
 
 double cli_opened(void)
 {
@@ -94,6 +95,8 @@ bool cli_open(const struct cli *cli, daub_device **dev, daub_model **model)
 
 void cli_close(daub_device **dev, daub_model **model)
 {
+    daub_image_free(&init_picture);
+    daub_image_free(&mask_picture);
     daub_model_destroy(model);
     daub_device_destroy(dev);
 }
@@ -110,6 +113,20 @@ static bool read_tiles(const char *text, uint32_t *rows)
     const unsigned long value = strtoul(text, &end, 10);
     *rows = (uint32_t)value;
     return *text >= '0' && *text <= '9' && *end == '\0' && value >= 1 && value <= 16384;
+}
+
+// The picture that an option names, into *image; NULL stays NULL.
+static bool read_picture(const char *path, daub_image *image, const daub_image **out)
+{
+    if (!path)
+        return true;
+    daub_image_free(image);
+    if (daub_image_read(path, image) != DAUB_OK) {
+        cli_failed();
+        return false;
+    }
+    *out = image;
+    return true;
 }
 
 int cli_params(const struct cli *cli, daub_generate_params *out)
@@ -129,7 +146,10 @@ int cli_params(const struct cli *cli, daub_generate_params *out)
         .clip_skip = cli->clip_skip,
         .prompt_embeds_path = cli->prompt_embeds,
         .seed = cli->seed,
+        .strength = cli->strength,
     };
+    if (!read_picture(cli->init, &init_picture, &out->init) || !read_picture(cli->mask, &mask_picture, &out->mask))
+        return EXIT_FAILED;
     if (cli->memory && strcmp(cli->memory, "small") == 0)
         out->memory = DAUB_MEMORY_MODE_SMALL;
     else if (cli->memory && strcmp(cli->memory, "resident") != 0)

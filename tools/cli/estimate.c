@@ -1,18 +1,20 @@
 // estimate.c - daub estimate: what a picture will take of the device, before it takes it.
 #include "cli.h"
 
+enum { N_PHASES = 4 };
+
 static double megabytes(uint64_t bytes)
 {
     return (double)bytes * 1e-6;
 }
 
-static void print_text(const daub_memory_estimate *e, const char *const names[3],
-                       const daub_phase_memory *const phases[3])
+static void print_text(const daub_memory_estimate *e, const char *const names[N_PHASES],
+                       const daub_phase_memory *const phases[N_PHASES])
 {
     printf("%ux%u, memory %s; MB of the device\n%-10s %10s %12s %10s %10s %10s\n", e->width, e->height,
            e->mode == DAUB_MEMORY_MODE_SMALL ? "small" : "resident", "phase", "weights", "activations", "arena",
            "staging", "in all");
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < N_PHASES; i++)
         if (phases[i]->total > 0)
             printf("%-10s %10.1f %12.1f %10.1f %10.1f %10.1f\n", names[i], megabytes(phases[i]->weights),
                    megabytes(phases[i]->activations), megabytes(phases[i]->arena), megabytes(phases[i]->staging),
@@ -23,14 +25,14 @@ static void print_text(const daub_memory_estimate *e, const char *const names[3]
         printf("the VAE decodes in bands, at most %u a layer\n", e->bands);
 }
 
-static void print_json(const daub_memory_estimate *e, const char *const names[3],
-                       const daub_phase_memory *const phases[3])
+static void print_json(const daub_memory_estimate *e, const char *const names[N_PHASES],
+                       const daub_phase_memory *const phases[N_PHASES])
 {
     printf("{\"width\": %u, \"height\": %u, \"memory\": \"%s\", \"peak\": %llu, \"limit\": %llu, "
            "\"host\": %llu, \"bands\": %u",
            e->width, e->height, e->mode == DAUB_MEMORY_MODE_SMALL ? "small" : "resident", (unsigned long long)e->peak,
            (unsigned long long)e->limit, (unsigned long long)e->host, e->bands);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < N_PHASES; i++)
         printf(", \"%s\": {\"weights\": %llu, \"activations\": %llu, \"arena\": %llu, \"staging\": %llu, "
                "\"total\": %llu}",
                names[i], (unsigned long long)phases[i]->weights, (unsigned long long)phases[i]->activations,
@@ -51,8 +53,8 @@ int cli_estimate(const struct cli *cli)
     daub_memory_estimate e = { .struct_size = sizeof(e) };
     const int status = daub_estimate(model, &params, &e) == DAUB_OK ? EXIT_OK : cli_failed();
     if (status == EXIT_OK) {
-        static const char *const names[3] = { "text", "denoise", "decode" };
-        const daub_phase_memory *const phases[3] = { &e.text, &e.denoise, &e.decode };
+        static const char *const names[N_PHASES] = { "text", "encode", "denoise", "decode" };
+        const daub_phase_memory *const phases[N_PHASES] = { &e.text, &e.encode, &e.denoise, &e.decode };
         (cli->json ? print_json : print_text)(&e, names, phases);
     }
     cli_close(&dev, &model);

@@ -116,6 +116,8 @@ char *metadata_text(const struct cli *cli, const daub_model_info *model, const d
         put_value(&t, "Model hash", hash);
     model_name(model->path, name, sizeof(name));
     put_value(&t, "Model", name);
+    if (result->strength > 0.0)
+        put(&t, ", Denoising strength: %g", result->strength);
     if (result->clip_skip > 1)
         put(&t, ", Clip skip: %u", result->clip_skip);
     put_value(&t, "RNG", result->rng == DAUB_RNG_CUDA ? "NV" : "CPU");

@@ -22,9 +22,9 @@ static void place(daub_image *strip, const float *x, uint32_t w, uint32_t h, uin
     }
 }
 
-static int draw(const struct cli *cli, const uint8_t *pixels, uint32_t w, uint32_t h, const char *path,
-                const char *format)
+static int draw(const struct cli *cli, const daub_image *picture, const char *path, const char *format)
 {
+    const uint32_t w = picture->width, h = picture->height, channels = picture->channels;
     const uint32_t columns = cli->columns ? cli->columns : 9;
     const size_t n = (size_t)w * h * 3;
     const uint64_t width = (uint64_t)columns * (w + GAP), height = (uint64_t)N_ROWS * (h + GAP);
@@ -39,7 +39,7 @@ static int draw(const struct cli *cli, const uint8_t *pixels, uint32_t w, uint32
     if (status == EXIT_OK)
         memset(strip.pixels, 255, (size_t)strip.width * strip.height * 3);
     for (size_t i = 0; status == EXIT_OK && i < n; i++)
-        x0[i] = (float)pixels[i] / 127.5f - 1.0f;
+        x0[i] = (float)picture->pixels[i / 3 * channels + (channels < 3 ? 0 : i % 3)] / 127.5f - 1.0f;
     for (uint32_t row = 0; status == EXIT_OK && row < N_ROWS; row++) {
         for (uint32_t column = 0; status == EXIT_OK && column < columns; column++) {
             const int32_t t = column == 0 ? -1 : (int32_t)((uint64_t)column * 999 / (columns - 1));
@@ -63,12 +63,11 @@ int cli_noise(const struct cli *cli)
     const char *format = picture_format(path, cli->format);
     if (!format || !picture_check_writable(path))
         return EXIT_FAILED;
-    uint32_t w = 0, h = 0;
-    uint8_t *pixels = picture_read(cli->text, &w, &h);
-    if (!pixels)
-        return EXIT_FAILED;
-    const int status = draw(cli, pixels, w, h, path, format);
-    free(pixels);
+    daub_image picture = { 0 };
+    if (daub_image_read(cli->text, &picture) != DAUB_OK)
+        return cli_failed();
+    const int status = draw(cli, &picture, path, format);
+    daub_image_free(&picture);
     if (status == EXIT_OK && !cli->quiet && strcmp(path, "-") != 0)
         printf("%s: rows scaled-linear, linear, cosine; t from 0 to 999\n", path);
     return status;

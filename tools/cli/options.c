@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TEXT, U32, F32, FLAG };
+enum kind { TEXT, U32, F32, F64, FLAG };
 
 struct option {
     char letter; // 0: none
@@ -47,6 +47,9 @@ static const struct option options[] = {
     {  0,  "weight-cache",    "DIR",   TEXT, FIELD(weight_cache),     0, 0, MODEL, "folder that keeps packed weights for later starts, up to 16 GB [none]" },
     {  0,  "memory",          "MODE",  TEXT, FIELD(memory),           0, 0, CLI_GENERATE | CLI_ESTIMATE, "resident, or small: one network on the device at a time [resident]" },
     {  0,  "vae-tiles",       "ROWS",  TEXT, FIELD(vae_tiles),        0, 0, DRAW, "rows of the latents that the VAE decodes at a time, auto or off [auto: all that fit in memory]" },
+    { 'i', "init",            "FILE",  TEXT, FIELD(init),             0, 0, DRAW, "picture to begin with; the size is its own" },
+    {  0,  "strength",        "X",     F64,  FIELD(strength),         0.001, 1, DRAW, "how much of --init is drawn anew, up to 1 [0.8; with --mask 1]" },
+    {  0,  "mask",            "FILE",  TEXT, FIELD(mask),             0, 0, DRAW, "what of --init to paint: white is, black keeps its exact pixels" },
     { 'o', "output",          "FILE",  TEXT, FIELD(output),           0, 0, CLI_GENERATE | CLI_ENCODE | CLI_NOISE, "where to write; {seed} and {n} are filled in; - is standard output [daub-{seed}.png]" },
     {  0,  "format",          "TYPE",  TEXT, FIELD(format),           0, 0, CLI_GENERATE | CLI_NOISE, "png, jpg or ppm [by the file's name]" },
     {  0,  "quality",         "Q",     U32,  FIELD(quality),          1, 100, CLI_GENERATE | CLI_NOISE, "of jpg [92]" },
@@ -162,7 +165,9 @@ static int store(struct cli *cli, const struct option *o, const char *value)
         return usage("--%s wants a whole number, not '%s'", o->name, value);
     if (number < o->min || number > o->max)
         return usage("--%s %s is outside %g..%g", o->name, value, o->min, o->max);
-    if (o->kind == U32) {
+    if (o->kind == F64) {
+        memcpy(field, &number, sizeof(number));
+    } else if (o->kind == U32) {
         const uint32_t whole = (uint32_t)number;
         memcpy(field, &whole, sizeof(whole));
     } else {

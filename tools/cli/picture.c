@@ -1,8 +1,7 @@
-// picture.c - pictures to and from files. A file is replaced whole or not at all.
+// picture.c - pictures to files. A file is replaced whole or not at all.
 #include "cli.h"
 
 #include <errno.h>
-#include <stb/stb_image.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -123,23 +122,4 @@ bool picture_write(const char *path, const char *format, int quality, const daub
     cli_hold_interrupt(false);
     free(data);
     return ok;
-}
-
-uint8_t *picture_read(const char *path, uint32_t *width, uint32_t *height)
-{
-    int w = 0, h = 0, channels = 0;
-    FILE *file = fopen(path, "rb");
-    if (!file) {
-        cli_fail("cannot open %s: %s", path, strerror(errno));
-        return NULL;
-    }
-    uint8_t *pixels = stbi_load_from_file(file, &w, &h, &channels, 3);
-    fclose(file);
-    if (!pixels) {
-        cli_fail("%s is no picture daub can read (PNG, JPEG, BMP, TGA, GIF, PPM): %s", path, stbi_failure_reason());
-        return NULL;
-    }
-    *width = (uint32_t)w;
-    *height = (uint32_t)h;
-    return pixels;
 }

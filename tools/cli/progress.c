@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const char *const phase_names[] = { "prepare", "text", "denoise", "decode", "done" };
+static const char *const phase_names[] = { "prepare", "text", "encode", "denoise", "decode", "done" };
 
 static void draw_bar(const struct progress *progress, const daub_progress *p)
 {

@@ -1,0 +1,25 @@
+# stb_image.cmake - the distribution's stb_image.h as image.c compiles it. Up to 2.27 (Debian 12) its JPEG decoder writes and reads past
+# its Huffman tables when a file says so; 2.28 has the two checks that are put in here. A header with neither is refused.
+find_path(STB_INCLUDE_DIR stb/stb_image.h REQUIRED)
+file(READ ${STB_INCLUDE_DIR}/stb/stb_image.h stb_image)
+string(FIND "${stb_image}" "if(n > 256) return stbi__err(\"bad DHT header\"" stb_checks)
+if(stb_checks EQUAL -1)
+    set(read_sizes "               n += sizes[i];\n            }\n")
+    set(read_code "   STBI_ASSERT((((j->code_buffer) >> (32 - h->size[c])) & stbi__bmask[h->size[c]]) == h->code[c]);\n")
+    foreach(place read_sizes read_code)
+        string(FIND "${stb_image}" "${${place}}" at)
+        if(at EQUAL -1)
+            message(FATAL_ERROR "${STB_INCLUDE_DIR}/stb/stb_image.h is neither 2.27 nor later: its JPEG decoder cannot be made safe")
+        endif()
+    endforeach()
+    string(REPLACE "${read_sizes}" "${read_sizes}            if (n > 256) return stbi__err(\"bad DHT header\", \"Corrupt JPEG\");\n"
+           stb_image "${stb_image}")
+    string(REPLACE "${read_code}" "   if (c < 0 || c >= 256) return -1;\n" stb_image "${stb_image}")
+endif()
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/stb/stb_image_checked.h CONTENT "@stb_image@" @ONLY)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${STB_INCLUDE_DIR}/stb/stb_image.h)
+target_include_directories(daub_api SYSTEM PRIVATE ${PROJECT_BINARY_DIR}/stb)
+if(DAUB_SANITIZE MATCHES undefined)
+    # It shifts signed values out of their range on purpose.
+    set_source_files_properties(runtime/api/image.c PROPERTIES COMPILE_OPTIONS -fno-sanitize=undefined)
+endif()
