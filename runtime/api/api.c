@@ -19,15 +19,21 @@ uint32_t daub_version(void)
 
 // ---- devices ---------------------------------------------------------------------------------------------------------
 
+daub_status daub_device_params_check(daub_device_params *p)
+{
+    if ((p->allocator.alloc == NULL) != (p->allocator.free == NULL))
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_device_params.allocator needs both alloc and free, or neither");
+    if (p->log_level == DAUB_LOG_NONE)
+        p->log_level = DAUB_LOG_WARNING;
+    return DAUB_OK;
+}
+
 daub_status daub_device_create(const daub_device_params *params, daub_device **out)
 {
     REQUIRE_ARG(out);
     daub_device_params p;
     TRY(daub_params_copy("daub_device_params", params, &p, sizeof(p)));
-    if ((p.allocator.alloc == NULL) != (p.allocator.free == NULL))
-        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_device_params.allocator needs both alloc and free, or neither");
-    if (p.log_level == DAUB_LOG_NONE)
-        p.log_level = DAUB_LOG_WARNING;
+    TRY(daub_device_params_check(&p));
     TRY(daub_vk_device_create(&p, out));
     daub_tune(*out, p.cache_dir);
     return DAUB_OK;
