@@ -166,7 +166,7 @@ typedef struct daub_vulkan_embeds {
 // What one job reads from the host's memory and writes to it: daub_generate_params.vulkan. Copied when the job is submitted.
 //
 // The result goes from the decoder to the host's memory on the GPU; no byte of it passes through the host. daub_job_take_image then has
-// nothing to give. It is all written or not at all, by one submission: a job that fails or is cancelled waits for nothing, writes
+// nothing to give, and daub_generate leaves its image as it was. It is all written or not at all, by one submission: a job that fails or is cancelled waits for nothing, writes
 // nothing and signals nothing, so wait for a binary semaphore only once daub_job_wait has said DAUB_OK.
 //
 // With result_signal a job is done when that submission is on the queue; without, when it has been executed. daub_job_destroy waits

@@ -47,6 +47,10 @@ daub_status daub_device_destroy(daub_device **dev)
     if (n > 0)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "the device still has %u model%s; destroy them first", n,
                          n == 1 ? "" : "s");
+    const uint32_t exports = daub_device_exports(*dev);
+    if (exports > 0)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "the device still has %u export%s; destroy them first", exports,
+                         exports == 1 ? "" : "s");
     daub_vk_device_destroy(dev);
     return DAUB_OK;
 }

@@ -1,7 +1,10 @@
 // vulkan.c - daub_vulkan.h's functions: they check, convert and call.
+#include "runtime/api/vulkan.h"
+
 #include "runtime/api/params.h"
 #include "runtime/op/tune.h"
 #include "runtime/vk/borrow.h"
+#include "runtime/vk/export.h"
 
 #define VK_NO_PROTOTYPES // the host's loader is not ours to link
 #include "include/daub_vulkan.h"
@@ -119,4 +122,151 @@ daub_status daub_vulkan_device_create(const daub_vulkan_device_params *params, d
     TRY(daub_vk_device_borrow(&p, &base, out));
     daub_tune(*out, base.cache_dir);
     return DAUB_OK;
+}
+
+// ---- a job's images and buffers --------------------------------------------------------------------------------------
+
+enum { MAX_TOKENS = 4096, MAX_SIZE = 16384 };
+
+static daub_status copy_io(const daub_generate_params *params, daub_vulkan_io *out)
+{
+    return daub_params_copy("daub_vulkan_io", params->vulkan, out, sizeof(*out));
+}
+
+static daub_status check_embeds(const char *name, const daub_vulkan_embeds *e, uint32_t width)
+{
+    if (e->format != VK_FORMAT_UNDEFINED && e->format != VK_FORMAT_R32_SFLOAT && e->format != VK_FORMAT_R16_SFLOAT)
+        return daub_fail(DAUB_ERROR_INVALID_ARG,
+                         "vulkan.%s.format is %d, which is none of R32_SFLOAT (100) and R16_SFLOAT (76)", name,
+                         (int)e->format);
+    if (e->tokens < 1 || e->tokens > MAX_TOKENS)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "vulkan.%s.tokens is %u, which is outside 1..%d", name, e->tokens,
+                         MAX_TOKENS);
+    if (e->offset % 4 != 0)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "vulkan.%s.offset is %llu, wanted a multiple of 4", name,
+                         (unsigned long long)e->offset);
+    const uint64_t size = (uint64_t)e->tokens * width * (e->format == VK_FORMAT_R16_SFLOAT ? 2 : 4);
+    if (e->offset > e->buffer_size || size > e->buffer_size - e->offset)
+        return daub_fail(DAUB_ERROR_INVALID_ARG,
+                         "vulkan.%s: %u tokens of %u values at %llu are not inside the buffer of %llu bytes", name,
+                         e->tokens, width, (unsigned long long)e->offset, (unsigned long long)e->buffer_size);
+    return DAUB_OK;
+}
+
+static daub_status embed_tokens(const struct daub_engine *engine, const daub_vulkan_io *io, uint32_t *tokens)
+{
+    const daub_vulkan_embeds *prompt = &io->prompt_embeds, *negative = &io->negative_embeds;
+    const uint32_t width = engine->desc.unet.cross_attention_dim;
+    *tokens = 0;
+    if (!prompt->buffer && negative->buffer)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "vulkan.negative_embeds without prompt_embeds");
+    if (!prompt->buffer)
+        return DAUB_OK;
+    TRY(check_embeds("prompt_embeds", prompt, width));
+    if (negative->buffer) {
+        TRY(check_embeds("negative_embeds", negative, width));
+        if (negative->tokens != prompt->tokens || negative->format != prompt->format)
+            return daub_fail(DAUB_ERROR_INVALID_ARG,
+                             "vulkan: prompt_embeds has %u tokens in format %d and negative_embeds %u in %d, wanted the same",
+                             prompt->tokens, (int)prompt->format, negative->tokens, (int)negative->format);
+    }
+    *tokens = prompt->tokens;
+    return DAUB_OK;
+}
+
+daub_status daub_job_request(const struct daub_engine *engine, const daub_generate_params *params,
+                             struct daub_request **request, struct daub_io **io)
+{
+    daub_vulkan_io given;
+    uint32_t tokens = 0;
+    *io = NULL;
+    if (!params->vulkan)
+        return daub_request_create(engine, params, request);
+    TRY(copy_io(params, &given));
+    TRY(embed_tokens(engine, &given, &tokens));
+    struct daub_request *r = NULL;
+    TRY(daub_request_create_for(engine, params, tokens, &r));
+    daub_status status = DAUB_OK;
+    if (tokens > 0 && r->guidance_scale > 1.0f && !given.negative_embeds.buffer)
+        status = daub_fail(DAUB_ERROR_INVALID_ARG, "vulkan.prompt_embeds without negative_embeds, and guidance is %g",
+                           (double)r->guidance_scale);
+    if (status == DAUB_OK)
+        status = daub_io_create(engine->dev, &given, r->width, r->height, io);
+    if (status != DAUB_OK) {
+        daub_request_destroy(&r);
+        return status;
+    }
+    (void)daub_io_picture(*io, &r->picture);
+    r->picture_size = daub_io_size(&given, r->width, r->height);
+    *request = r;
+    return DAUB_OK;
+}
+
+daub_status daub_job_read_inputs(const struct daub_engine *engine, struct daub_io *io, struct daub_request *request)
+{
+    return daub_io_read_embeds(io, engine->desc.unet.cross_attention_dim, request->embeds, request->negative_embeds);
+}
+
+daub_status daub_request_for_estimate(const struct daub_engine *engine, const daub_generate_params *params,
+                                      struct daub_request **out)
+{
+    daub_generate_params p = *params;
+    daub_vulkan_io io;
+    uint32_t tokens = 0;
+    TRY(copy_io(params, &io));
+    TRY(embed_tokens(engine, &io, &tokens));
+    if (engine->desc.has_text && !p.prompt && !p.prompt_embeds_path && tokens == 0)
+        p.prompt = ""; // its words change nothing here
+    TRY(daub_request_create_for(engine, &p, tokens, out));
+    (*out)->picture_size = daub_io_size(&io, (*out)->width, (*out)->height);
+    return DAUB_OK;
+}
+
+// ---- export ----------------------------------------------------------------------------------------------------------
+
+daub_status daub_vulkan_export_create(daub_device *dev, const daub_vulkan_export_params *params,
+                                      daub_vulkan_export **out)
+{
+    daub_vulkan_export_params p;
+    TRY(require(__func__, "dev", dev));
+    TRY(require(__func__, "out", out));
+    TRY(daub_params_copy("daub_vulkan_export_params", params, &p, sizeof(p)));
+    if (p.width < 1 || p.width > MAX_SIZE || p.height < 1 || p.height > MAX_SIZE)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_vulkan_export_params: %ux%u is outside 1..%d", p.width, p.height,
+                         MAX_SIZE);
+    return daub_export_create(dev, &p, out);
+}
+
+daub_status daub_vulkan_export_destroy(daub_vulkan_export **exported)
+{
+    if (!exported || !*exported)
+        return DAUB_OK;
+    const uint32_t n = daub_export_users(*exported);
+    if (n > 0)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "the export still has %u job%s; destroy them first", n,
+                         n == 1 ? "" : "s");
+    daub_export_destroy(exported);
+    return DAUB_OK;
+}
+
+daub_status daub_vulkan_export_get_info(const daub_vulkan_export *exported, daub_vulkan_export_info *out)
+{
+    TRY(require(__func__, "exported", exported));
+    TRY(require(__func__, "out", out));
+    daub_export_info(exported, out);
+    return DAUB_OK;
+}
+
+daub_status daub_vulkan_export_take_memory(daub_vulkan_export *exported, intptr_t *handle)
+{
+    TRY(require(__func__, "exported", exported));
+    TRY(require(__func__, "handle", handle));
+    return daub_export_memory_handle(exported, handle);
+}
+
+daub_status daub_vulkan_export_take_semaphore(daub_vulkan_export *exported, intptr_t *handle)
+{
+    TRY(require(__func__, "exported", exported));
+    TRY(require(__func__, "handle", handle));
+    return daub_export_semaphore_handle(exported, handle);
 }

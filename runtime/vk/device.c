@@ -297,6 +297,11 @@ uint32_t daub_device_children(const daub_device *dev)
     return atomic_load(&dev->children);
 }
 
+uint32_t daub_device_exports(const daub_device *dev)
+{
+    return atomic_load(&dev->exports);
+}
+
 uint32_t daub_device_validation_errors(const daub_device *dev)
 {
     return atomic_load(&dev->instance.validation_errors);

@@ -44,7 +44,7 @@ struct daub_device {
     struct daub_queue *queue;
     struct daub_staging *staging;
     struct daub_kernels *kernels;
-    atomic_uint children;
+    atomic_uint children, exports;
 };
 
 // choose.c ---------------------------------------------------------------------------------------------------------
@@ -93,6 +93,9 @@ void daub_heap_destroy(daub_device *dev);
 daub_status daub_heap_take(daub_device *dev, enum daub_memory memory, const VkMemoryRequirements *need,
                            const char *name, struct daub_slice *out);
 void daub_heap_give(daub_device *dev, struct daub_slice *slice); // a zeroed slice is fine
+// Memory that is allocated elsewhere and counts as the heap's. Errors: NO_GPU_MEMORY.
+daub_status daub_heap_count(daub_device *dev, uint64_t size, const char *name);
+void daub_heap_discount(daub_device *dev, uint64_t size);
 
 // buffer.c ---------------------------------------------------------------------------------------------------------
 
