@@ -315,6 +315,9 @@ typedef struct daub_generate_params {
 
     daub_memory_mode memory; // of the device
 
+    // Images, buffers and semaphores of a program that has its own Vulkan, for results and inputs: see daub_vulkan.h. NULL: none.
+    const struct daub_vulkan_io *vulkan;
+
     // Rows of the latents (8 rows of pixels each with Stable Diffusion) that the VAE decodes at a time, 1..16384. Fewer take less
     // memory of the device, more of the host, and longer; the picture is the same to 1/255. Default: all of them, or where the
     // device's memory is too small for that, as many as it has room for. DAUB_VAE_WHOLE: all of them or NO_GPU_MEMORY.

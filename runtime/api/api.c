@@ -19,15 +19,21 @@ uint32_t daub_version(void)
 
 // ---- devices ---------------------------------------------------------------------------------------------------------
 
+daub_status daub_device_params_check(daub_device_params *p)
+{
+    if ((p->allocator.alloc == NULL) != (p->allocator.free == NULL))
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_device_params.allocator needs both alloc and free, or neither");
+    if (p->log_level == DAUB_LOG_NONE)
+        p->log_level = DAUB_LOG_WARNING;
+    return DAUB_OK;
+}
+
 daub_status daub_device_create(const daub_device_params *params, daub_device **out)
 {
     REQUIRE_ARG(out);
     daub_device_params p;
     TRY(daub_params_copy("daub_device_params", params, &p, sizeof(p)));
-    if ((p.allocator.alloc == NULL) != (p.allocator.free == NULL))
-        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_device_params.allocator needs both alloc and free, or neither");
-    if (p.log_level == DAUB_LOG_NONE)
-        p.log_level = DAUB_LOG_WARNING;
+    TRY(daub_device_params_check(&p));
     TRY(daub_vk_device_create(&p, out));
     daub_tune(*out, p.cache_dir);
     return DAUB_OK;
@@ -41,6 +47,10 @@ daub_status daub_device_destroy(daub_device **dev)
     if (n > 0)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "the device still has %u model%s; destroy them first", n,
                          n == 1 ? "" : "s");
+    const uint32_t exports = daub_device_exports(*dev);
+    if (exports > 0)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "the device still has %u export%s; destroy them first", exports,
+                         exports == 1 ? "" : "s");
     daub_vk_device_destroy(dev);
     return DAUB_OK;
 }

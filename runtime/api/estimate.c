@@ -1,6 +1,7 @@
 // estimate.c - daub_estimate.
 #include "runtime/api/model.h"
 #include "runtime/api/params.h"
+#include "runtime/api/vulkan.h"
 
 #include <string.h>
 
@@ -15,12 +16,10 @@ daub_status daub_estimate(daub_model *model, const daub_generate_params *params,
     daub_generate_params p;
     TRY(daub_params_copy("daub_generate_params", params, &p, sizeof(p)));
     const struct daub_engine *engine = daub_model_engine(model);
-    if (engine->desc.has_text && !p.prompt && !p.prompt_embeds_path)
-        p.prompt = ""; // its words change nothing here
     struct daub_request *request = NULL;
     daub_memory_estimate estimate;
     daub_model_retain(model);
-    daub_status status = daub_request_create(engine, &p, &request);
+    daub_status status = daub_request_for_estimate(engine, &p, &request);
     if (status == DAUB_OK)
         status = daub_request_estimate(engine, request, &estimate);
     daub_request_destroy(&request);

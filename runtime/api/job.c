@@ -1,6 +1,7 @@
 // job.c - one generation in flight: a thread of its own that waits for its turn at the model, runs, and keeps the outcome.
 #include "runtime/api/model.h"
 #include "runtime/api/params.h"
+#include "runtime/api/vulkan.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@ struct daub_job {
     daub_model *model;
     const struct daub_host *host;
     struct daub_request *request;
+    struct daub_io *io; // the host's images and buffers, or NULL
     bool (*on_progress)(void *user, const daub_progress *progress);
     void *user;
 
@@ -49,12 +51,19 @@ static daub_status job_work(daub_job *job)
 {
     if (!daub_model_enter(job->model, &job->turn, &job->cancelled) || atomic_load(&job->cancelled))
         return daub_fail(DAUB_ERROR_CANCELLED, "cancelled before it began");
+    struct daub_engine *engine = daub_model_engine(job->model);
     const size_t n = (size_t)job->request->width * job->request->height;
-    job->pixels = daub_alloc_array(job->host, n, 4);
-    if (!job->pixels)
+    const bool delivers = job->request->picture.buf;
+    if (!delivers)
+        job->pixels = daub_alloc_array(job->host, n, 4);
+    if (!job->pixels && !delivers)
         return daub_no_memory("the picture");
     const struct daub_run_hooks hooks = { .on_progress = job_progress, .user = job };
-    TRY(daub_run(daub_model_engine(job->model), job->request, &hooks, job->pixels, &job->result));
+    if (job->io)
+        TRY(daub_job_read_inputs(engine, job->io, job->request));
+    TRY(daub_run(engine, job->request, &hooks, job->pixels, &job->result));
+    if (delivers)
+        return daub_io_deliver(job->io);
     drop_alpha(job->pixels, n);
     return DAUB_OK;
 }
@@ -77,6 +86,7 @@ static void job_free(daub_job *job)
 {
     daub_model *model = job->model;
     daub_request_destroy(&job->request);
+    daub_io_destroy(&job->io);
     daub_free(job->host, job->pixels);
     daub_cond_destroy(&job->changed);
     daub_mutex_destroy(&job->mutex);
@@ -87,7 +97,7 @@ static void job_free(daub_job *job)
 static daub_status job_start(daub_job *job, const daub_generate_params *p)
 {
     struct daub_engine *engine = daub_model_engine(job->model);
-    TRY(daub_request_create(engine, p, &job->request));
+    TRY(daub_job_request(engine, p, &job->request, &job->io));
     TRY(daub_request_check_memory(engine, job->request));
     job->on_progress = p->on_progress;
     job->user = p->user;
@@ -189,6 +199,9 @@ daub_status daub_job_take_image(daub_job *job, daub_image *out)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_job_take_image: job or out is NULL");
     daub_mutex_lock(&job->mutex);
     daub_status status = ended_well(job, "daub_job_take_image");
+    if (status == DAUB_OK && job->request->picture.buf)
+        status = daub_fail(DAUB_ERROR_INVALID_ARG,
+                           "daub_job_take_image: the picture went into the host's Vulkan memory (vulkan.result)");
     if (status == DAUB_OK && job->taken)
         status = daub_fail(DAUB_ERROR_INVALID_ARG, "daub_job_take_image: the image was taken before");
     if (status == DAUB_OK) {
@@ -239,7 +252,7 @@ daub_status daub_generate_with_result(daub_model *model, const daub_generate_par
     daub_status status = daub_job_wait(job, UINT64_MAX, NULL);
     if (status == DAUB_OK && result)
         status = daub_job_get_result(job, result);
-    if (status == DAUB_OK)
+    if (status == DAUB_OK && !job->request->picture.buf)
         status = daub_job_take_image(job, out);
     daub_job_destroy(&job);
     return status;

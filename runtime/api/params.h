@@ -10,4 +10,7 @@
 // newer daub.h). `name` is the struct's, for the sentence.
 daub_status daub_params_copy(const char *name, const void *params, void *out, size_t size);
 
+// Checks a full copy and resolves what it leaves open.
+daub_status daub_device_params_check(daub_device_params *params);
+
 #endif

@@ -90,6 +90,7 @@ daub_status daub_decode(struct daub_engine *engine, const struct daub_decode_par
     TRY(daub_engine_use(engine, d->exec));
     TRY(daub_exec_write(d->exec, d->latents, true, params->latents));
     TRY(daub_exec_run(d->exec, DAUB_STAGE_STEP));
+    TRY(daub_picture_put(engine, params, d->exec, d->rgb8, d->image, 0, daub_rows(d->rgb8), 0));
     if (image)
         TRY(daub_exec_read(d->exec, d->image, true, image));
     return rgb8 ? daub_exec_read(d->exec, d->rgb8, false, rgb8) : DAUB_OK;

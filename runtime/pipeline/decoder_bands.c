@@ -98,6 +98,9 @@ static daub_status read_picture(const struct decoding *d, const struct daub_part
     for (uint32_t i = 0; i < d->graph.out->shape.n; i++) {
         const size_t row = (size_t)i * p->map_h + window->own_first;
         const struct daub_range range = rows_of(d, d->graph.rgb8, i, window->own_first - window->first, window->own_n);
+        const uint32_t from = (window->own_first - window->first) * p->map_w;
+        TRY(daub_picture_put(d->engine, d->cut->params, d->exec, d->graph.rgb8, d->graph.out, from,
+                             window->own_n * p->map_w, (uint32_t)row * p->map_w));
         if (d->rgb8)
             TRY(daub_download(d->engine->dev, range, d->rgb8 + 4 * row * p->map_w));
         if (d->image)

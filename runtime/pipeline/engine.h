@@ -6,6 +6,7 @@
 #include "models/family.h"
 #include "runtime/io/weights.h"
 #include "runtime/op/exec.h"
+#include "runtime/vk/io.h"
 
 #include <stdatomic.h>
 
@@ -169,6 +170,7 @@ struct daub_decode_params {
     struct daub_bands bands;
     bool profile;
     const float *latents; // as they leave the sampler, fp32 [batch, C, h, w]
+    const struct daub_picture *picture; // on the device, filled too; batch is 1 then. buf NULL, or NULL: none
 };
 
 // Latents to pixels: rgb8 [batch, H, W, 4] bytes (A = 255), and, if `image` is not NULL, fp32 [batch, 3, H, W] in about -1..1. Models
@@ -186,6 +188,11 @@ daub_status daub_bands_estimate(const struct daub_engine *engine, const struct d
 // The graph of the whole decoder.
 daub_status daub_decoder_net(const struct daub_engine *engine, uint32_t batch, uint32_t h, uint32_t w,
                              struct daub_net **out);
+// Pixels `first` to `first + n` of a finished decoder's tensors (rgb8: as bytes, image: as it left the decoder) into the picture, the
+// first of them at pixel `at`. Nothing to do without a picture.
+daub_status daub_picture_put(const struct daub_engine *engine, const struct daub_decode_params *params,
+                             const struct daub_exec *exec, const struct daub_tensor *rgb8,
+                             const struct daub_tensor *image, uint32_t first, uint32_t n, uint32_t at);
 struct daub_exec *daub_decoder_exec(const struct daub_engine *engine); // NULL before a run, and after one in bands
 void daub_decoder_destroy(struct daub_engine *engine);
 

@@ -89,7 +89,7 @@ static void sum_up(const struct daub_engine *engine, const struct daub_request *
         packed[p] = daub_weights_size(engine->weights[component_of[p]]);
         weights += p == ENCODE ? 0 : packed[p]; // the VAE's, counted once
     }
-    const uint64_t staging = daub_staging_size(engine->dev, transfer);
+    const uint64_t staging = daub_staging_size(engine->dev, transfer) + r->picture_size;
     daub_phase_memory phases[N_PHASES] = { { 0 } };
     uint64_t peak = 0;
     for (int p = 0; p < N_PHASES; p++) {
@@ -125,10 +125,11 @@ static void sum_up(const struct daub_engine *engine, const struct daub_request *
 }
 
 // Device memory that is not part of the estimate: this model does not hold it, and it is not the staging ring.
-static uint64_t used_by_others(const struct daub_engine *engine)
+static uint64_t used_by_others(const struct daub_engine *engine, const struct daub_request *r)
 {
     const uint64_t staging = daub_staging_size(engine->dev, 0); // held already
-    const uint64_t own = daub_engine_packed(engine) + atomic_load(&engine->arenas) + staging;
+    const uint64_t own = daub_engine_packed(engine) + atomic_load(&engine->arenas) + staging +
+                         (r->picture.buf ? r->picture_size : 0);
     const uint64_t used = daub_device_memory_used(engine->dev);
     return used > own ? used - own : 0;
 }
@@ -150,7 +151,7 @@ static bool decode_fits(const struct daub_engine *engine, const daub_memory_esti
 static daub_status cut_into_bands(const struct daub_engine *engine, const struct daub_request *r,
                                   struct daub_need needs[N_PHASES], struct daub_bands *bands, daub_memory_estimate *out)
 {
-    const uint64_t others = used_by_others(engine), max_alloc = daub_device_caps(engine->dev)->max_alloc;
+    const uint64_t others = used_by_others(engine, r), max_alloc = daub_device_caps(engine->dev)->max_alloc;
     const uint64_t packed = daub_weights_size(engine->weights[DAUB_VAE]), wanted = needs[DECODE].weights;
     const uint64_t missing = r->small          ? needs[DECODE].turn
                              : wanted > packed ? wanted - packed
@@ -209,7 +210,7 @@ daub_status daub_request_check_memory(const struct daub_engine *engine, struct d
 
     // What this model holds already is part of the need.
     const struct daub_caps *caps = daub_device_caps(engine->dev);
-    const uint64_t others = used_by_others(engine);
+    const uint64_t others = used_by_others(engine, request);
     const daub_phase_memory *phase = widest_phase(&e);
     if (others + e.peak > caps->max_memory)
         return daub_fail(

@@ -376,6 +376,7 @@ static daub_status all_phases(struct run *run, uint8_t *rgb8)
         .bands = run->request->bands,
         .profile = run->request->profile,
         .latents = run->latents,
+        .picture = &run->request->picture,
     };
     uint64_t decoder = 0;
     TRY(daub_decode(run->engine, &params, rgb8, run->hooks->image, &decoder));

@@ -31,6 +31,9 @@ struct daub_request {
     float *embeds, *negative_embeds;
     uint32_t embed_tokens;
 
+    struct daub_picture picture; // where the result goes on the device too; buf NULL: nowhere, or not yet
+    uint64_t picture_size;       // bytes of it
+
     bool text_only;          // made by daub_request_create_text
     bool small;              // weights and activations of one phase at a time
     struct daub_bands bands; // of the VAE: as asked for, or as daub_request_check_memory finds that memory wants them
@@ -46,6 +49,9 @@ daub_status daub_request_create(const struct daub_engine *engine, const daub_gen
 // The same for the prompts alone: what else a picture of this model would need may be missing.
 daub_status daub_request_create_text(const struct daub_engine *engine, const daub_generate_params *params,
                                      struct daub_request **out);
+// With embeddings that come when the run begins: embeds and negative_embeds (where guidance is on) are room for them.
+daub_status daub_request_create_for(const struct daub_engine *engine, const daub_generate_params *params,
+                                    uint32_t embed_tokens, struct daub_request **out);
 void daub_request_destroy(struct daub_request **request);
 // Replaces the sampler's configuration and records its program again (the reference's own configurations).
 daub_status daub_request_set_sampler(struct daub_request *request, const struct daub_sampler_config *config);
@@ -74,7 +80,7 @@ struct daub_run_hooks {
     void *user;
 };
 
-// Runs a request; `rgb8` gets [batch, H, W, 4] bytes. `result` is filled as far as the run came. Not thread safe: one at a time an engine.
+// Runs a request; `rgb8` gets [batch, H, W, 4] bytes, and may be NULL where there is a picture. `result` is filled as far as the run came. Not thread safe: one at a time an engine.
 daub_status daub_run(struct daub_engine *engine, const struct daub_request *request, const struct daub_run_hooks *hooks,
                      uint8_t *rgb8, daub_result *result);
 

@@ -36,14 +36,17 @@ static daub_status resolve_size(const struct daub_engine *engine, const char *wh
 static daub_status resolve_text(const struct daub_engine *engine, const daub_generate_params *p, struct daub_request *r)
 {
     const struct daub_model_desc *desc = &engine->desc;
+    const bool embeds = p->prompt_embeds_path || r->embed_tokens > 0;
     if (!desc->has_text) {
-        if ((p->prompt && *p->prompt) || (p->negative_prompt && *p->negative_prompt) || p->prompt_embeds_path)
+        if ((p->prompt && *p->prompt) || (p->negative_prompt && *p->negative_prompt) || embeds)
             return daub_fail(DAUB_ERROR_INVALID_ARG, "this model has no text encoder and takes no prompt");
         return DAUB_OK;
     }
-    if (!p->prompt && !p->prompt_embeds_path)
+    if (p->prompt_embeds_path && r->embed_tokens > 0)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "prompt embeddings from a file and from a buffer: give one or the other");
+    if (!p->prompt && !embeds)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "a prompt is required");
-    if (p->prompt_embeds_path && ((p->prompt && *p->prompt) || (p->negative_prompt && *p->negative_prompt)))
+    if (embeds && ((p->prompt && *p->prompt) || (p->negative_prompt && *p->negative_prompt)))
         return daub_fail(DAUB_ERROR_INVALID_ARG, "prompt embeddings stand for the prompts: give one or the other");
     TRY(copy_text(r, "prompt", p->prompt ? p->prompt : "", &r->prompt));
     TRY(copy_text(r, "negative prompt", p->negative_prompt ? p->negative_prompt : "", &r->negative));
@@ -131,6 +134,17 @@ static daub_status read_embeds(const struct daub_engine *engine, const char *pat
     return status;
 }
 
+// Room for embeddings that come later.
+static daub_status expect_embeds(const struct daub_engine *engine, struct daub_request *r)
+{
+    const size_t n = (size_t)r->embed_tokens * engine->desc.unet.cross_attention_dim;
+    r->embeds = daub_arena_alloc(r->arena, n * sizeof(float));
+    if (r->guidance_scale > 1.0f)
+        r->negative_embeds = daub_arena_alloc(r->arena, n * sizeof(float));
+    return r->embeds && (r->negative_embeds || r->guidance_scale <= 1.0f) ? DAUB_OK
+                                                                          : daub_no_memory("prompt embeddings");
+}
+
 static daub_status resolve(const struct daub_engine *engine, const daub_generate_params *p, struct daub_request *r)
 {
     const struct daub_model_desc *desc = &engine->desc;
@@ -165,17 +179,20 @@ static daub_status resolve(const struct daub_engine *engine, const daub_generate
     TRY(daub_request_take_pictures(engine, p, r));
     TRY(resolve_sampler(engine, p, r));
     TRY(record(r));
+    if (r->embed_tokens > 0)
+        return expect_embeds(engine, r);
     return p->prompt_embeds_path ? read_embeds(engine, p->prompt_embeds_path, r) : DAUB_OK;
 }
 
 static daub_status create(const struct daub_engine *engine, const daub_generate_params *params, bool text_only,
-                          struct daub_request **out)
+                          uint32_t embed_tokens, struct daub_request **out)
 {
     struct daub_request *r = daub_alloc(engine->host, sizeof(*r));
     if (!r)
         return daub_no_memory("a request");
     r->host = engine->host;
     r->text_only = text_only;
+    r->embed_tokens = embed_tokens;
     r->arena = daub_arena_create(engine->host);
     const daub_status status = r->arena ? resolve(engine, params, r) : daub_no_memory("a request");
     if (status != DAUB_OK) {
@@ -189,13 +206,19 @@ static daub_status create(const struct daub_engine *engine, const daub_generate_
 daub_status daub_request_create(const struct daub_engine *engine, const daub_generate_params *params,
                                 struct daub_request **out)
 {
-    return create(engine, params, false, out);
+    return create(engine, params, false, 0, out);
+}
+
+daub_status daub_request_create_for(const struct daub_engine *engine, const daub_generate_params *params,
+                                    uint32_t embed_tokens, struct daub_request **out)
+{
+    return create(engine, params, false, embed_tokens, out);
 }
 
 daub_status daub_request_create_text(const struct daub_engine *engine, const daub_generate_params *params,
                                      struct daub_request **out)
 {
-    return create(engine, params, true, out);
+    return create(engine, params, true, 0, out);
 }
 
 void daub_request_destroy(struct daub_request **request)

@@ -69,7 +69,7 @@ static uint32_t find_queue_family(const struct daub_instance *instance, const st
     return best;
 }
 
-static void judge(const struct daub_instance *instance, const struct daub_host *host, struct daub_candidate *c)
+void daub_judge(const struct daub_instance *instance, const struct daub_host *host, struct daub_candidate *c)
 {
     VkPhysicalDeviceProperties p;
     instance->vkGetPhysicalDeviceProperties(c->physical, &p);
@@ -160,7 +160,7 @@ daub_status daub_candidates(const struct daub_instance *instance, const struct d
     for (uint32_t i = 0; i < n; i++) {
         candidates[i].physical = devices[i];
         candidates[i].info.index = i;
-        judge(instance, host, &candidates[i]);
+        daub_judge(instance, host, &candidates[i]);
     }
     daub_candidates_mark(candidates, n);
     daub_free(host, devices);

@@ -11,7 +11,7 @@
 
 static const daub_device_params default_params = { .struct_size = sizeof(daub_device_params) };
 
-static struct daub_host host_of(const daub_device_params *params)
+struct daub_host daub_host_of(const daub_device_params *params)
 {
     return (struct daub_host) {
         .allocator = params->allocator,
@@ -21,7 +21,7 @@ static struct daub_host host_of(const daub_device_params *params)
     };
 }
 
-static daub_status read_words(const daub_device_params *params, struct daub_debug *debug, struct daub_caps_mask *mask)
+daub_status daub_read_words(const daub_device_params *params, struct daub_debug *debug, struct daub_caps_mask *mask)
 {
     TRY(daub_debug_parse(params->debug ? params->debug : getenv("DAUB_DEBUG"), debug));
     return daub_caps_mask_parse(params->caps ? params->caps : getenv("DAUB_CAPS"), mask);
@@ -78,17 +78,25 @@ static daub_status open_device(daub_device *dev)
         .queueCount = 1,
         .pQueuePriorities = &priority,
     };
-    static const char *const portability[] = { "VK_KHR_portability_subset" }; // must be enabled where it exists
+    // The first must be enabled where it exists; the others are what daub_vulkan_export_create makes use of.
+    static const char *const known[] = { "VK_KHR_portability_subset", DAUB_EXTERNAL_MEMORY, DAUB_EXTERNAL_SEMAPHORE };
+    const char *extensions[sizeof(known) / sizeof(known[0])];
+    uint32_t n_extensions = 0;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (daub_has_device_extension(&dev->instance, dev->physical, known[i]))
+            extensions[n_extensions++] = known[i];
+    dev->can_export = daub_has_device_extension(&dev->instance, dev->physical, DAUB_EXTERNAL_MEMORY);
+    dev->can_export_semaphores = daub_has_device_extension(&dev->instance, dev->physical, DAUB_EXTERNAL_SEMAPHORE);
     const VkDeviceCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
         .pNext = &features,
         .queueCreateInfoCount = 1,
         .pQueueCreateInfos = &queue_info,
-        .enabledExtensionCount = daub_has_device_extension(&dev->instance, dev->physical, portability[0]) ? 1 : 0,
-        .ppEnabledExtensionNames = portability,
+        .enabledExtensionCount = n_extensions,
+        .ppEnabledExtensionNames = extensions,
     };
     VK_RETURN(dev->instance.vkCreateDevice(dev->physical, &info, NULL, &dev->handle));
-    daub_volk_load_device(dev->instance.handle, dev->handle, &dev->vk);
+    daub_volk_load_device(dev->instance.vkGetDeviceProcAddr, dev->handle, &dev->vk);
     return DAUB_OK;
 }
 
@@ -107,17 +115,27 @@ static void log_device(const daub_device *dev)
              c->max_shared, c->buffer_align);
 }
 
+daub_status daub_device_start(daub_device *dev, VkQueue queue, const char *cache_dir)
+{
+    TRY(daub_queue_create(dev, queue));
+    TRY(daub_heap_create(dev));
+    TRY(daub_staging_create(dev));
+    TRY(daub_kernels_create(dev, cache_dir));
+    log_device(dev);
+    return DAUB_OK;
+}
+
 daub_status daub_vk_device_create(const daub_device_params *params, daub_device **out)
 {
     if (!params)
         params = &default_params;
-    const struct daub_host host = host_of(params);
+    const struct daub_host host = daub_host_of(params);
     daub_status status;
     daub_device *dev = daub_alloc(&host, sizeof(*dev));
     if (!dev)
         return daub_no_memory("a device");
     dev->host = host;
-    TRY_OR_FAIL(read_words(params, &dev->debug, &dev->mask));
+    TRY_OR_FAIL(daub_read_words(params, &dev->debug, &dev->mask));
     TRY_OR_FAIL(daub_instance_create(&dev->instance, &dev->host, &dev->debug, &dev->mask));
     TRY_OR_FAIL(choose(dev, wanted_device(params)));
     daub_caps_fill(dev, params->max_memory);
@@ -125,17 +143,22 @@ daub_status daub_vk_device_create(const daub_device_params *params, daub_device 
 
     VkQueue queue;
     dev->vk.vkGetDeviceQueue(dev->handle, dev->queue_family, 0, &queue);
-    TRY_OR_FAIL(daub_queue_create(dev, queue));
-    TRY_OR_FAIL(daub_heap_create(dev));
-    TRY_OR_FAIL(daub_staging_create(dev));
-    TRY_OR_FAIL(daub_kernels_create(dev, params->cache_dir));
-    log_device(dev);
+    TRY_OR_FAIL(daub_device_start(dev, queue, params->cache_dir));
     *out = dev;
     return DAUB_OK;
 
 fail:
     daub_vk_device_destroy(&dev);
     return status;
+}
+
+// A device of the host's has other work on it, which is none of ours to wait for.
+void daub_device_idle(daub_device *dev)
+{
+    if (dev->borrowed && dev->queue)
+        (void)daub_queue_drain(dev); // fails on a lost device, where nothing runs
+    else if (!dev->borrowed && dev->handle && dev->vk.vkDeviceWaitIdle)
+        dev->vk.vkDeviceWaitIdle(dev->handle);
 }
 
 void daub_vk_device_destroy(daub_device **dev)
@@ -146,13 +169,12 @@ void daub_vk_device_destroy(daub_device **dev)
     assert(daub_device_children(d) == 0);
     if (d->kernels)
         daub_kernels_save(d);
-    if (d->handle && d->vk.vkDeviceWaitIdle)
-        d->vk.vkDeviceWaitIdle(d->handle);
+    daub_device_idle(d);
     daub_kernels_destroy(d);
     daub_staging_destroy(d);
     daub_heap_destroy(d);
     daub_queue_destroy(d);
-    if (d->handle)
+    if (d->handle && !d->borrowed)
         d->vk.vkDestroyDevice(d->handle, NULL);
     daub_instance_destroy(&d->instance);
     const struct daub_host host = d->host;
@@ -185,13 +207,13 @@ daub_status daub_vk_device_list(const daub_device_params *params, daub_device_in
 {
     if (!params)
         params = &default_params;
-    const struct daub_host host = host_of(params);
+    const struct daub_host host = daub_host_of(params);
     struct daub_debug debug;
     struct daub_caps_mask mask;
     struct daub_instance instance = { 0 };
     struct daub_candidate *list = NULL;
     uint32_t n = 0;
-    TRY(read_words(params, &debug, &mask));
+    TRY(daub_read_words(params, &debug, &mask));
     daub_status status = daub_instance_create(&instance, &host, &debug, &mask);
     if (status != DAUB_OK && instance.no_driver) { // no devices, which is no failure here
         *count = 0;
@@ -273,6 +295,11 @@ void daub_device_release(daub_device *dev)
 uint32_t daub_device_children(const daub_device *dev)
 {
     return atomic_load(&dev->children);
+}
+
+uint32_t daub_device_exports(const daub_device *dev)
+{
+    return atomic_load(&dev->exports);
 }
 
 uint32_t daub_device_validation_errors(const daub_device *dev)

@@ -27,6 +27,7 @@ const struct daub_debug *daub_device_debug(const daub_device *dev);
 void daub_device_retain(daub_device *dev);
 void daub_device_release(daub_device *dev);
 uint32_t daub_device_children(const daub_device *dev);
+uint32_t daub_device_exports(const daub_device *dev); // daub_vulkan_export_create's
 
 uint64_t daub_device_memory_used(const daub_device *dev);
 uint64_t daub_device_memory_peak(const daub_device *dev);

@@ -12,6 +12,15 @@ struct daub_queue;   // queue.c
 struct daub_staging; // transfer.c
 struct daub_kernels; // kernel.c
 
+// What memory and semaphores are exported by (export.c), if the device has it enabled.
+#if defined(_WIN32)
+#define DAUB_EXTERNAL_MEMORY "VK_KHR_external_memory_win32"
+#define DAUB_EXTERNAL_SEMAPHORE "VK_KHR_external_semaphore_win32"
+#else
+#define DAUB_EXTERNAL_MEMORY "VK_KHR_external_memory_fd"
+#define DAUB_EXTERNAL_SEMAPHORE "VK_KHR_external_semaphore_fd"
+#endif
+
 struct daub_device {
     struct daub_host host;
     struct daub_debug debug;
@@ -26,12 +35,16 @@ struct daub_device {
     uint32_t timestamp_bits;
     uint32_t queue_family;
     VkDevice handle;
+    bool borrowed; // instance, device and queue are the host's (borrow.c)
+    void (*lock_queue)(void *user), (*unlock_queue)(void *user); // of a queue that the host uses too; NULL: ours alone
+    void *queue_user;
+    bool can_export, can_export_semaphores; // DAUB_EXTERNAL_MEMORY and DAUB_EXTERNAL_SEMAPHORE are enabled
     struct VolkDeviceTable vk;
     struct daub_heap *heap;
     struct daub_queue *queue;
     struct daub_staging *staging;
     struct daub_kernels *kernels;
-    atomic_uint children;
+    atomic_uint children, exports;
 };
 
 // choose.c ---------------------------------------------------------------------------------------------------------
@@ -44,6 +57,8 @@ struct daub_candidate {
 // Every device of the instance, with the default choice marked. *list (freed by the caller) is NULL when there is none.
 daub_status daub_candidates(const struct daub_instance *instance, const struct daub_host *host,
                             struct daub_candidate **list, uint32_t *count);
+// Fills in the rest of a candidate whose `physical` is set: what it is, and whether it is usable.
+void daub_judge(const struct daub_instance *instance, const struct daub_host *host, struct daub_candidate *candidate);
 // Marks what NULL opens, and says of each usable one why it is that one or not.
 void daub_candidates_mark(struct daub_candidate *list, uint32_t count);
 // `text` as daub_device_params.device; NULL: the marked one. Errors: NO_DEVICE, INVALID_ARG (more than one match).
@@ -78,6 +93,9 @@ void daub_heap_destroy(daub_device *dev);
 daub_status daub_heap_take(daub_device *dev, enum daub_memory memory, const VkMemoryRequirements *need,
                            const char *name, struct daub_slice *out);
 void daub_heap_give(daub_device *dev, struct daub_slice *slice); // a zeroed slice is fine
+// Memory that is allocated elsewhere and counts as the heap's. Errors: NO_GPU_MEMORY.
+daub_status daub_heap_count(daub_device *dev, uint64_t size, const char *name);
+void daub_heap_discount(daub_device *dev, uint64_t size);
 
 // buffer.c ---------------------------------------------------------------------------------------------------------
 
@@ -99,6 +117,14 @@ struct daub_range daub_texel_range(const daub_device *dev, struct daub_range ran
 daub_status daub_queue_create(daub_device *dev, VkQueue handle);
 void daub_queue_destroy(daub_device *dev); // waits for all work
 daub_status daub_queue_submit(daub_device *dev, VkCommandBuffer cb, uint64_t *ticket);
+struct daub_semaphore { // of the host's; zeroed: none
+    VkSemaphore handle;
+    bool timeline;
+    uint64_t value;
+};
+// As daub_queue_submit; the transfers in `cb`, and what their barriers hold back, wait for `wait`.
+daub_status daub_queue_submit_with(daub_device *dev, VkCommandBuffer cb, const struct daub_semaphore *wait,
+                                   const struct daub_semaphore *signal, uint64_t *ticket);
 uint64_t daub_queue_last(daub_device *dev);     // ticket of the newest submission
 daub_status daub_queue_drain(daub_device *dev); // waits for all submitted so far
 
@@ -133,6 +159,12 @@ daub_status daub_profile_read(daub_device *dev, struct daub_profile *profile, st
 
 // device.c ---------------------------------------------------------------------------------------------------------
 
+struct daub_host daub_host_of(const daub_device_params *params);
+daub_status daub_read_words(const daub_device_params *params, struct daub_debug *debug, struct daub_caps_mask *mask);
+// Queue, memory, staging and kernels of a device whose handle and caps are set.
+daub_status daub_device_start(daub_device *dev, VkQueue queue, const char *cache_dir);
+// Waits until nothing of ours runs.
+void daub_device_idle(daub_device *dev);
 // Debug name of a Vulkan object; does nothing unless DAUB_DEBUG=names or validate.
 void daub_name_object(daub_device *dev, VkObjectType type, uint64_t handle, const char *name);
 // Vulkan handles are pointers or 64-bit integers, depending on the platform and the kind.

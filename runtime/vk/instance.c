@@ -84,8 +84,19 @@ static daub_status load_functions(struct daub_instance *instance, PFN_vkGetInsta
 #define LOAD(f) instance->f = (PFN_##f)get(instance->handle, #f);
     DAUB_INSTANCE_FUNCTIONS(LOAD)
 #undef LOAD
-    if (!instance->vkGetPhysicalDeviceProperties2 || !instance->vkCreateDevice)
+    if (!instance->vkGetPhysicalDeviceProperties2 || !instance->vkCreateDevice || !instance->vkGetDeviceProcAddr)
         return daub_fail(DAUB_ERROR_NO_DEVICE, "the Vulkan loader has no Vulkan 1.1 functions");
+    return DAUB_OK;
+}
+
+static daub_status lower_version(const struct daub_caps_mask *mask, uint32_t *version)
+{
+    if (mask->api && mask->api < VK_API_VERSION_1_1)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "caps: api=%u.%u is below the minimum, 1.1",
+                         VK_API_VERSION_MAJOR(mask->api), VK_API_VERSION_MINOR(mask->api));
+    *version = VK_API_VERSION_1_3;
+    if (mask->api && mask->api < *version)
+        *version = mask->api;
     return DAUB_OK;
 }
 
@@ -99,15 +110,7 @@ static daub_status pick_version(PFN_vkGetInstanceProcAddr get, const struct daub
         loader = VK_API_VERSION_1_0;
     if (loader < VK_API_VERSION_1_1)
         return daub_fail(DAUB_ERROR_NO_DEVICE, "the Vulkan loader is of version 1.0, wanted 1.1 or later");
-    *version = VK_API_VERSION_1_3;
-    if (mask->api) {
-        if (mask->api < VK_API_VERSION_1_1)
-            return daub_fail(DAUB_ERROR_INVALID_ARG, "caps: api=%u.%u is below the minimum, 1.1",
-                             VK_API_VERSION_MAJOR(mask->api), VK_API_VERSION_MINOR(mask->api));
-        if (mask->api < *version)
-            *version = mask->api;
-    }
-    return DAUB_OK;
+    return lower_version(mask, version);
 }
 
 struct enabled {
@@ -216,11 +219,28 @@ fail:
     return status;
 }
 
+daub_status daub_instance_borrow(struct daub_instance *instance, const struct daub_host *host,
+                                 PFN_vkGetInstanceProcAddr get, VkInstance handle, uint32_t api_version,
+                                 const struct daub_caps_mask *mask)
+{
+    instance->host = host;
+    instance->borrowed = true;
+    if (api_version < VK_API_VERSION_1_1)
+        return daub_fail(DAUB_ERROR_NO_DEVICE, "the host's instance is of Vulkan %u.%u, wanted 1.1 or later",
+                         VK_API_VERSION_MAJOR(api_version), VK_API_VERSION_MINOR(api_version));
+    TRY(lower_version(mask, &instance->api_version));
+    if (api_version < instance->api_version)
+        instance->api_version = VK_MAKE_API_VERSION(0, VK_API_VERSION_MAJOR(api_version),
+                                                    VK_API_VERSION_MINOR(api_version), 0);
+    instance->handle = handle;
+    return load_functions(instance, get);
+}
+
 void daub_instance_destroy(struct daub_instance *instance)
 {
     if (instance->messenger)
         instance->vkDestroyDebugUtilsMessengerEXT(instance->handle, instance->messenger, NULL);
-    if (instance->handle && instance->vkDestroyInstance)
+    if (instance->handle && !instance->borrowed && instance->vkDestroyInstance)
         instance->vkDestroyInstance(instance->handle, NULL);
     instance->messenger = VK_NULL_HANDLE;
     instance->handle = NULL;

@@ -12,7 +12,7 @@
 
 // volk's globals are used inside these two only (volk_impl.c). Errors: NO_DEVICE without a loader.
 daub_status daub_volk_open(PFN_vkGetInstanceProcAddr *get);
-void daub_volk_load_device(VkInstance instance, VkDevice device, struct VolkDeviceTable *table);
+void daub_volk_load_device(PFN_vkGetDeviceProcAddr get, VkDevice device, struct VolkDeviceTable *table);
 
 // X(function): every instance function we use; those of extensions are NULL where the extension is off.
 #define DAUB_INSTANCE_FUNCTIONS(X)              \
@@ -26,7 +26,10 @@ void daub_volk_load_device(VkInstance instance, VkDevice device, struct VolkDevi
     X(vkGetPhysicalDeviceMemoryProperties)      \
     X(vkGetPhysicalDeviceMemoryProperties2)     \
     X(vkGetPhysicalDeviceQueueFamilyProperties) \
+    X(vkGetPhysicalDeviceExternalBufferProperties) \
+    X(vkGetPhysicalDeviceExternalSemaphoreProperties) \
     X(vkCreateDevice)                           \
+    X(vkGetDeviceProcAddr)                      \
     X(vkCreateDebugUtilsMessengerEXT)           \
     X(vkDestroyDebugUtilsMessengerEXT)          \
     X(vkSetDebugUtilsObjectNameEXT)             \
@@ -37,6 +40,7 @@ struct daub_instance {
     const struct daub_host *host;
     VkInstance handle;
     VkDebugUtilsMessengerEXT messenger;
+    bool borrowed; // the host's
     bool debug_utils;
     bool no_driver;       // why creation failed: the loader found none
     uint32_t api_version; // asked for: the highest a device may be used at
@@ -50,6 +54,10 @@ struct daub_instance {
 // Errors: NO_DEVICE (no loader, or one that is too old), UNSUPPORTED (validation asked for and the layer is missing).
 daub_status daub_instance_create(struct daub_instance *instance, const struct daub_host *host,
                                  const struct daub_debug *debug, const struct daub_caps_mask *mask);
+// The host's instance, made for `api_version`. Errors: NO_DEVICE (no Vulkan 1.1).
+daub_status daub_instance_borrow(struct daub_instance *instance, const struct daub_host *host,
+                                 PFN_vkGetInstanceProcAddr get, VkInstance handle, uint32_t api_version,
+                                 const struct daub_caps_mask *mask);
 void daub_instance_destroy(struct daub_instance *instance); // a half-made or zeroed one too
 
 #endif

@@ -302,6 +302,30 @@ daub_status daub_heap_take(daub_device *dev, enum daub_memory memory, const VkMe
     return status;
 }
 
+daub_status daub_heap_count(daub_device *dev, uint64_t size, const char *name)
+{
+    struct daub_heap *heap = dev->heap;
+    daub_mutex_lock(&heap->mutex);
+    const uint64_t max = dev->caps.max_memory, left = max > heap->allocated ? max - heap->allocated : 0;
+    const daub_status status = size > left ? fail_full(dev, name, size, "") : DAUB_OK;
+    if (status == DAUB_OK) {
+        heap->allocated += size;
+        heap->used += size;
+        if (heap->used > heap->peak)
+            heap->peak = heap->used;
+    }
+    daub_mutex_unlock(&heap->mutex);
+    return status;
+}
+
+void daub_heap_discount(daub_device *dev, uint64_t size)
+{
+    daub_mutex_lock(&dev->heap->mutex);
+    dev->heap->allocated -= size;
+    dev->heap->used -= size;
+    daub_mutex_unlock(&dev->heap->mutex);
+}
+
 void daub_heap_give(daub_device *dev, struct daub_slice *slice)
 {
     struct daub_block *block = slice->block;

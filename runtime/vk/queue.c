@@ -82,7 +82,7 @@ void daub_queue_destroy(daub_device *dev)
     struct daub_queue *queue = dev->queue;
     if (!queue)
         return;
-    dev->vk.vkDeviceWaitIdle(dev->handle);
+    daub_device_idle(dev);
     dev->vk.vkDestroySemaphore(dev->handle, queue->timeline, NULL);
     for (uint32_t i = 0; i < queue->n_fences; i++)
         dev->vk.vkDestroyFence(dev->handle, queue->fences[i].fence, NULL);
@@ -167,7 +167,41 @@ static daub_status claim_fence(daub_device *dev, uint64_t ticket, VkFence *fence
     return DAUB_OK;
 }
 
-static daub_status submit_locked(daub_device *dev, VkCommandBuffer cb, uint64_t *ticket)
+struct semaphores { // of a submission: the host's, and our timeline
+    VkSemaphore wait, signal[2];
+    uint64_t wait_value, signal_values[2]; // 0 of binary ones, whose values are not looked at
+    uint32_t n_wait, n_signal;
+    bool timeline; // any of them
+};
+
+static void add_semaphores(struct semaphores *s, const struct daub_semaphore *wait, const struct daub_semaphore *signal)
+{
+    if (wait && wait->handle) {
+        s->wait = wait->handle;
+        s->wait_value = wait->value;
+        s->timeline |= wait->timeline;
+        s->n_wait = 1;
+    }
+    if (signal && signal->handle) {
+        s->signal[s->n_signal] = signal->handle;
+        s->signal_values[s->n_signal++] = signal->value;
+        s->timeline |= signal->timeline;
+    }
+}
+
+// The host's lock is held for the call alone.
+static VkResult queue_submit(daub_device *dev, const VkSubmitInfo *info, VkFence fence)
+{
+    if (dev->lock_queue)
+        dev->lock_queue(dev->queue_user);
+    const VkResult result = dev->vk.vkQueueSubmit(dev->queue->handle, 1, info, fence);
+    if (dev->unlock_queue)
+        dev->unlock_queue(dev->queue_user);
+    return result;
+}
+
+static daub_status submit_locked(daub_device *dev, VkCommandBuffer cb, const struct daub_semaphore *wait,
+                                 const struct daub_semaphore *signal, uint64_t *ticket)
 {
     struct daub_queue *queue = dev->queue;
     if (queue->lost)
@@ -178,20 +212,33 @@ static daub_status submit_locked(daub_device *dev, VkCommandBuffer cb, uint64_t 
         value = queue->submitted + 1;
         TRY(claim_fence(dev, value, &fence));
     }
+    struct semaphores s = { .timeline = queue->timeline };
+    if (queue->timeline) {
+        s.signal[0] = queue->timeline;
+        s.signal_values[0] = value;
+        s.n_signal = 1;
+    }
+    add_semaphores(&s, wait, signal);
+    static const VkPipelineStageFlags wait_stage = VK_PIPELINE_STAGE_TRANSFER_BIT;
     const VkTimelineSemaphoreSubmitInfo timeline = {
         .sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
-        .signalSemaphoreValueCount = 1,
-        .pSignalSemaphoreValues = &value,
+        .waitSemaphoreValueCount = s.n_wait,
+        .pWaitSemaphoreValues = &s.wait_value,
+        .signalSemaphoreValueCount = s.n_signal,
+        .pSignalSemaphoreValues = s.signal_values,
     };
     const VkSubmitInfo info = {
         .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-        .pNext = queue->timeline ? &timeline : NULL,
+        .pNext = s.timeline ? &timeline : NULL,
+        .waitSemaphoreCount = s.n_wait,
+        .pWaitSemaphores = &s.wait,
+        .pWaitDstStageMask = &wait_stage,
         .commandBufferCount = 1,
         .pCommandBuffers = &cb,
-        .signalSemaphoreCount = queue->timeline ? 1 : 0,
-        .pSignalSemaphores = &queue->timeline,
+        .signalSemaphoreCount = s.n_signal,
+        .pSignalSemaphores = s.signal,
     };
-    const VkResult result = dev->vk.vkQueueSubmit(queue->handle, 1, &info, fence);
+    const VkResult result = queue_submit(dev, &info, fence);
     if (result != VK_SUCCESS) {
         if (fence)
             queue->fences[value % N_FENCES].ticket = 0;
@@ -202,12 +249,18 @@ static daub_status submit_locked(daub_device *dev, VkCommandBuffer cb, uint64_t 
     return DAUB_OK;
 }
 
-daub_status daub_queue_submit(daub_device *dev, VkCommandBuffer cb, uint64_t *ticket)
+daub_status daub_queue_submit_with(daub_device *dev, VkCommandBuffer cb, const struct daub_semaphore *wait,
+                                   const struct daub_semaphore *signal, uint64_t *ticket)
 {
     daub_mutex_lock(&dev->queue->mutex);
-    const daub_status status = submit_locked(dev, cb, ticket);
+    const daub_status status = submit_locked(dev, cb, wait, signal, ticket);
     daub_mutex_unlock(&dev->queue->mutex);
     return status;
+}
+
+daub_status daub_queue_submit(daub_device *dev, VkCommandBuffer cb, uint64_t *ticket)
+{
+    return daub_queue_submit_with(dev, cb, NULL, NULL, ticket);
 }
 
 uint64_t daub_queue_last(daub_device *dev)

@@ -34,10 +34,10 @@ daub_status daub_volk_open(PFN_vkGetInstanceProcAddr *get)
     return DAUB_OK;
 }
 
-void daub_volk_load_device(VkInstance instance, VkDevice device, struct VolkDeviceTable *table)
+void daub_volk_load_device(PFN_vkGetDeviceProcAddr get, VkDevice device, struct VolkDeviceTable *table)
 {
     lock();
-    volkLoadInstanceOnly(instance); // for vkGetDeviceProcAddr
+    vkGetDeviceProcAddr = get; // which volk asks; a host's may be of another loader than ours
     volkLoadDeviceTable(table, device);
     unlock();
 }
