@@ -57,7 +57,7 @@ daub_status daub_vae_config_parse(const struct daub_json *json, struct daub_vae_
     TRY(daub_json_u32(json, "in_channels", 1, DAUB_MAX_IO_CHANNELS, &cfg.in_channels));
     TRY(daub_json_u32(json, "out_channels", 1, DAUB_MAX_IO_CHANNELS, &cfg.out_channels));
     TRY(daub_json_u32(json, "latent_channels", 1, DAUB_MAX_IO_CHANNELS, &cfg.latent_channels));
-    TRY(daub_json_u32(json, "sample_size", 1, DAUB_MAX_SIDE, &cfg.sample_size));
+    TRY(daub_json_u32(json, "sample_size", 1, DAUB_MAX_SIZE, &cfg.sample_size));
     TRY(daub_json_u32(json, "layers_per_block", 1, DAUB_VAE_MAX_LAYERS, &cfg.layers_per_block));
     TRY(daub_json_u32(json, "norm_num_groups", 1, DAUB_MAX_CHANNELS, &cfg.norm_num_groups));
     TRY(daub_json_f64(json, "scaling_factor", &cfg.scaling_factor));

@@ -46,8 +46,8 @@ static daub_status check_text(const char *name, const char *text, size_t size, b
     bool in_string = false;
     for (size_t i = 0; i < size; i++) {
         const char c = text[i];
-        if (in_string && i - begin > DAUB_MAX_JSON_STRING)
-            return fail_at(name, text, begin, "a text is longer than %d bytes", DAUB_MAX_JSON_STRING);
+        if (in_string && i - begin > DAUB_JSON_MAX_STRING)
+            return fail_at(name, text, begin, "a text is longer than %d bytes", DAUB_JSON_MAX_STRING);
         if (c == '"') {
             in_string = !in_string;
             begin = i + 1;
@@ -56,14 +56,14 @@ static daub_status check_text(const char *name, const char *text, size_t size, b
                 return fail_at(name, text, i, "a string holds a zero character");
             i++; // the escaped character; a quote among them does not end the string
         } else if (!in_string && (c == '{' || c == '[')) {
-            if (++depth > DAUB_MAX_JSON_DEPTH)
-                return fail_at(name, text, i, "the nesting is deeper than %d", DAUB_MAX_JSON_DEPTH);
+            if (++depth > DAUB_JSON_MAX_NESTING)
+                return fail_at(name, text, i, "the nesting is deeper than %d", DAUB_JSON_MAX_NESTING);
         } else if (!in_string && (c == '}' || c == ']') && depth > 0) {
             depth--;
         }
         // A list's or object's first value, and one behind every comma: an empty one counts as one more.
-        if (!in_string && (c == '{' || c == '[' || c == ',') && ++n_values > DAUB_MAX_JSON_VALUES)
-            return fail_at(name, text, i, "there are more than %d values", DAUB_MAX_JSON_VALUES);
+        if (!in_string && (c == '{' || c == '[' || c == ',') && ++n_values > DAUB_JSON_MAX_VALUES)
+            return fail_at(name, text, i, "there are more than %d values", DAUB_JSON_MAX_VALUES);
     }
     *open = in_string || depth > 0;
     return DAUB_OK;
@@ -105,9 +105,9 @@ daub_status daub_json_parse(const struct daub_host *host, const char *name, cons
     struct daub_json json = { .host = host };
     daub_status status = DAUB_OK;
     const char *end = text;
-    if (size > DAUB_MAX_JSON) {
+    if (size > DAUB_JSON_MAX_SIZE) {
         return daub_fail(DAUB_ERROR_BAD_FILE, "%s: %zu bytes are too many for a JSON file, at most %d are read", name,
-                         size, DAUB_MAX_JSON);
+                         size, DAUB_JSON_MAX_SIZE);
     }
     bool open = false;
     char *mended = NULL;
@@ -150,7 +150,7 @@ daub_status daub_json_load(const struct daub_host *host, const char *path, struc
 {
     char *text;
     size_t size;
-    TRY(daub_file_read(host, path, DAUB_MAX_JSON, &text, &size));
+    TRY(daub_file_read(host, path, DAUB_JSON_MAX_SIZE, &text, &size));
     const daub_status status = daub_json_parse(host, path, text, size, out);
     daub_free(host, text);
     return status;

@@ -5,7 +5,7 @@
 
 // What a person asks for. include/daub.h names these too.
 enum {
-    DAUB_MAX_SIDE = 16384,        // pixels of a picture's width and height, and rows of a band of the VAE
+    DAUB_MAX_SIZE = 16384,        // pixels of a picture's width and height, and rows of a band of the VAE
     DAUB_MAX_STEPS = 1000,        // denoising steps
     DAUB_MAX_GUIDANCE = 1000,     // classifier-free guidance
     DAUB_MAX_PROMPT = 1 << 20,    // bytes of UTF-8 of a prompt; a text encoder sees some 75 words of it
@@ -14,10 +14,10 @@ enum {
 
 // JSON files. cJSON needs some 80 bytes a value, whatever it is, and recurses once a level.
 enum {
-    DAUB_MAX_JSON = 64 << 20,       // bytes; CLIP's vocab.json has 1 MB
-    DAUB_MAX_JSON_VALUES = 1 << 21, // numbers, texts, lists, objects ... of a file
-    DAUB_MAX_JSON_STRING = 1 << 20, // bytes of a text or key as the file writes it
-    DAUB_MAX_JSON_DEPTH = 64,       // lists and objects in one another; configs have 3 or 4
+    DAUB_JSON_MAX_SIZE = 64 << 20,  // bytes; CLIP's vocab.json has 1 MB
+    DAUB_JSON_MAX_VALUES = 1 << 21, // numbers, texts, lists, objects ... of a file
+    DAUB_JSON_MAX_STRING = 1 << 20, // bytes of a text or key as the file writes it
+    DAUB_JSON_MAX_NESTING = 64,     // lists and objects in one another; configs have 3 or 4
 };
 
 // Safetensors files, and folders of them. Products of dimensions and data_offsets are checked below 2^63.

@@ -27,8 +27,8 @@ static daub_status resolve_size(const struct daub_engine *engine, const char *wh
 {
     const uint32_t multiple = engine->desc.size_multiple;
     const uint32_t size = wanted ? wanted : fallback;
-    if (size < multiple || size > DAUB_MAX_SIDE)
-        return daub_fail(DAUB_ERROR_INVALID_ARG, "%s %u is outside %u..%d", what, size, multiple, DAUB_MAX_SIDE);
+    if (size < multiple || size > DAUB_MAX_SIZE)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "%s %u is outside %u..%d", what, size, multiple, DAUB_MAX_SIZE);
     if (size % multiple != 0)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "%s %u is not a multiple of %u (%u and %u are)", what, size, multiple,
                          size / multiple * multiple, (size / multiple + 1) * multiple);
@@ -162,7 +162,7 @@ static daub_status resolve(const struct daub_engine *engine, const daub_generate
                          (int)p->memory);
     r->small = p->memory == DAUB_MEMORY_MODE_SMALL;
     if (p->vae_rows != 0 && p->vae_rows != DAUB_VAE_WHOLE)
-        TRY(check_range("VAE rows", p->vae_rows, 1, DAUB_MAX_SIDE));
+        TRY(check_range("VAE rows", p->vae_rows, 1, DAUB_MAX_SIZE));
     r->whole = p->vae_rows == DAUB_VAE_WHOLE;
     if (!r->whole && p->vae_rows != 0)
         r->bands = (struct daub_bands) { .on = true, .rows = p->vae_rows };

@@ -82,22 +82,22 @@ static void test_json(void)
     for (int above = 0; above <= 1; above++) {
         struct text t = { 0 };
         add(&t, "1");
-        add_run(&t, ' ', DAUB_MAX_JSON - 1 + (size_t)above);
+        add_run(&t, ' ', DAUB_JSON_MAX_SIZE - 1 + (size_t)above);
         parse(&t, above ? "67108865 bytes are too many for a JSON file, at most 67108864 are read" : NULL);
 
         add(&t, "[0"); // the list is a value as well
-        for (int i = 0; i < DAUB_MAX_JSON_VALUES - 2 + above; i++)
+        for (int i = 0; i < DAUB_JSON_MAX_VALUES - 2 + above; i++)
             add(&t, ",0");
         add(&t, "]");
         parse(&t, above ? "there are more than 2097152 values" : NULL);
 
         add(&t, "\"");
-        add_run(&t, 'x', DAUB_MAX_JSON_STRING + (size_t)above);
+        add_run(&t, 'x', DAUB_JSON_MAX_STRING + (size_t)above);
         add(&t, "\"");
         parse(&t, above ? "a text is longer than 1048576 bytes" : NULL);
 
-        add_run(&t, '[', DAUB_MAX_JSON_DEPTH + (size_t)above);
-        add_run(&t, ']', DAUB_MAX_JSON_DEPTH + (size_t)above);
+        add_run(&t, '[', DAUB_JSON_MAX_NESTING + (size_t)above);
+        add_run(&t, ']', DAUB_JSON_MAX_NESTING + (size_t)above);
         parse(&t, above ? "the nesting is deeper than 64" : NULL);
     }
 }
@@ -302,11 +302,11 @@ static void test_requests(void)
                                              .unet = { .cross_attention_dim = 4 } };
     daub_sampler_config_defaults(sampler, &engine.desc.sampler);
 
-    request(daub_generate_params(.prompt = "x", .width = DAUB_MAX_SIDE, .height = DAUB_MAX_SIDE), NULL);
-    request(daub_generate_params(.prompt = "x", .width = DAUB_MAX_SIDE + 8), "width 16392 is outside 8..16384");
-    request(daub_generate_params(.prompt = "x", .height = DAUB_MAX_SIDE + 8), "height 16392 is outside 8..16384");
-    request(daub_generate_params(.prompt = "x", .vae_rows = DAUB_MAX_SIDE), NULL);
-    request(daub_generate_params(.prompt = "x", .vae_rows = DAUB_MAX_SIDE + 1), "VAE rows 16385 is outside 1..16384");
+    request(daub_generate_params(.prompt = "x", .width = DAUB_MAX_SIZE, .height = DAUB_MAX_SIZE), NULL);
+    request(daub_generate_params(.prompt = "x", .width = DAUB_MAX_SIZE + 8), "width 16392 is outside 8..16384");
+    request(daub_generate_params(.prompt = "x", .height = DAUB_MAX_SIZE + 8), "height 16392 is outside 8..16384");
+    request(daub_generate_params(.prompt = "x", .vae_rows = DAUB_MAX_SIZE), NULL);
+    request(daub_generate_params(.prompt = "x", .vae_rows = DAUB_MAX_SIZE + 1), "VAE rows 16385 is outside 1..16384");
     request(daub_generate_params(.prompt = "x", .n_steps = DAUB_MAX_STEPS), NULL);
     request(daub_generate_params(.prompt = "x", .n_steps = DAUB_MAX_STEPS + 1), "steps 1001 is outside 1..1000");
     request(daub_generate_params(.prompt = "x", .guidance_scale = DAUB_MAX_GUIDANCE), NULL);

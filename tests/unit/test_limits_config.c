@@ -50,7 +50,7 @@ static void test_numbers(void)
         { VAE, "latent_channels", DAUB_MAX_IO_CHANNELS, NULL },
         { VAE, "layers_per_block", DAUB_VAE_MAX_LAYERS, NULL },
         { VAE, "norm_num_groups", DAUB_MAX_CHANNELS, NULL },
-        { VAE, "sample_size", DAUB_MAX_SIDE, NULL },
+        { VAE, "sample_size", DAUB_MAX_SIZE, NULL },
         { CLIP, "vocab_size", DAUB_MAX_TOKEN_IDS, NULL },
         { CLIP, "hidden_size", DAUB_MAX_CHANNELS, NULL },
         { CLIP, "intermediate_size", DAUB_CLIP_MAX_INNER, NULL },
