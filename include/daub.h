@@ -23,6 +23,7 @@
 // - Zero is "default" in every field of every params struct. Set struct_size, or use the macro of the same name.
 //   Fields are only ever appended: a smaller struct (an older header) is read as if padded with zeros; a larger
 //   one is accepted only if what this library does not know is zero.
+// - Files and prompts are checked as hostile input: docs/limits.md has how large they may be.
 // - Objects may move between threads; one object serves one thread at a time unless its comment says otherwise.
 // - The library never aborts, exits, prints or throws, keeps no global state that an object could notice, and
 //   opens no network connection.
@@ -278,8 +279,8 @@ DAUB_API daub_status daub_image_read_memory(const void *data, size_t size, daub_
 typedef struct daub_generate_params {
     uint32_t struct_size; // sizeof(daub_generate_params); the macro below sets it
 
-    const char *prompt;          // UTF-8; required by models with a text encoder, refused by those without
-    const char *negative_prompt; // UTF-8; default ""
+    const char *prompt;          // UTF-8, up to 1 MiB; required by models with a text encoder, refused by those without
+    const char *negative_prompt; // UTF-8, up to 1 MiB; default ""
 
     uint32_t width, height;  // pixels, multiples of daub_model_info.size_multiple, up to 16384; default: the model's
     uint32_t n_steps;        // denoising steps, 1..1000; default: the model's
@@ -294,7 +295,7 @@ typedef struct daub_generate_params {
     uint32_t clip_skip;      // A1111's counting: 0 and 1 = last layer, 2 = the one before it
 
     // Precomputed text embeddings instead of prompts: a safetensors file with "prompt_embeds" and, when guidance is on,
-    // "negative_prompt_embeds", each [1, tokens, width of the text encoder] (daub_encode_text writes one).
+    // "negative_prompt_embeds", each [1, 1..4096 tokens, width of the text encoder] (daub_encode_text writes one).
     const char *prompt_embeds_path;
 
     // A picture to begin with instead of noise alone (img2img), of this picture's width and height, which default to its own; alpha is

@@ -54,14 +54,14 @@ daub_status daub_clip_config_parse(const struct daub_json *json, struct daub_cli
         .layer_norm_eps = 1e-5f, .eos_token_id = 49407,
     };
     const char *act = "quick_gelu";
-    TRY(daub_json_u32(json, "vocab_size", 1, 1 << 20, &cfg.vocab_size));
-    TRY(daub_json_u32(json, "hidden_size", 1, 1 << 16, &cfg.hidden_size));
-    TRY(daub_json_u32(json, "intermediate_size", 1, 1 << 18, &cfg.intermediate_size));
+    TRY(daub_json_u32(json, "vocab_size", 1, DAUB_MAX_TOKEN_IDS, &cfg.vocab_size));
+    TRY(daub_json_u32(json, "hidden_size", 1, DAUB_MAX_CHANNELS, &cfg.hidden_size));
+    TRY(daub_json_u32(json, "intermediate_size", 1, DAUB_CLIP_MAX_INNER, &cfg.intermediate_size));
     TRY(daub_json_u32(json, "num_hidden_layers", 1, DAUB_CLIP_MAX_LAYERS, &cfg.num_hidden_layers));
-    TRY(daub_json_u32(json, "num_attention_heads", 1, 1 << 10, &cfg.num_attention_heads));
-    TRY(daub_json_u32(json, "max_position_embeddings", 3, 1 << 16, &cfg.max_position_embeddings));
+    TRY(daub_json_u32(json, "num_attention_heads", 1, DAUB_CLIP_MAX_HEADS, &cfg.num_attention_heads));
+    TRY(daub_json_u32(json, "max_position_embeddings", 3, DAUB_MAX_TEXT_WINDOW, &cfg.max_position_embeddings));
     TRY(daub_json_f32(json, "layer_norm_eps", &cfg.layer_norm_eps));
-    TRY(daub_json_u32(json, "eos_token_id", 0, 1 << 20, &cfg.eos_token_id));
+    TRY(daub_json_u32(json, "eos_token_id", 0, DAUB_MAX_TOKEN_IDS, &cfg.eos_token_id));
     TRY(daub_json_text(json, "hidden_act", &act));
     cfg.quick_gelu = strcmp(act, "quick_gelu") == 0;
     if (!cfg.quick_gelu && strcmp(act, "gelu") != 0)

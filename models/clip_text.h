@@ -2,9 +2,8 @@
 #ifndef DAUB_MODELS_CLIP_TEXT_H
 #define DAUB_MODELS_CLIP_TEXT_H
 #include "runtime/base/json.h"
+#include "runtime/base/limits.h"
 #include "runtime/graph/net.h"
-
-enum { DAUB_CLIP_MAX_LAYERS = 64 };
 
 struct daub_clip_config { // names as in config.json
     uint32_t vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads;

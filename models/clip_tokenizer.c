@@ -4,14 +4,12 @@
 // tokens in the text as typed; normalization (clip_normalize.c); special tokens in the result; pieces; merges.
 #include "models/clip_tokenizer.h"
 #include "models/clip_tokenizer_private.h"
+#include "runtime/base/limits.h"
 
 #include <string.h>
 #include <utf8proc.h>
 
-enum {
-    MAX_TEXT = 16 << 20, // bytes of a text
-    NONE = -1,           // no neighbour
-};
+enum { NONE = -1 }; // no neighbour
 
 struct symbol { // of a piece that is being merged; a list in an array
     uint32_t id;
@@ -159,7 +157,10 @@ static void merge_symbols(struct encoder *e)
 // One piece of the split text.
 static daub_status encode_piece(struct encoder *e, const struct daub_clip_char *chars, size_t n)
 {
-    TRY(reserve_symbols(e, (uint32_t)n * 4));
+    uint32_t room = 0; // bytes
+    for (size_t i = 0; i < n; i++)
+        room += chars[i].c < 0x80 ? 1 : 4;
+    TRY(reserve_symbols(e, room));
     e->n_symbols = 0;
     for (size_t i = 0; i < n; i++) {
         utf8proc_uint8_t bytes[4];
@@ -387,8 +388,8 @@ uint32_t daub_tokenizer_size(const struct daub_tokenizer *tok)
 daub_status daub_tokenize_bytes(const struct daub_tokenizer *tok, const char *text, size_t size, uint32_t **ids,
                                 uint32_t **ends, uint32_t *count)
 {
-    if (size > MAX_TEXT)
-        return daub_fail(DAUB_ERROR_INVALID_ARG, "the text has %zu bytes, more than %d", size, MAX_TEXT);
+    if (size > DAUB_MAX_PROMPT)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "the text has %zu bytes, at most %d are read", size, DAUB_MAX_PROMPT);
     struct encoder e = { .tok = tok };
     const daub_status status = encode_text(&e, text, size);
     if (status == DAUB_OK) {

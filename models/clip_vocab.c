@@ -3,6 +3,7 @@
 #include "models/clip_tokenizer_private.h"
 #include "runtime/base/file.h"
 #include "runtime/base/json.h"
+#include "runtime/base/limits.h"
 
 #include <cjson/cJSON.h>
 #include <string.h>
@@ -10,12 +11,8 @@
 #define WORD_END "</w>"
 
 enum {
-    MAX_MERGES_SIZE = 64 << 20, // bytes of merges.txt; CLIP's has 0.5 MB
-    MAX_ID = 1 << 24,           // ids; CLIP has 49,408
-    MAX_TOKEN = 1024,           // bytes of a word in a vocabulary
-    N_ROLES = 4,                // special tokens that have a name
-    DEFAULT_MAX_LENGTH = 77,    // of every published CLIP text model
-    MAX_LENGTH = 1 << 20,       // above it model_max_length is Python's "none" (1e30)
+    N_ROLES = 4,             // special tokens that have a name
+    DEFAULT_MAX_LENGTH = 77, // of every published CLIP text model
 };
 
 // In the order in which Hugging Face adds them: of two with one text the first one's way of matching holds.
@@ -140,7 +137,8 @@ static bool next_merge(const char *text, size_t size, size_t *at, uint32_t *line
         }
         const char *space = memchr(begin, ' ', n);
         if (!space || space == begin || space == begin + n - 1 ||
-            memchr(space + 1, ' ', n - (size_t)(space + 1 - begin)) || n > 2 * MAX_TOKEN)
+            memchr(space + 1, ' ', n - (size_t)(space + 1 - begin)) || space - begin > DAUB_MAX_TOKEN ||
+            n - (size_t)(space + 1 - begin) > DAUB_MAX_TOKEN)
             return false;
         *at += step;
         *left = begin;
@@ -152,11 +150,12 @@ static bool next_merge(const char *text, size_t size, size_t *at, uint32_t *line
     return false;
 }
 
+// Lines with something in them.
 static uint32_t count_lines(const char *text, size_t size)
 {
-    uint32_t n = 1;
+    uint32_t n = 0;
     for (size_t i = 0; i < size; i++)
-        n += text[i] == '\n';
+        n += text[i] != '\n' && (i == 0 || text[i - 1] == '\n');
     return n;
 }
 
@@ -173,7 +172,10 @@ static void merge_add(struct daub_tokenizer *tok, const struct daub_clip_merge *
 static daub_status read_merges(struct daub_tokenizer *tok, const struct words *words, const char *name,
                                const char *text, size_t size)
 {
-    const uint32_t slots = table_size(count_lines(text, size));
+    const uint32_t n_lines = count_lines(text, size), slots = table_size(n_lines);
+    if (n_lines > DAUB_MAX_MERGE_RULES)
+        return daub_fail(DAUB_ERROR_BAD_FILE, "%s has %u lines, at most %d are read", name, n_lines,
+                         DAUB_MAX_MERGE_RULES);
     tok->merges = daub_alloc_array(tok->host, slots, sizeof(*tok->merges));
     if (!tok->merges)
         return daub_no_memory("a vocabulary");
@@ -185,7 +187,7 @@ static daub_status read_merges(struct daub_tokenizer *tok, const struct words *w
     size_t at = 0, left_size, right_size;
     uint32_t line = 0, rank = 0;
     while (next_merge(text, size, &at, &line, &left, &left_size, &right, &right_size)) {
-        char whole[2 * MAX_TOKEN];
+        char whole[2 * DAUB_MAX_TOKEN];
         memcpy(whole, left, left_size);
         memcpy(whole + left_size, right, right_size);
         struct daub_clip_merge merge = { .rank = rank++ };
@@ -194,7 +196,9 @@ static daub_status read_merges(struct daub_tokenizer *tok, const struct words *w
             return daub_fail(DAUB_ERROR_BAD_FILE, "%s: line %u merges what the vocabulary does not have", name, line);
         merge_add(tok, &merge);
     }
-    return at == size ? DAUB_OK : daub_fail(DAUB_ERROR_BAD_FILE, "%s: line %u is not two words", name, line);
+    return at == size ? DAUB_OK
+                      : daub_fail(DAUB_ERROR_BAD_FILE, "%s: line %u is not two words of up to %d bytes", name, line,
+                                  DAUB_MAX_TOKEN);
 }
 
 static void read_byte_ids(struct daub_tokenizer *tok, const struct words *words, uint32_t unknown)
@@ -334,14 +338,17 @@ static daub_status read_vocab(struct daub_tokenizer *tok, const struct daub_json
     uint32_t n = 0;
     for (const cJSON *item = json->root->child; item; item = item->next)
         n++;
-    if (!cJSON_IsObject(json->root) || n == 0 || n > MAX_ID)
+    if (!cJSON_IsObject(json->root) || n == 0)
         return daub_fail(DAUB_ERROR_BAD_FILE, "%s is not a vocabulary: wanted an object of words and ids", json->name);
+    if (n > DAUB_MAX_TOKEN_IDS)
+        return daub_fail(DAUB_ERROR_BAD_FILE, "%s has %u words, at most %d are read", json->name, n,
+                         DAUB_MAX_TOKEN_IDS);
     TRY(words_create(tok->host, n, words));
     for (const cJSON *item = json->root->child; item; item = item->next) {
         const double id = cJSON_IsNumber(item) ? item->valuedouble : -1.0;
-        if (!(id >= 0.0 && id < MAX_ID) || id != (double)(uint32_t)id)
+        if (!(id >= 0.0 && id < DAUB_MAX_TOKEN_IDS) || id != (double)(uint32_t)id)
             return daub_fail(DAUB_ERROR_BAD_FILE, "%s: the id of \"%s\" is not a whole number of 0..%d", json->name,
-                             item->string, MAX_ID - 1);
+                             item->string, DAUB_MAX_TOKEN_IDS - 1);
         word_add(words, item->string, strlen(item->string), (uint32_t)id);
         if (tok->size < (uint32_t)id + 1)
             tok->size = (uint32_t)id + 1;
@@ -378,7 +385,7 @@ static daub_status load_files(struct daub_tokenizer *tok, const char *dir, struc
     if (!path)
         return daub_no_memory("a path");
     size_t size = 0;
-    daub_status status = daub_file_read(tok->host, path, MAX_MERGES_SIZE, &f->merges, &size);
+    daub_status status = daub_file_read(tok->host, path, DAUB_MAX_MERGES, &f->merges, &size);
     if (status == DAUB_OK)
         status = read_merges(tok, &f->words, path, f->merges, size);
     daub_free(tok->host, path);
@@ -395,7 +402,7 @@ static daub_status load_files(struct daub_tokenizer *tok, const char *dir, struc
 
     const cJSON *length = cJSON_GetObjectItemCaseSensitive(f->config.root, "model_max_length");
     tok->max_length = DEFAULT_MAX_LENGTH;
-    if (cJSON_IsNumber(length) && length->valuedouble >= 2.0 && length->valuedouble <= MAX_LENGTH)
+    if (cJSON_IsNumber(length) && length->valuedouble >= 2.0 && length->valuedouble <= DAUB_MAX_TEXT_WINDOW)
         tok->max_length = (uint32_t)length->valuedouble;
     return DAUB_OK;
 }

@@ -40,7 +40,7 @@ daub_status daub_model_sampler_config(const struct daub_model_desc *desc, const 
 
 static daub_status default_size(const struct daub_json *json, const char *key, uint32_t multiple, uint32_t *out)
 {
-    TRY(daub_json_u32(json, key, multiple, 16384, out));
+    TRY(daub_json_u32(json, key, multiple, DAUB_MAX_SIZE, out));
     if (*out % multiple != 0)
         return daub_fail(DAUB_ERROR_BAD_FILE, "%s: %s %u is not a multiple of %u", json->name, key, *out, multiple);
     return DAUB_OK;

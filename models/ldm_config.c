@@ -163,7 +163,8 @@ daub_status daub_ldm_vae_config(const struct daub_safetensors *st, struct daub_v
         if (conv->dims[0] == 0 || conv->dims[0] % NORM_GROUPS != 0)
             return cannot_tell(st, "the VAE's norm groups");
     }
-    while (cfg.layers_per_block < 16 && find(st, VAE "decoder.up.0.block.%u.conv1.weight", cfg.layers_per_block + 1))
+    while (cfg.layers_per_block < DAUB_VAE_MAX_LAYERS &&
+           find(st, VAE "decoder.up.0.block.%u.conv1.weight", cfg.layers_per_block + 1))
         cfg.layers_per_block++; // one less than the decoder has
     if (cfg.n_levels == 0 || cfg.layers_per_block == 0)
         return cannot_tell(st, "the VAE's levels");

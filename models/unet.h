@@ -2,9 +2,8 @@
 #ifndef DAUB_MODELS_UNET_H
 #define DAUB_MODELS_UNET_H
 #include "runtime/base/json.h"
+#include "runtime/base/limits.h"
 #include "runtime/graph/net.h"
-
-enum { DAUB_UNET_MAX_LEVELS = 8, DAUB_UNET_MAX_LAYERS = 16, DAUB_UNET_MAX_DEPTH = 64 };
 
 struct daub_unet_config { // names as in config.json
     bool conditional;     // UNet2DConditionModel; else UNet2DModel

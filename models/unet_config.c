@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-enum { MAX_CHANNELS = 1 << 16 };
-
 // clang-format off
 static const struct daub_config_rule common_rules[] = {
     { "act_fn",                   "silu",       "swish" },
@@ -115,8 +113,8 @@ static daub_status mid_block_type(const struct daub_json *json, const char *know
 static daub_status levels(const struct daub_json *json, struct daub_unet_config *cfg)
 {
     uint32_t count = 0;
-    TRY(daub_json_u32_list(json, "block_out_channels", 1, MAX_CHANNELS, cfg->block_out_channels, DAUB_UNET_MAX_LEVELS,
-                           &count));
+    TRY(daub_json_u32_list(json, "block_out_channels", 1, DAUB_MAX_CHANNELS, cfg->block_out_channels,
+                           DAUB_UNET_MAX_LEVELS, &count));
     if (count > 0)
         cfg->n_levels = count;
     TRY(daub_config_levels(json, "layers_per_block", 1, DAUB_UNET_MAX_LAYERS, cfg->n_levels, cfg->layers_per_block));
@@ -137,21 +135,21 @@ static daub_status common(const struct daub_json *json, struct daub_unet_config 
 {
     TRY(daub_config_check(json, common_rules, sizeof(common_rules) / sizeof(common_rules[0])));
     TRY(levels(json, cfg));
-    TRY(daub_json_u32(json, "in_channels", 1, 1024, &cfg->in_channels));
-    TRY(daub_json_u32(json, "out_channels", 1, 1024, &cfg->out_channels));
+    TRY(daub_json_u32(json, "in_channels", 1, DAUB_MAX_IO_CHANNELS, &cfg->in_channels));
+    TRY(daub_json_u32(json, "out_channels", 1, DAUB_MAX_IO_CHANNELS, &cfg->out_channels));
     uint32_t size[2], count = 0; // a number, or height and width
-    TRY(daub_json_u32_list(json, "sample_size", 1, 4096, size, 2, &count));
+    TRY(daub_json_u32_list(json, "sample_size", 1, DAUB_MAX_SAMPLE_SIZE, size, 2, &count));
     if (count > 0)
         cfg->sample_size = size[0];
     if (daub_config_is_null(json, "norm_num_groups"))
         return daub_fail(DAUB_ERROR_UNSUPPORTED, "%s: norm_num_groups null is not supported", json->name);
-    TRY(daub_json_u32(json, "norm_num_groups", 1, MAX_CHANNELS, &cfg->norm_num_groups));
+    TRY(daub_json_u32(json, "norm_num_groups", 1, DAUB_MAX_CHANNELS, &cfg->norm_num_groups));
     TRY(daub_json_f32(json, "norm_eps", &cfg->norm_eps));
     TRY(daub_json_bool(json, "flip_sin_to_cos", &cfg->flip_sin_to_cos));
     TRY(daub_json_f64(json, "freq_shift", &cfg->freq_shift));
     TRY(daub_json_u32(json, "downsample_padding", 0, 1, &cfg->downsample_padding));
     cfg->time_embed_dim = 4 * cfg->block_out_channels[0];
-    return daub_json_u32(json, "time_embedding_dim", 1, MAX_CHANNELS, &cfg->time_embed_dim);
+    return daub_json_u32(json, "time_embedding_dim", 1, DAUB_MAX_CHANNELS, &cfg->time_embed_dim);
 }
 
 static daub_status conditional(const struct daub_json *json, struct daub_unet_config *cfg)
@@ -160,14 +158,14 @@ static daub_status conditional(const struct daub_json *json, struct daub_unet_co
     TRY(daub_config_levels(json, "transformer_layers_per_block", 1, DAUB_UNET_MAX_DEPTH, cfg->n_levels,
                            cfg->transformer_layers_per_block));
     // The name is a trap: in this class the field counts heads (diffusers issue 2011). A later name, where given, wins.
-    TRY(daub_config_levels(json, "attention_head_dim", 1, MAX_CHANNELS, cfg->n_levels, cfg->num_heads));
-    TRY(daub_config_levels(json, "num_attention_heads", 1, MAX_CHANNELS, cfg->n_levels, cfg->num_heads));
+    TRY(daub_config_levels(json, "attention_head_dim", 1, DAUB_MAX_CHANNELS, cfg->n_levels, cfg->num_heads));
+    TRY(daub_config_levels(json, "num_attention_heads", 1, DAUB_MAX_CHANNELS, cfg->n_levels, cfg->num_heads));
     TRY(daub_json_bool(json, "use_linear_projection", &cfg->use_linear_projection));
 
     uint32_t dims[DAUB_UNET_MAX_LEVELS];
     for (uint32_t i = 0; i < cfg->n_levels; i++)
         dims[i] = cfg->cross_attention_dim;
-    TRY(daub_config_levels(json, "cross_attention_dim", 1, MAX_CHANNELS, cfg->n_levels, dims));
+    TRY(daub_config_levels(json, "cross_attention_dim", 1, DAUB_MAX_CHANNELS, cfg->n_levels, dims));
     for (uint32_t i = 1; i < cfg->n_levels; i++)
         if (dims[i] != dims[0])
             return daub_fail(DAUB_ERROR_UNSUPPORTED, "%s: cross_attention_dim differs between levels (%u and %u)",
@@ -181,11 +179,11 @@ static daub_status unconditional(const struct daub_json *json, struct daub_unet_
     TRY(daub_config_check(json, unconditional_rules, sizeof(unconditional_rules) / sizeof(unconditional_rules[0])));
     TRY(daub_json_bool(json, "add_attention", &cfg->mid_attention));
     cfg->attn_norm_num_groups = cfg->norm_num_groups;
-    TRY(daub_json_u32(json, "attn_norm_num_groups", 1, MAX_CHANNELS, &cfg->attn_norm_num_groups));
+    TRY(daub_json_u32(json, "attn_norm_num_groups", 1, DAUB_MAX_CHANNELS, &cfg->attn_norm_num_groups));
 
     // Here the field is what its name says, a head's width; null is one head as wide as the level, absent is 8.
     uint32_t width = 8;
-    TRY(daub_json_u32(json, "attention_head_dim", 1, MAX_CHANNELS, &width));
+    TRY(daub_json_u32(json, "attention_head_dim", 1, DAUB_MAX_CHANNELS, &width));
     const bool one_head = daub_config_is_null(json, "attention_head_dim");
     for (uint32_t i = 0; i < cfg->n_levels; i++) {
         const uint32_t channels = cfg->block_out_channels[i];

@@ -2,9 +2,8 @@
 #ifndef DAUB_MODELS_VAE_H
 #define DAUB_MODELS_VAE_H
 #include "runtime/base/json.h"
+#include "runtime/base/limits.h"
 #include "runtime/graph/net.h"
-
-enum { DAUB_VAE_MAX_LEVELS = 8 };
 
 struct daub_vae_config { // names as in config.json
     uint32_t in_channels, out_channels, latent_channels, sample_size;

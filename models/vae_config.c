@@ -48,18 +48,18 @@ daub_status daub_vae_config_parse(const struct daub_json *json, struct daub_vae_
         .mid_block_add_attention = true,
     };
     uint32_t count = 0;
-    TRY(daub_json_u32_list(json, "block_out_channels", 1, 1 << 16, cfg.block_out_channels, DAUB_VAE_MAX_LEVELS,
-                           &count));
+    TRY(daub_json_u32_list(json, "block_out_channels", 1, DAUB_MAX_CHANNELS, cfg.block_out_channels,
+                           DAUB_VAE_MAX_LEVELS, &count));
     if (count > 0)
         cfg.n_levels = count;
     TRY(block_types(json, "down_block_types", "DownEncoderBlock2D", cfg.n_levels));
     TRY(block_types(json, "up_block_types", "UpDecoderBlock2D", cfg.n_levels));
-    TRY(daub_json_u32(json, "in_channels", 1, 1024, &cfg.in_channels));
-    TRY(daub_json_u32(json, "out_channels", 1, 1024, &cfg.out_channels));
-    TRY(daub_json_u32(json, "latent_channels", 1, 1024, &cfg.latent_channels));
-    TRY(daub_json_u32(json, "sample_size", 1, 1 << 16, &cfg.sample_size));
-    TRY(daub_json_u32(json, "layers_per_block", 1, 16, &cfg.layers_per_block));
-    TRY(daub_json_u32(json, "norm_num_groups", 1, 1 << 16, &cfg.norm_num_groups));
+    TRY(daub_json_u32(json, "in_channels", 1, DAUB_MAX_IO_CHANNELS, &cfg.in_channels));
+    TRY(daub_json_u32(json, "out_channels", 1, DAUB_MAX_IO_CHANNELS, &cfg.out_channels));
+    TRY(daub_json_u32(json, "latent_channels", 1, DAUB_MAX_IO_CHANNELS, &cfg.latent_channels));
+    TRY(daub_json_u32(json, "sample_size", 1, DAUB_MAX_SIZE, &cfg.sample_size));
+    TRY(daub_json_u32(json, "layers_per_block", 1, DAUB_VAE_MAX_LAYERS, &cfg.layers_per_block));
+    TRY(daub_json_u32(json, "norm_num_groups", 1, DAUB_MAX_CHANNELS, &cfg.norm_num_groups));
     TRY(daub_json_f64(json, "scaling_factor", &cfg.scaling_factor));
     TRY(daub_json_f64(json, "shift_factor", &cfg.shift_factor));
     TRY(daub_json_bool(json, "use_quant_conv", &cfg.use_quant_conv));

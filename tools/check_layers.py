@@ -90,7 +90,7 @@ def main():
     for path in sorted(files):
         if not re.search(r"\.(c|h|comp|glsl|cmake|py|sh|md|txt)$", path) or not os.path.exists(path):
             continue
-        if path.startswith(("tests/golden/", "models/default/")) or path.endswith("clip_merges.txt"):
+        if path.startswith(("tests/golden/", "tests/fuzz/corpus/", "models/default/")) or path.endswith("clip_merges.txt"):
             continue
         with open(path, encoding="utf-8") as file:
             text = file.read()

@@ -4,7 +4,9 @@
 #include "runtime/api/model.h"
 #include "runtime/api/params.h"
 #include "runtime/base/file.h"
+#include "runtime/base/limits.h"
 #include "runtime/base/sha256.h"
+#include "runtime/io/hash_cache.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -129,32 +131,11 @@ static daub_status hash_file(const char *path, char hex[65])
     return DAUB_OK;
 }
 
-// The cache is a text file, "hash size mtime path" a line.
-static bool find_hash(const char *cache, uint64_t size, uint64_t mtime, const char *path, char out[11])
-{
-    for (const char *line = cache; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
-        unsigned long long s = 0, m = 0;
-        char hex[65];
-        int at = 0;
-        if (sscanf(line, "%64s %llu %llu %n", hex, &s, &m, &at) != 3 || strlen(hex) != 64 || s != size || m != mtime)
-            continue;
-        const size_t n = strcspn(line + at, "\n");
-        if (n == strlen(path) && strncmp(line + at, path, n) == 0) {
-            memcpy(out, hex, 10);
-            out[10] = '\0';
-            return true;
-        }
-    }
-    return false;
-}
-
-// Adds a line to the cache, keeping its last 64 KiB. Failing to costs time only.
+// Adds a line to the cache. Failing to costs time only.
 static void keep_hash(const char *dir, const char *file, const char *old, const char *hex, uint64_t size,
                       uint64_t mtime, const char *path)
 {
-    const size_t n = old ? strlen(old) : 0;
-    char *text = daub_asprintf(NULL, "%s%s %llu %llu %s\n", old ? old + (n > 65536 ? n - 65536 : 0) : "", hex,
-                               (unsigned long long)size, (unsigned long long)mtime, path);
+    char *text = daub_hash_cache_add(NULL, old, path, size, mtime, hex);
     if (text && daub_make_dirs(dir) == DAUB_OK)
         (void)daub_file_write(NULL, file, text, strlen(text));
     daub_free(NULL, text);
@@ -181,15 +162,15 @@ daub_status daub_tools_model_hash(const char *path, char out[11])
         char *cache_file = dir ? daub_path_join(NULL, dir, "model-hashes.txt") : NULL;
         size_t n = 0;
         if (cache_file && daub_path_is_file(cache_file))
-            (void)daub_file_read(NULL, cache_file, 1 << 20, &cache, &n);
-        if (!cache || !find_hash(cache, size, mtime, file, out)) {
+            (void)daub_file_read(NULL, cache_file, DAUB_MAX_HASHES, &cache, &n);
+        if (!cache || !daub_hash_cache_find(cache, file, size, mtime, hex)) {
             status = hash_file(file, hex);
-            if (status == DAUB_OK) {
-                memcpy(out, hex, 10);
-                out[10] = '\0';
-                if (cache_file)
-                    keep_hash(dir, cache_file, cache, hex, size, mtime, file);
-            }
+            if (status == DAUB_OK && cache_file)
+                keep_hash(dir, cache_file, cache, hex, size, mtime, file);
+        }
+        if (status == DAUB_OK) {
+            memcpy(out, hex, 10);
+            out[10] = '\0';
         }
         daub_free(NULL, cache);
         daub_free(NULL, cache_file);

@@ -1,6 +1,7 @@
 // json.c - parsing with limits, and typed getters that say what was there and what was wanted.
 #include "runtime/base/json.h"
 #include "runtime/base/file.h"
+#include "runtime/base/limits.h"
 #include "runtime/base/text.h"
 
 #include <cjson/cJSON.h>
@@ -10,11 +11,14 @@
 #include <stdio.h>
 #include <string.h>
 
-// Configs nest 3 or 4 deep. cJSON recurses once a level and would go to 1000.
-enum { NESTING_MAX = 64, SIZE_LIMIT = 64 << 20 };
-
-static daub_status fail_at(const char *name, const char *text, size_t offset, const char *what)
+static daub_status fail_at(const char *name, const char *text, size_t offset, const char *fmt, ...) DAUB_PRINTF(4, 5);
+static daub_status fail_at(const char *name, const char *text, size_t offset, const char *fmt, ...)
 {
+    char what[96];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(what, sizeof(what), fmt, args);
+    va_end(args);
     size_t line = 1;
     size_t line_start = 0;
     for (size_t i = 0; i < offset; i++) {
@@ -26,31 +30,40 @@ static daub_status fail_at(const char *name, const char *text, size_t offset, co
     return daub_fail(DAUB_ERROR_BAD_FILE, "%s: line %zu, column %zu: %s", name, line, offset - line_start + 1, what);
 }
 
-// What cJSON would let pass or recurse into: depth, and strings that end before their end because of a zero. *open:
-// some bracket or string has no end.
+// What cJSON would let pass, recurse into or spend memory on: depth, values, long strings, and strings that end before their end because
+// of a zero. *open: some bracket or string has no end.
 static daub_status check_text(const char *name, const char *text, size_t size, bool *open)
 {
     size_t bad;
     if (!daub_utf8_valid(text, size, &bad))
         return fail_at(name, text, bad, "the bytes are not valid UTF-8");
+    const char *zero = size ? memchr(text, 0, size)
+                            : NULL; // wherever it stands: what copies and parses the text would take it for the end
+    if (zero)
+        return fail_at(name, text, (size_t)(zero - text), "there is a zero byte");
     uint32_t depth = 0;
+    size_t n_values = 1, begin = 0; // begin: of the last string
     bool in_string = false;
     for (size_t i = 0; i < size; i++) {
         const char c = text[i];
-        if (c == 0)
-            return fail_at(name, text, i, "there is a zero byte");
+        if (in_string && i - begin > DAUB_JSON_MAX_STRING)
+            return fail_at(name, text, begin, "a text is longer than %d bytes", DAUB_JSON_MAX_STRING);
         if (c == '"') {
             in_string = !in_string;
+            begin = i + 1;
         } else if (in_string && c == '\\') {
             if (size - i >= 6 && memcmp(text + i, "\\u0000", 6) == 0)
                 return fail_at(name, text, i, "a string holds a zero character");
             i++; // the escaped character; a quote among them does not end the string
         } else if (!in_string && (c == '{' || c == '[')) {
-            if (++depth > NESTING_MAX)
-                return fail_at(name, text, i, "the nesting is deeper than 64");
+            if (++depth > DAUB_JSON_MAX_NESTING)
+                return fail_at(name, text, i, "the nesting is deeper than %d", DAUB_JSON_MAX_NESTING);
         } else if (!in_string && (c == '}' || c == ']') && depth > 0) {
             depth--;
         }
+        // A list's or object's first value, and one behind every comma: an empty one counts as one more.
+        if (!in_string && (c == '{' || c == '[' || c == ',') && ++n_values > DAUB_JSON_MAX_VALUES)
+            return fail_at(name, text, i, "there are more than %d values", DAUB_JSON_MAX_VALUES);
     }
     *open = in_string || depth > 0;
     return DAUB_OK;
@@ -70,10 +83,12 @@ static daub_status mend_infinities(const struct daub_host *host, const char *tex
             i++;
         if (in_string || size - i < n || memcmp(text + i, word, n) != 0)
             continue;
-        if (!*out)
-            *out = daub_strndup(host, text, size);
-        if (!*out)
-            return daub_no_memory("a JSON text");
+        if (!*out) {
+            *out = daub_alloc(host, size);
+            if (!*out)
+                return daub_no_memory("a JSON text");
+            memcpy(*out, text, size);
+        }
         memcpy(*out + i, number, n);
     }
     return DAUB_OK;
@@ -90,9 +105,9 @@ daub_status daub_json_parse(const struct daub_host *host, const char *name, cons
     struct daub_json json = { .host = host };
     daub_status status = DAUB_OK;
     const char *end = text;
-    if (size > SIZE_LIMIT) {
+    if (size > DAUB_JSON_MAX_SIZE) {
         return daub_fail(DAUB_ERROR_BAD_FILE, "%s: %zu bytes are too many for a JSON file, at most %d are read", name,
-                         size, (int)SIZE_LIMIT);
+                         size, DAUB_JSON_MAX_SIZE);
     }
     bool open = false;
     char *mended = NULL;
@@ -114,7 +129,7 @@ daub_status daub_json_parse(const struct daub_host *host, const char *name, cons
     if (!json.root) {
         // cJSON points at the last byte where it ran out of them.
         const bool cut = open && end + 1 >= text + size;
-        status = fail_at(name, text, cut ? size : (size_t)(end - text),
+        status = fail_at(name, text, cut ? size : (size_t)(end - text), "%s",
                          cut ? "the text ends too early" : "this is not valid JSON");
         goto fail;
     }
@@ -135,7 +150,7 @@ daub_status daub_json_load(const struct daub_host *host, const char *path, struc
 {
     char *text;
     size_t size;
-    TRY(daub_file_read(host, path, SIZE_LIMIT, &text, &size));
+    TRY(daub_file_read(host, path, DAUB_JSON_MAX_SIZE, &text, &size));
     const daub_status status = daub_json_parse(host, path, text, size, out);
     daub_free(host, text);
     return status;

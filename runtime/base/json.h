@@ -14,7 +14,7 @@ struct daub_json {
     const struct daub_host *host;
 };
 
-// Errors: BAD_FILE with line and column of the first mistake; nesting deeper than 64 and files over 64 MiB are refused.
+// Errors: BAD_FILE with line and column of the first mistake, or where one of the limits DAUB_JSON_MAX_* is passed (limits.h).
 daub_status daub_json_parse(const struct daub_host *host, const char *name, const char *text, size_t size,
                             struct daub_json *out);
 daub_status daub_json_load(const struct daub_host *host, const char *path, struct daub_json *out);

@@ -2,6 +2,7 @@
 #include "runtime/graph/net_private.h"
 
 #include "runtime/base/debug.h"
+#include "runtime/base/limits.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -225,12 +226,16 @@ struct daub_tensor *daub_net_input(struct daub_net *net, const char *name, enum 
 
 struct daub_tensor *daub_net_weight(struct daub_net *net, const char *leaf, uint32_t n_dims, const uint32_t *dims)
 {
+    if (daub_net_failed(net))
+        return &net->poison;
     const char *name = daub_scope_path(net, leaf);
     for (uint32_t i = 0; i < net->weights.n; i++) {
         struct daub_tensor *w = net->weights.at[i];
         if (strcmp(w->name, name) == 0)
             return w;
     }
+    if (net->weights.n == DAUB_MAX_WEIGHTS)
+        return daub_net_fail(net, "the network has more than %d weights", DAUB_MAX_WEIGHTS);
     struct daub_tensor *w = tensor_new(net, DAUB_TENSOR_WEIGHT, DAUB_F32,
                                        (struct daub_shape) { 1, 1, n_dims > 1 ? dims[0] : 1, dims[n_dims - 1] }, 1);
     if (!w || !list_add(net, &net->weights, w))

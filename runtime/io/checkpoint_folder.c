@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_SHARDS = 1024 };
-
 // Names under which a component's weights are found, behind "diffusion_pytorch_model" or "model": the first that is
 // there.
 static const struct {
@@ -83,8 +81,8 @@ static daub_status add_shards(struct daub_checkpoint *ckpt, struct daub_ckpt_par
     const cJSON *map = cJSON_GetObjectItemCaseSensitive(index->root, "weight_map");
     if (!cJSON_IsObject(map) || !map->child)
         return daub_fail(DAUB_ERROR_BAD_FILE, "%s has no weight_map", index->name);
-    part->files = daub_alloc_array(ckpt->host, MAX_SHARDS, sizeof(*part->files));
-    const char **names = daub_alloc_array(ckpt->host, MAX_SHARDS, sizeof(*names));
+    part->files = daub_alloc_array(ckpt->host, DAUB_MAX_SHARDS, sizeof(*part->files));
+    const char **names = daub_alloc_array(ckpt->host, DAUB_MAX_SHARDS, sizeof(*names));
     daub_status status = DAUB_OK;
     if (!part->files || !names)
         status = daub_no_memory("a list of shards");
@@ -99,8 +97,8 @@ static daub_status add_shards(struct daub_checkpoint *ckpt, struct daub_ckpt_par
             i++;
         if (i < part->n_files)
             continue;
-        if (part->n_files == MAX_SHARDS) {
-            status = daub_fail(DAUB_ERROR_BAD_FILE, "%s names more than %d files", index->name, MAX_SHARDS);
+        if (part->n_files == DAUB_MAX_SHARDS) {
+            status = daub_fail(DAUB_ERROR_BAD_FILE, "%s names more than %d files", index->name, DAUB_MAX_SHARDS);
             break;
         }
         names[part->n_files] = item->valuestring;

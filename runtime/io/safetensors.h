@@ -1,23 +1,18 @@
 // safetensors.h - one .safetensors file, mapped and never copied. The header is read as hostile input: sizes, offsets, overlaps,
-// dimension products, name lengths and counts are checked against the limits below before anything is believed.
+// dimension products, name lengths and counts are checked against limits.h before anything is believed.
 #ifndef DAUB_IO_SAFETENSORS_H
 #define DAUB_IO_SAFETENSORS_H
 #include "runtime/base/host.h"
+#include "runtime/base/limits.h"
 #include "runtime/io/pack.h"
-
-enum {
-    DAUB_ST_MAX_HEADER = 100 << 20, // bytes, as the format's own limit
-    DAUB_ST_MAX_TENSORS = 100000,
-    DAUB_ST_MAX_NAME = 1024, // bytes
-};
 
 struct daub_safetensors;
 
 struct daub_st_tensor {
     const char *name;
     enum daub_file_dtype dtype;
-    uint32_t n_dims; // up to 8; views take up to 4
-    uint64_t dims[8];
+    uint32_t n_dims; // views take up to 4
+    uint64_t dims[DAUB_ST_MAX_DIMS];
     uint64_t offset, size; // bytes in the data section
 };
 

@@ -37,7 +37,6 @@ static const struct dtype_row dtypes[] = {
 
 enum {
     MAX_KEY = 32,       // bytes of a field's or a dtype's name
-    MAX_DIMS = 8,       // what daub_st_tensor holds
     FIRST_CAPACITY = 64 // tensors; doubled as needed
 };
 
@@ -265,7 +264,7 @@ static daub_status tensor(struct parser *p, struct daub_st_tensor *t)
             row = find_dtype(dtype);
         } else if (strcmp(key, "shape") == 0) {
             field = SHAPE;
-            TRY(numbers(p, t->dims, MAX_DIMS, &t->n_dims));
+            TRY(numbers(p, t->dims, DAUB_ST_MAX_DIMS, &t->n_dims));
         } else if (strcmp(key, "data_offsets") == 0) {
             field = OFFSETS;
             TRY(numbers(p, offsets, 2, &count));

@@ -14,8 +14,7 @@
 enum {
     ALIGN = 256,       // of a weight in the file
     PIECE = 256 << 10, // bytes that are copied and summed at a time, by one thread: a quarter of an L2 cache
-    MAX_WEIGHTS = 1 << 16,
-    NAME_SIZE = 64, // of a cache file's name
+    NAME_SIZE = 64,    // of a cache file's name
 };
 static const char magic[8] = "daubwc1", prefix[] = "weights-", suffix[] = ".bin";
 // A checkpoint that changed less than this before it was mapped may change again without a new time.
@@ -104,6 +103,11 @@ static uint64_t copy_and_sum(uint8_t *to, const void *data, uint64_t size)
     return atomic_load(&job.sum);
 }
 
+uint64_t daub_weight_cache_sum(const void *data, uint64_t size)
+{
+    return copy_and_sum(NULL, data, size);
+}
+
 // ---- reading ---------------------------------------------------------------------------------------------------------
 
 _Static_assert(sizeof(struct daub_pack) == 52, "every field of daub_pack belongs into disk_entry");
@@ -154,7 +158,7 @@ static const char *check(struct daub_weight_cache *cache, const uint8_t *data, u
     if (t.pack_version != DAUB_PACK_VERSION || memcmp(t.identity, cache->identity, sizeof(t.identity)) != 0)
         return "is of another file or build";
     const uint64_t body = size - sizeof(t);
-    if (t.n > MAX_WEIGHTS || t.index % ALIGN || t.index > body || t.names_size > body ||
+    if (t.n > DAUB_MAX_CACHED_WEIGHTS || t.index % ALIGN || t.index > body || t.names_size > body ||
         t.n * sizeof(struct disk_entry) + t.names_size != body - t.index ||
         t.names != t.index + t.n * sizeof(struct disk_entry) ||
         copy_and_sum(NULL, data + t.index, body - t.index) != t.sum)
@@ -392,7 +396,7 @@ static daub_status write_all(struct writing *w, const struct daub_weight_cache *
             return daub_fail(DAUB_ERROR_IO, "%s cannot be read back from the device", weights[i].name);
         TRY(add_weight(w, entry, weights[i].name, strlen(weights[i].name), data));
     }
-    for (uint32_t i = 0; i < cache->n && w->n < MAX_WEIGHTS; i++)
+    for (uint32_t i = 0; i < cache->n && w->n < DAUB_MAX_CACHED_WEIGHTS; i++)
         if (!among(cache, &cache->entries[i], weights, n))
             TRY(write_old(w, cache, &cache->entries[i]));
     return finish(w, cache);
@@ -410,7 +414,7 @@ void daub_weight_cache_write(struct daub_weight_cache *cache, const struct daub_
         size += cache->entries[i].size + sizeof(struct disk_entry) + ALIGN;
         names += cache->entries[i].name_size;
     }
-    if (n > MAX_WEIGHTS || !daub_checkpoint_settled(cache->ckpt, cache->component, utc_ns() - settle_ns)) {
+    if (n > DAUB_MAX_CACHED_WEIGHTS || !daub_checkpoint_settled(cache->ckpt, cache->component, utc_ns() - settle_ns)) {
         daub_log(cache->host, DAUB_LOG_INFO, "%s changed just now: its weights are not cached",
                  daub_checkpoint_path(cache->ckpt));
         return;

@@ -22,6 +22,9 @@ void daub_weight_cache_close(struct daub_weight_cache **cache);
 bool daub_weight_cache_read(const struct daub_weight_cache *cache, const char *name, const struct daub_pack *pack,
                             void *out, uint64_t size);
 
+// The checksum of a weight and of the index, for who checks or makes files.
+uint64_t daub_weight_cache_sum(const void *data, uint64_t size);
+
 struct daub_cached_weight {
     const char *name;
     const struct daub_pack *pack;

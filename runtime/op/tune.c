@@ -2,6 +2,7 @@
 #include "runtime/op/tune.h"
 
 #include "runtime/base/file.h"
+#include "runtime/base/limits.h"
 #include "runtime/base/thread.h"
 #include "runtime/op/exec.h"
 #include "runtime/op/op.h"
@@ -15,16 +16,11 @@ enum {
     N = 640,
     MAX_RUNS = 100,
     MEASURE_NS = 150000000, // of a kernel
-    MAX_FILE = 1 << 20,     // bytes
     KEY_SIZE = 64,
+    MAX_RATE = 100000000, // MFLOP a second: 100 TFLOP, which no CPU reaches
 };
 
 static const float CLEARLY = 1.15f;
-
-struct choice {
-    bool texel;
-    float rate12, rate16; // GFLOP a second
-};
 
 // ---- the file --------------------------------------------------------------------------------------------------------
 // A line a driver: KEY texel|storage RATE12 RATE16, the rates in MFLOP a second.
@@ -42,33 +38,60 @@ static const char *find_line(const char *text, const char *key)
     return NULL;
 }
 
-static bool parse(const char *line, struct choice *out)
+// A whole number of 1..MAX_RATE, which ends at a space or at the line's end.
+static bool take_rate(const char **at, float *out)
 {
-    char path[8];
-    unsigned long rate12, rate16;
-    if (!line || sscanf(line, "%7s %lu %lu", path, &rate12, &rate16) != 3 || rate12 == 0 || rate16 == 0)
+    uint32_t value = 0;
+    const char *p = *at;
+    for (; *p >= '0' && *p <= '9' && value <= MAX_RATE; p++)
+        value = value * 10 + (uint32_t)(*p - '0');
+    if (p == *at || value == 0 || value > MAX_RATE || (*p != ' ' && *p != '\n' && *p))
         return false;
-    *out = (struct choice) { strcmp(path, "texel") == 0, (float)rate12 * 1e-3f, (float)rate16 * 1e-3f };
-    return out->texel || strcmp(path, "storage") == 0;
+    *at = *p == ' ' ? p + 1 : p;
+    *out = (float)value / 1e3f;
+    return true;
 }
 
-// Writes `old` without its line of this key, which is damaged if there is one, and with a new line unless `choice` is NULL.
-static daub_status write_file(const struct daub_host *host, const char *path, const char *old, const char *key,
-                              const struct choice *choice)
+bool daub_tuning_find(const char *text, const char *key, struct daub_tuning *out)
 {
-    char line[KEY_SIZE + 64] = "";
-    if (choice) // whole numbers: a point is a comma in some of our hosts' locales
-        snprintf(line, sizeof(line), "%s %s %lu %lu\n", key, choice->texel ? "texel" : "storage",
-                 (unsigned long)(choice->rate12 * 1e3f + 0.5f), (unsigned long)(choice->rate16 * 1e3f + 0.5f));
-    const char *own = find_line(old, key), *end = old + strlen(old), *after = end;
-    if (own) {
-        after = strchr(own, '\n');
-        after = after ? after + 1 : end;
-        own -= strlen(key) + 1;
-    } else {
-        own = end;
+    static const char *const paths[] = { "storage ", "texel " };
+    const char *line = find_line(text, key);
+    for (int texel = 0; line && texel < 2; texel++) {
+        const char *at = line + strlen(paths[texel]);
+        struct daub_tuning found = { .texel = texel };
+        if (strncmp(line, paths[texel], strlen(paths[texel])) == 0 && take_rate(&at, &found.rate12) &&
+            take_rate(&at, &found.rate16)) {
+            *out = found;
+            return true;
+        }
     }
-    char *text = daub_asprintf(host, "%.*s%s%s", (int)(own - old), old, after, line);
+    return false;
+}
+
+char *daub_tuning_set(const struct daub_host *host, const char *old, const char *key, const struct daub_tuning *tuning)
+{
+    const size_t n_key = strlen(key), size = strlen(old) + n_key + 64;
+    char *text = daub_alloc(host, size), *put = text;
+    for (const char *line = old; text && *line;) {
+        size_t n = strcspn(line, "\n");
+        const char *next = line + n + (line[n] == '\n');
+        if (strncmp(line, key, n_key) != 0 || line[n_key] != ' ') {
+            memcpy(put, line, n);
+            put += n;
+            *put++ = '\n'; // also behind a last line that was cut
+        }
+        line = next;
+    }
+    if (text && tuning) // whole numbers: a point is a comma in some of our hosts' locales
+        snprintf(put, size - (size_t)(put - text), "%s %s %lu %lu\n", key, tuning->texel ? "texel" : "storage",
+                 (unsigned long)(tuning->rate12 * 1e3f + 0.5f), (unsigned long)(tuning->rate16 * 1e3f + 0.5f));
+    return text;
+}
+
+static daub_status write_file(const struct daub_host *host, const char *path, const char *old, const char *key,
+                              const struct daub_tuning *tuning)
+{
+    char *text = daub_tuning_set(host, old, key, tuning);
     const daub_status status = text ? daub_file_write(host, path, text, strlen(text)) : daub_no_memory("tuning.txt");
     daub_free(host, text);
     return status;
@@ -110,7 +133,7 @@ static daub_status measure(daub_device *dev, struct daub_range *zeros, float *ra
 }
 
 // With 16 rows by each path, then 12 rows by the faster.
-static daub_status measure_all(daub_device *dev, struct choice *out)
+static daub_status measure_all(daub_device *dev, struct daub_tuning *out)
 {
     const struct daub_caps *caps = daub_device_caps(dev);
     const bool table_texel = caps->prefer_texel;
@@ -143,8 +166,8 @@ void daub_tune(daub_device *dev, const char *cache_dir)
         return;
     const struct daub_host *host = daub_device_host(dev);
     const struct daub_caps *caps = daub_device_caps(dev);
-    const struct choice table = { caps->prefer_texel, caps->rate12, caps->rate16 };
-    struct choice choice = table;
+    const struct daub_tuning table = { caps->prefer_texel, caps->rate12, caps->rate16 };
+    struct daub_tuning choice = table;
     char key[KEY_SIZE];
     daub_device_tuning_key(dev, key, sizeof(key));
 
@@ -153,9 +176,9 @@ void daub_tune(daub_device *dev, const char *cache_dir)
     char *path = dir && *dir ? daub_path_join(host, dir, "tuning.txt") : NULL, *text = NULL;
     size_t size = 0;
     if (path && daub_path_is_file(path))
-        (void)daub_file_read(host, path, MAX_FILE, &text, &size);
+        (void)daub_file_read(host, path, DAUB_MAX_TUNING, &text, &size);
 
-    const bool known = text && parse(find_line(text, key), &choice);
+    const bool known = text && daub_tuning_find(text, key, &choice);
     if (!known && path) {
         const char *old = text ? text : "";
         // Without a place to keep it, every start would measure: so the file is tried first.

@@ -1,18 +1,21 @@
 // request.c - from the caller's params to a request with every default resolved and every limit checked.
 #include "runtime/pipeline/pipeline.h"
 
+#include "runtime/base/limits.h"
 #include "runtime/base/text.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_SIZE = 16384, MAX_STEPS = 1000, MAX_VAE_ROWS = MAX_SIZE };
-
 static daub_status copy_text(struct daub_request *r, const char *what, const char *text, char **out)
 {
     size_t bad = 0;
-    if (!daub_utf8_valid(text, strlen(text), &bad))
+    const size_t size = strlen(text);
+    if (size > DAUB_MAX_PROMPT)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "the %s has %zu bytes, at most %d are read", what, size,
+                         DAUB_MAX_PROMPT);
+    if (!daub_utf8_valid(text, size, &bad))
         return daub_fail(DAUB_ERROR_INVALID_ARG, "the %s is not valid UTF-8: byte %zu is 0x%02x", what, bad,
                          (unsigned)(uint8_t)text[bad]);
     *out = daub_arena_strdup(r->arena, text);
@@ -24,8 +27,8 @@ static daub_status resolve_size(const struct daub_engine *engine, const char *wh
 {
     const uint32_t multiple = engine->desc.size_multiple;
     const uint32_t size = wanted ? wanted : fallback;
-    if (size < multiple || size > MAX_SIZE)
-        return daub_fail(DAUB_ERROR_INVALID_ARG, "%s %u is outside %u..%d", what, size, multiple, MAX_SIZE);
+    if (size < multiple || size > DAUB_MAX_SIZE)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "%s %u is outside %u..%d", what, size, multiple, DAUB_MAX_SIZE);
     if (size % multiple != 0)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "%s %u is not a multiple of %u (%u and %u are)", what, size, multiple,
                          size / multiple * multiple, (size / multiple + 1) * multiple);
@@ -102,9 +105,10 @@ static daub_status read_embed(const struct daub_safetensors *st, const char *nam
     if (!t)
         return daub_fail(DAUB_ERROR_BAD_FILE, "%s has no tensor %s", daub_safetensors_path(st), name);
     const uint32_t skip = t->n_dims == 3 && t->dims[0] == 1 ? 1 : 0;
-    if (t->n_dims - skip != 2 || t->dims[skip] == 0 || t->dims[skip] > 4096 || t->dims[skip + 1] != width)
-        return daub_fail(DAUB_ERROR_BAD_FILE, "%s: %s is not [1, 1..4096 tokens, %u], the width this model takes",
-                         daub_safetensors_path(st), name, width);
+    if (t->n_dims - skip != 2 || t->dims[skip] == 0 || t->dims[skip] > DAUB_MAX_EMBED_TOKENS ||
+        t->dims[skip + 1] != width)
+        return daub_fail(DAUB_ERROR_BAD_FILE, "%s: %s is not [1, 1..%d tokens, %u], the width this model takes",
+                         daub_safetensors_path(st), name, DAUB_MAX_EMBED_TOKENS, width);
     *tokens = (uint32_t)t->dims[skip];
     *out = daub_arena_alloc(r->arena, (size_t)*tokens * width * sizeof(float));
     if (!*out)
@@ -152,9 +156,9 @@ static daub_status resolve(const struct daub_engine *engine, const daub_generate
     TRY(resolve_size(engine, "width", p->width, p->init ? p->init->width : desc->width, &r->width));
     TRY(resolve_size(engine, "height", p->height, p->init ? p->init->height : desc->height, &r->height));
     r->n_steps = p->n_steps ? p->n_steps : desc->n_steps;
-    TRY(check_range("steps", r->n_steps, 1, MAX_STEPS));
+    TRY(check_range("steps", r->n_steps, 1, DAUB_MAX_STEPS));
     r->guidance_scale = p->guidance_scale != 0.0f ? p->guidance_scale : desc->guidance_scale;
-    TRY(check_range("guidance", (double)r->guidance_scale, 1.0, 1000.0));
+    TRY(check_range("guidance", (double)r->guidance_scale, 1.0, DAUB_MAX_GUIDANCE));
     if (!desc->has_text && r->guidance_scale > 1.0f)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "guidance %g needs a prompt, and this model takes none",
                          (double)r->guidance_scale);
@@ -172,7 +176,7 @@ static daub_status resolve(const struct daub_engine *engine, const daub_generate
                          (int)p->memory);
     r->small = p->memory == DAUB_MEMORY_MODE_SMALL;
     if (p->vae_rows != 0 && p->vae_rows != DAUB_VAE_WHOLE)
-        TRY(check_range("VAE rows", p->vae_rows, 1, MAX_VAE_ROWS));
+        TRY(check_range("VAE rows", p->vae_rows, 1, DAUB_MAX_SIZE));
     r->whole = p->vae_rows == DAUB_VAE_WHOLE;
     if (!r->whole && p->vae_rows != 0)
         r->bands = (struct daub_bands) { .on = true, .rows = p->vae_rows };

@@ -12,6 +12,7 @@
 #define DAUB_SAMPLE_SAMPLE_H
 #include "runtime/base/host.h"
 #include "runtime/base/json.h"
+#include "runtime/base/limits.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -43,8 +44,6 @@ enum daub_algorithm {
 enum daub_solver_type { DAUB_SOLVER_MIDPOINT, DAUB_SOLVER_HEUN, DAUB_SOLVER_BH1, DAUB_SOLVER_BH2 };
 
 struct daub_sampler_desc;
-
-enum { DAUB_MAX_TRAIN_STEPS = 4096, DAUB_MAX_DISABLED = 64 };
 
 struct daub_sampler_config {
     const struct daub_sampler_desc *sampler;

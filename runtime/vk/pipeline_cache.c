@@ -1,29 +1,9 @@
-// pipeline_cache.c - VkPipelineCache on disk: a header of ours, then the driver's bytes. The driver's bytes go to the
-// driver only if the header shows that this driver wrote them for these kernels and that nothing was cut or changed
-// since: drivers trust them.
+// pipeline_cache.c - VkPipelineCache on disk.
 #include "runtime/vk/pipeline_cache.h"
 #include "runtime/base/file.h"
+#include "runtime/base/limits.h"
 
 #include <string.h>
-
-static const char magic[8] = "daubpc1";
-static const size_t max_file = 512u << 20;
-
-struct file_header { // no padding; byte order of the machine, which the magic's reader shares
-    char magic[8];
-    uint32_t vendor_id, device_id, driver_version, api_version;
-    uint8_t driver_uuid[16], cache_uuid[16];
-    uint64_t code_hash;  // of the kernels
-    uint64_t size, hash; // of the bytes that follow
-};
-
-uint64_t daub_hash64(uint64_t hash, const void *data, size_t size)
-{
-    const unsigned char *bytes = data;
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ bytes[i]) * 0x100000001b3u;
-    return hash;
-}
 
 uint64_t daub_kernels_hash(void)
 {
@@ -37,21 +17,17 @@ uint64_t daub_kernels_hash(void)
     return hash;
 }
 
-static struct file_header make_header(const daub_device *dev, const struct daub_pipeline_cache *cache, const void *data,
-                                      size_t size)
+static struct daub_pipeline_header make_header(const daub_device *dev, const struct daub_pipeline_cache *cache)
 {
     VkPhysicalDeviceProperties p;
     dev->instance.vkGetPhysicalDeviceProperties(dev->physical, &p);
-    struct file_header header = {
+    struct daub_pipeline_header header = {
         .vendor_id = dev->caps.vendor_id,
         .device_id = dev->caps.device_id,
         .driver_version = p.driverVersion,
         .api_version = p.apiVersion,
         .code_hash = cache->code_hash,
-        .size = size,
-        .hash = daub_hash64(DAUB_HASH_START, data, size),
     };
-    memcpy(header.magic, magic, sizeof(magic));
     memcpy(header.driver_uuid, dev->caps.driver_uuid, sizeof(header.driver_uuid));
     memcpy(header.cache_uuid, dev->caps.pipeline_cache_uuid, sizeof(header.cache_uuid));
     return header;
@@ -71,31 +47,25 @@ static char *make_path(const daub_device *dev, const char *dir)
 }
 
 // The driver's part of the file; NULL when there is none that fits.
-static char *load(const daub_device *dev, const struct daub_pipeline_cache *cache, char **file, size_t *size)
+static const void *load(const daub_device *dev, const struct daub_pipeline_cache *cache, char **file, size_t *size)
 {
     size_t file_size;
     *size = 0;
     if (!daub_path_is_file(cache->path) ||
-        daub_file_read(&dev->host, cache->path, max_file, file, &file_size) != DAUB_OK)
+        daub_file_read(&dev->host, cache->path, DAUB_MAX_PIPELINES, file, &file_size) != DAUB_OK)
         return NULL;
-    struct file_header found;
-    if (file_size < sizeof(found))
-        return NULL;
-    memcpy(&found, *file, sizeof(found));
-    char *data = *file + sizeof(found);
-    const struct file_header wanted = make_header(dev, cache, data, file_size - sizeof(found));
-    if (memcmp(&found, &wanted, sizeof(found)) != 0) {
+    const struct daub_pipeline_header own = make_header(dev, cache);
+    const void *data = daub_pipeline_file_data(&own, *file, file_size, size);
+    if (!data)
         daub_log(&dev->host, DAUB_LOG_INFO, "%s is of another driver or build, or damaged; it will be replaced",
                  cache->path);
-        return NULL;
-    }
-    *size = file_size - sizeof(found);
     return data;
 }
 
 daub_status daub_pipeline_cache_open(daub_device *dev, const char *cache_dir, struct daub_pipeline_cache *cache)
 {
-    char *own = NULL, *file = NULL, *data = NULL;
+    char *own = NULL, *file = NULL;
+    const void *data = NULL;
     size_t size = 0;
     if (!cache_dir)
         cache_dir = own = daub_cache_dir(&dev->host);
@@ -137,18 +107,19 @@ static daub_status save(daub_device *dev, struct daub_pipeline_cache *cache)
 {
     size_t size = 0;
     VK_RETURN(dev->vk.vkGetPipelineCacheData(dev->handle, cache->handle, &size, NULL));
-    if (size <= cache->loaded || size > max_file - sizeof(struct file_header))
+    if (size <= cache->loaded || size > DAUB_MAX_PIPELINES - sizeof(struct daub_pipeline_header))
         return DAUB_OK;
-    char *file = daub_alloc(&dev->host, sizeof(struct file_header) + size);
+    char *file = daub_alloc(&dev->host, sizeof(struct daub_pipeline_header) + size);
     if (!file)
         return daub_no_memory("the pipeline cache");
-    char *data = file + sizeof(struct file_header);
+    char *data = file + sizeof(struct daub_pipeline_header);
     daub_status status = DAUB_OK;
     const VkResult result = dev->vk.vkGetPipelineCacheData(dev->handle, cache->handle, &size, data);
     if (result != VK_SUCCESS)
         status = daub_from_vk(result, "vkGetPipelineCacheData");
     if (status == DAUB_OK) {
-        const struct file_header header = make_header(dev, cache, data, size);
+        struct daub_pipeline_header header = make_header(dev, cache);
+        daub_pipeline_header_seal(&header, data, size);
         memcpy(file, &header, sizeof(header));
         status = daub_file_write(&dev->host, cache->path, file, sizeof(header) + size);
     }

@@ -2,10 +2,7 @@
 #ifndef DAUB_VK_PIPELINE_CACHE_H
 #define DAUB_VK_PIPELINE_CACHE_H
 #include "runtime/vk/device_private.h"
-
-// FNV-1a, 64 bits (Fowler, Noll, Vo). Start with DAUB_HASH_START; chain by passing the last result.
-#define DAUB_HASH_START 0xcbf29ce484222325u
-uint64_t daub_hash64(uint64_t hash, const void *data, size_t size);
+#include "runtime/vk/pipeline_file.h"
 
 uint64_t daub_kernels_hash(void); // of the code of all kernels
 

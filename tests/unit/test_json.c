@@ -170,6 +170,10 @@ static void bad_texts(void)
         free(copy);
     }
     REQUIRE_STATUS(daub_json_parse(NULL, "c.json", "{}\0{}", 5, &json), DAUB_ERROR_BAD_FILE, "a zero byte");
+    // Behind a backslash as well: what replaces Infinity once copied only what stands before the zero, and wrote behind the copy.
+    static const char escaped[] = "{\"a\":\"\\\0\",\"b\":Infinity,\"c\":-Infinity}";
+    REQUIRE_STATUS(daub_json_parse(NULL, "c.json", escaped, sizeof(escaped) - 1, &json), DAUB_ERROR_BAD_FILE,
+                   "column 8: there is a zero byte");
     REQUIRE_STATUS(daub_json_parse(NULL, "c.json", "", ((size_t)64 << 20) + 1, &json), DAUB_ERROR_BAD_FILE,
                    "too many for a JSON file");
     REQUIRE_STATUS(daub_json_load(NULL, "/nonexistent/c.json", &json), DAUB_ERROR_IO, "/nonexistent/c.json");

@@ -60,6 +60,11 @@ static uint32_t next_code(const uint8_t **text)
         }
         code = code << 6 | (t[i] & 0x3f);
     }
+    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 }; // of n bytes: what fits in fewer is not UTF-8
+    if (code < least[n] || (code >= 0xd800 && code < 0xe000) || code > 0x10ffff) {
+        ++*text;
+        return '?';
+    }
     *text += n;
     return code;
 }
