@@ -34,6 +34,7 @@ enum mode {
 };
 
 struct run {
+    enum inject_kind kind;
     enum mode mode;
     daub_status status; // of the first call that failed
     char sentence[512]; // its
@@ -57,8 +58,12 @@ static bool went_well(struct run *run, daub_status status, const char *what)
         TEST_FAIL("%s fails without a fault: %s", what, run->sentence);
     if (!run->sentence[0] || strchr(run->sentence, '\n') || strcmp(daub_status_text(status), "unknown status") == 0)
         TEST_FAIL("%s: status %d with the sentence \"%s\"", what, (int)status, run->sentence);
-    if (status == DAUB_ERROR_CANCELLED || status == DAUB_ERROR_INVALID_ARG)
-        TEST_FAIL("%s: %s is not the status of a fault: %s", what, daub_status_text(status), run->sentence);
+    const bool memory = status == DAUB_ERROR_NO_HOST_MEMORY,
+               file = status == DAUB_ERROR_IO || status == DAUB_ERROR_BAD_FILE;
+    const bool vulkan = memory || status == DAUB_ERROR_NO_GPU_MEMORY || status == DAUB_ERROR_NO_DEVICE;
+    if (run->kind == INJECT_ALLOC ? !memory : run->kind == INJECT_FILE ? !file : !vulkan)
+        TEST_FAIL("%s: %s is not the status of a failed %s: %s", what, daub_status_text(status), inject_fired(),
+                  run->sentence);
     return false;
 }
 
@@ -139,7 +144,7 @@ static bool play(const struct scenario *s, enum inject_kind kind, uint64_t nth, 
                  uint64_t *calls)
 {
     struct inject_held before;
-    *run = (struct run) { .mode = mode };
+    *run = (struct run) { .kind = kind, .mode = mode };
     daub_set_last_error("");
     inject_held(&before);
     alarm(SECONDS);
