@@ -99,6 +99,81 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+static const char *skip_space(const char *p, const char *end)
+{
+    while (p < end && is_space(*p))
+        p++;
+    return p;
+}
+
+static const char *skip_digits(const char *p, const char *end)
+{
+    const char *const first = p;
+    while (p < end && *p >= '0' && *p <= '9')
+        p++;
+    return p > first ? p : NULL;
+}
+
+static const char *skip_number(const char *p, const char *end)
+{
+    p = skip_digits(p + (*p == '-'), end);
+    if (p && p < end && *p == '.')
+        p = skip_digits(p + 1, end);
+    if (p && p < end && (*p == 'e' || *p == 'E'))
+        p = skip_digits(p + 1 + (end - p > 1 && (p[1] == '+' || p[1] == '-')), end);
+    return p;
+}
+
+// Escaped surrogates are taken for wrong: cJSON may have had that reason.
+static const char *skip_string(const char *p, const char *end)
+{
+    for (p++; p < end && *p != '"'; p++) {
+        if (*p != '\\')
+            continue;
+        if (++p == end || !strchr("\"\\/bfnrtu", *p))
+            return NULL;
+        if (*p == 'u' && (end - p < 5 || strspn(p + 1, "0123456789abcdefABCDEF") < 4 || p[1] == 'd' || p[1] == 'D'))
+            return NULL;
+    }
+    return p < end ? p + 1 : NULL;
+}
+
+// The end of a JSON value, or NULL. Nests no deeper than check_text allows.
+static const char *skip_value(const char *p, const char *end)
+{
+    static const char *const words[] = { "true", "false", "null" };
+    if (p == end)
+        return NULL;
+    for (int i = 0; i < 3; i++)
+        if ((size_t)(end - p) >= strlen(words[i]) && strncmp(p, words[i], strlen(words[i])) == 0)
+            return p + strlen(words[i]);
+    if (*p == '"')
+        return skip_string(p, end);
+    if (*p != '{' && *p != '[')
+        return skip_number(p, end);
+    const bool object = *p == '{';
+    const char last = object ? '}' : ']';
+    p = skip_space(p + 1, end);
+    while (p < end && *p != last) {
+        if (object) {
+            p = *p == '"' ? skip_string(p, end) : NULL;
+            p = p ? skip_space(p, end) : end;
+            if (p == end || *p++ != ':')
+                return NULL;
+        }
+        p = skip_value(skip_space(p, end), end);
+        p = p ? skip_space(p, end) : end;
+        if (p == end || (*p != ',' && *p != last))
+            return NULL;
+        if (*p == ',') {
+            p = skip_space(p + 1, end);
+            if (p == end || *p == last)
+                return NULL;
+        }
+    }
+    return p < end ? p + 1 : NULL;
+}
+
 daub_status daub_json_parse(const struct daub_host *host, const char *name, const char *text, size_t size,
                             struct daub_json *out)
 {
@@ -125,7 +200,12 @@ daub_status daub_json_parse(const struct daub_host *host, const char *name, cons
     const char *const parsed = mended ? mended : text;
     json.root = cJSON_ParseWithLengthOpts(parsed, size, &end, false);
     end = end ? text + (end - parsed) : text;
+    const bool valid = !json.root && skip_value(skip_space(parsed, parsed + size), parsed + size);
     daub_free(host, mended);
+    if (valid) { // then what cJSON lacked was memory
+        status = daub_no_memory("a JSON file's values");
+        goto fail;
+    }
     if (!json.root) {
         // cJSON points at the last byte where it ran out of them.
         const bool cut = open && end + 1 >= text + size;

@@ -106,8 +106,11 @@ static daub_status pick_version(PFN_vkGetInstanceProcAddr get, const struct daub
     const PFN_vkEnumerateInstanceVersion enumerate = (PFN_vkEnumerateInstanceVersion)get(NULL,
                                                                                          "vkEnumerateInstanceVersion");
     uint32_t loader = VK_API_VERSION_1_0;
-    if (enumerate && enumerate(&loader) != VK_SUCCESS)
-        loader = VK_API_VERSION_1_0;
+    if (enumerate) {
+        const VkResult result = enumerate(&loader);
+        if (result != VK_SUCCESS)
+            return daub_from_vk(result, "vkEnumerateInstanceVersion");
+    }
     if (loader < VK_API_VERSION_1_1)
         return daub_fail(DAUB_ERROR_NO_DEVICE, "the Vulkan loader is of version 1.0, wanted 1.1 or later");
     return lower_version(mask, version);
