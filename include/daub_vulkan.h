@@ -185,12 +185,15 @@ typedef struct daub_vulkan_io {
     // Instead of prompts: as prompt_embeds_path, and never both. negative_embeds is required where guidance is on, of as many tokens.
     // Read when the job begins, through the host's memory.
     daub_vulkan_embeds prompt_embeds, negative_embeds;
+    // Instead of daub_generate_params.init and .mask, and like them; the picture's width and height default to init's. Images are left in
+    // final_layout, or by default (UNDEFINED) as they were. Floats are rounded to bytes. Read with the embeddings.
+    daub_vulkan_picture init, mask;
     daub_vulkan_semaphore input_wait;   // before anything is read
     daub_vulkan_semaphore input_signal; // after
 } daub_vulkan_io;
 
-// Bytes of the device that the result of a job with this io is held in until it is handed over: w * h * the pixel's size; part of
-// daub_estimate's numbers.
+// Beside the rest, a job with a result in the host's memory holds it in daub's own until it is handed over: width * height * the pixel's
+// size, and 4 bytes a pixel more with a mask; daub_estimate has them under staging.
 
 // ---- export ------------------------------------------------------------------------------------------------------
 

@@ -174,37 +174,101 @@ static daub_status embed_tokens(const struct daub_engine *engine, const daub_vul
     return DAUB_OK;
 }
 
+// The host's init picture and mask stand in params as blank ones of their size, which the job fills in when it begins.
+struct blanks {
+    daub_image init, mask;
+    uint8_t *pixels;
+};
+
+static uint32_t size_or(uint32_t wanted, uint32_t given, uint32_t fallback)
+{
+    return wanted ? wanted : given ? given : fallback;
+}
+
+static bool is_given(const daub_vulkan_picture *p)
+{
+    return p->image || p->buffer;
+}
+
+static daub_status put_blanks(const struct daub_engine *engine, const daub_vulkan_io *io, daub_generate_params *p,
+                              struct blanks *out)
+{
+    *out = (struct blanks) { 0 };
+    const bool init = is_given(&io->init), mask = is_given(&io->mask);
+    if ((init && p->init) || (mask && p->mask))
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "%s is given in params and in params.vulkan", init ? "init" : "mask");
+    if (!init && !mask)
+        return DAUB_OK;
+    const uint32_t w = size_or(p->width, p->init ? p->init->width : io->init.width, engine->desc.width);
+    const uint32_t h = size_or(p->height, p->init ? p->init->height : io->init.height, engine->desc.height);
+    if (w > MAX_SIZE || h > MAX_SIZE)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "vulkan.init: %ux%u is outside 1..%d", w, h, MAX_SIZE);
+    out->pixels = daub_alloc_array(engine->host, (size_t)w * h, 1);
+    if (!out->pixels)
+        return daub_no_memory("the init picture");
+    out->init = out->mask = (daub_image) { .width = w, .height = h, .channels = 1, .pixels = out->pixels };
+    if (init)
+        p->init = &out->init;
+    if (mask)
+        p->mask = &out->mask;
+    return DAUB_OK;
+}
+
+static daub_status make_request(const struct daub_engine *engine, const daub_vulkan_io *io,
+                                const daub_generate_params *params, struct daub_request **out)
+{
+    daub_generate_params p = *params;
+    struct blanks blanks;
+    uint32_t tokens = 0;
+    TRY(embed_tokens(engine, io, &tokens));
+    TRY(put_blanks(engine, io, &p, &blanks));
+    const daub_status status = daub_request_create_for(engine, &p, tokens, out);
+    daub_free(engine->host, blanks.pixels);
+    return status;
+}
+
+static struct daub_io_use use_of(const struct daub_request *r)
+{
+    return (struct daub_io_use) { .w = r->width, .h = r->height, .paste = r->paste };
+}
+
 daub_status daub_job_request(const struct daub_engine *engine, const daub_generate_params *params,
                              struct daub_request **request, struct daub_io **io)
 {
     daub_vulkan_io given;
-    uint32_t tokens = 0;
     *io = NULL;
     if (!params->vulkan)
         return daub_request_create(engine, params, request);
-    TRY(copy_io(params, &given));
-    TRY(embed_tokens(engine, &given, &tokens));
     struct daub_request *r = NULL;
-    TRY(daub_request_create_for(engine, params, tokens, &r));
+    TRY(copy_io(params, &given));
+    TRY(make_request(engine, &given, params, &r));
+    const struct daub_io_use use = use_of(r);
     daub_status status = DAUB_OK;
-    if (tokens > 0 && r->guidance_scale > 1.0f && !given.negative_embeds.buffer)
+    if (given.prompt_embeds.buffer && r->guidance_scale > 1.0f && !given.negative_embeds.buffer)
         status = daub_fail(DAUB_ERROR_INVALID_ARG, "vulkan.prompt_embeds without negative_embeds, and guidance is %g",
                            (double)r->guidance_scale);
     if (status == DAUB_OK)
-        status = daub_io_create(engine->dev, &given, r->width, r->height, io);
+        status = daub_io_create(engine->dev, &given, &use, io);
     if (status != DAUB_OK) {
         daub_request_destroy(&r);
         return status;
     }
     (void)daub_io_picture(*io, &r->picture);
-    r->picture_size = daub_io_size(&given, r->width, r->height);
+    r->picture_size = daub_io_size(&given, &use);
     *request = r;
     return DAUB_OK;
 }
 
 daub_status daub_job_read_inputs(const struct daub_engine *engine, struct daub_io *io, struct daub_request *request)
 {
-    return daub_io_read_embeds(io, engine->desc.unet.cross_attention_dim, request->embeds, request->negative_embeds);
+    const struct daub_io_inputs inputs = {
+        .embed_width = engine->desc.unet.cross_attention_dim,
+        .prompt = request->embeds,
+        .negative = request->negative_embeds,
+        .init = request->init,
+        .mask = request->mask,
+    };
+    return daub_io_read(io, &inputs);
 }
 
 daub_status daub_request_for_estimate(const struct daub_engine *engine, const daub_generate_params *params,
@@ -212,13 +276,12 @@ daub_status daub_request_for_estimate(const struct daub_engine *engine, const da
 {
     daub_generate_params p = *params;
     daub_vulkan_io io;
-    uint32_t tokens = 0;
     TRY(copy_io(params, &io));
-    TRY(embed_tokens(engine, &io, &tokens));
-    if (engine->desc.has_text && !p.prompt && !p.prompt_embeds_path && tokens == 0)
+    if (engine->desc.has_text && !p.prompt && !p.prompt_embeds_path && !io.prompt_embeds.buffer)
         p.prompt = ""; // its words change nothing here
-    TRY(daub_request_create_for(engine, &p, tokens, out));
-    (*out)->picture_size = daub_io_size(&io, (*out)->width, (*out)->height);
+    TRY(make_request(engine, &io, &p, out));
+    const struct daub_io_use use = use_of(*out);
+    (*out)->picture_size = daub_io_size(&io, &use);
     return DAUB_OK;
 }
 

@@ -2,6 +2,7 @@
 #include "runtime/op/rgba.h"
 
 #include "runtime/op/rows.h"
+#include "shaders/params/paste.h"
 #include "shaders/params/rgba.h"
 
 // Pixels [first, first + n) of `pixel_size` bytes, from an offset that may be bound on; *skip pixels of the range come before them.
@@ -37,6 +38,41 @@ daub_status daub_rgba_record(const struct daub_caps *caps, struct daub_cmd *cmd,
         dispatch.bind[1] = (struct daub_binding) {
             .range = window(caps, &rgba->y, y_size, rgba->y_first + done, params.n, &params.y_first),
             .access = DAUB_WRITE,
+        };
+        daub_light_grid(caps, params.n, dispatch.groups);
+        TRY(daub_cmd_dispatch(cmd, &dispatch));
+    }
+    return DAUB_OK;
+}
+
+daub_status daub_paste_record(const struct daub_caps *caps, struct daub_cmd *cmd, const struct daub_picture *picture,
+                              uint32_t n)
+{
+    static const enum daub_kernel kernels[] = {
+        [DAUB_PIXELS_RGBA8] = DAUB_KERNEL_paste_byte,
+        [DAUB_PIXELS_RGBA16F] = DAUB_KERNEL_paste_half,
+        [DAUB_PIXELS_RGBA32F] = DAUB_KERNEL_paste_float,
+    };
+    const struct daub_range given = { .buf = picture->given, .size = daub_buffer_size(picture->given) };
+    const struct daub_range y = { .buf = picture->buf, .size = daub_buffer_size(picture->buf) };
+    const uint32_t y_size = daub_pixel_size(picture->pixels), step = daub_rows_fit(caps, y_size);
+    for (uint32_t done = 0; done < n; done += step) {
+        struct paste_params params = { .n = n - done < step ? n - done : step };
+        struct daub_dispatch dispatch = {
+            .kernel = kernels[picture->pixels],
+            .name = "paste",
+            .op = "rgba",
+            .n_bindings = 2,
+            .push = &params,
+            .push_size = sizeof(params),
+        };
+        dispatch.bind[0] = (struct daub_binding) {
+            .range = window(caps, &given, 4, done, params.n, &params.given_first),
+            .access = DAUB_READ,
+        };
+        dispatch.bind[1] = (struct daub_binding) {
+            .range = window(caps, &y, y_size, done, params.n, &params.y_first),
+            .access = DAUB_READ_WRITE,
         };
         daub_light_grid(caps, params.n, dispatch.groups);
         TRY(daub_cmd_dispatch(cmd, &dispatch));

@@ -16,4 +16,8 @@ struct daub_rgba {
 
 daub_status daub_rgba_record(const struct daub_caps *caps, struct daub_cmd *cmd, const struct daub_rgba *rgba);
 
+// All of `picture` under what is given to keep: n pixels of R, G, B and mask, a byte each.
+daub_status daub_paste_record(const struct daub_caps *caps, struct daub_cmd *cmd, const struct daub_picture *picture,
+                              uint32_t n);
+
 #endif

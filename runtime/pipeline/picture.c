@@ -1,7 +1,9 @@
 // picture.c - the decoder's pixels into a picture on the device, which is handed to the host's Vulkan later.
-#include "runtime/pipeline/engine.h"
+#include "runtime/pipeline/pipeline.h"
 
 #include "runtime/op/rgba.h"
+
+#include <string.h>
 
 static daub_status record(const struct daub_engine *engine, struct daub_cmd *cmd, const struct daub_picture *picture,
                           const struct daub_range *bytes, const struct daub_rgba *floats)
@@ -13,6 +15,17 @@ static daub_status record(const struct daub_engine *engine, struct daub_cmd *cmd
                                      .size = 4ull * floats->n };
     const struct daub_range to = { .buf = picture->buf, .offset = 4ull * floats->y_first, .size = 4ull * floats->n };
     return daub_cmd_copy(cmd, to, from);
+}
+
+// Ends, runs and destroys what `status` says was recorded.
+static daub_status run_once(const struct daub_engine *engine, struct daub_cmd **cmd, daub_status status)
+{
+    if (status == DAUB_OK)
+        status = daub_cmd_end(*cmd);
+    if (status == DAUB_OK)
+        status = daub_submit_and_wait(engine->dev, *cmd);
+    daub_cmd_destroy(engine->dev, cmd);
+    return status;
 }
 
 daub_status daub_picture_put(const struct daub_engine *engine, const struct daub_decode_params *params,
@@ -34,11 +47,28 @@ daub_status daub_picture_put(const struct daub_engine *engine, const struct daub
     };
     struct daub_cmd *cmd = NULL;
     TRY(daub_cmd_create(engine->dev, "picture", &cmd));
-    daub_status status = record(engine, cmd, picture, &bytes, &floats);
-    if (status == DAUB_OK)
-        status = daub_cmd_end(cmd);
-    if (status == DAUB_OK)
-        status = daub_submit_and_wait(engine->dev, cmd);
-    daub_cmd_destroy(engine->dev, &cmd);
-    return status;
+    return run_once(engine, &cmd, record(engine, cmd, picture, &bytes, &floats));
+}
+
+static void write_given(void *user, void *ptr, uint64_t offset, uint64_t size)
+{
+    const struct daub_request *r = user;
+    uint8_t *out = ptr;
+    for (uint64_t i = offset / 4; i < (offset + size) / 4; i++, out += 4) {
+        memcpy(out, r->init + 3 * i, 3);
+        out[3] = r->mask[i];
+    }
+}
+
+daub_status daub_picture_paste(const struct daub_engine *engine, const struct daub_request *r)
+{
+    struct daub_buffer *given = r->picture.given;
+    struct daub_cmd *cmd = NULL;
+    if (!given)
+        return DAUB_OK;
+    const struct daub_range all = { .buf = given, .size = daub_buffer_size(given) };
+    TRY(daub_upload_with(engine->dev, all, 4, write_given, (void *)(uintptr_t)r)); // write_given only reads it
+    TRY(daub_cmd_create(engine->dev, "paste", &cmd));
+    return run_once(engine, &cmd,
+                    daub_paste_record(daub_device_caps(engine->dev), cmd, &r->picture, r->width * r->height));
 }

@@ -67,6 +67,8 @@ void daub_given_image(const struct daub_request *request, bool without_masked, f
 void daub_given_mask(const struct daub_request *request, uint32_t scale, float *out);
 // Into pixels [batch, H, W, 4] and, if it is not NULL, image fp32 [batch, 3, H, W]: the init picture as far as the mask keeps it.
 void daub_paste(const struct daub_request *request, uint8_t *rgb8, float *image);
+// The same for the request's picture on the device.
+daub_status daub_picture_paste(const struct daub_engine *engine, const struct daub_request *request);
 
 struct daub_run_hooks {
     bool (*on_progress)(void *user, const daub_progress *progress); // false cancels

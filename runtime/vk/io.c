@@ -1,33 +1,16 @@
-// io.c - the host's memory on one device with ours: a result handed over, inputs taken.
+// io.c - the host's memory on one device with ours: a result handed over (inputs: io_inputs.c).
 //
 // Each is one submission, which waits for and signals the host's semaphores. What it begins with orders it after everything that was
 // submitted to the queue before, the host's work too, and what it ends with orders everything after it: a host on the same queue needs
 // no barrier of its own.
 #include "runtime/vk/io_private.h"
 
-#include "runtime/base/half.h"
-#include "runtime/vk/io.h"
-
-#include <math.h>
-#include <string.h>
-
-struct daub_io {
-    daub_device *dev;
-    uint32_t w, h;
-    daub_vulkan_io given;
-    struct daub_io_target target; // of the result
-    bool has_result;
-    struct daub_picture picture;
-    VkCommandPool pool;
-    uint64_t ticket; // of the result's submission
-};
-
 uint32_t daub_pixel_size(enum daub_pixels pixels)
 {
     return pixels == DAUB_PIXELS_RGBA32F ? 16 : pixels == DAUB_PIXELS_RGBA16F ? 8 : 4;
 }
 
-static struct daub_semaphore semaphore(const daub_vulkan_semaphore *s)
+struct daub_semaphore daub_io_semaphore(const daub_vulkan_semaphore *s)
 {
     return (struct daub_semaphore) {
         .handle = s->semaphore, .timeline = s->timeline, .value = s->timeline ? s->value : 0
@@ -36,7 +19,7 @@ static struct daub_semaphore semaphore(const daub_vulkan_semaphore *s)
 
 // ---- life --------------------------------------------------------------------------------------------------------
 
-static daub_status create(struct daub_io *io)
+static daub_status create(struct daub_io *io, bool paste)
 {
     const VkCommandPoolCreateInfo pool = {
         .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
@@ -46,25 +29,31 @@ static daub_status create(struct daub_io *io)
     VK_RETURN(io->dev->vk.vkCreateCommandPool(io->dev->handle, &pool, NULL, &io->pool));
     if (!io->has_result)
         return DAUB_OK;
-    const uint64_t size = (uint64_t)io->w * io->h * daub_pixel_size(io->picture.pixels);
-    return daub_buffer_create(io->dev, DAUB_MEMORY_DEVICE, size, "the picture for the host", &io->picture.buf);
+    const uint64_t n = (uint64_t)io->w * io->h;
+    if (paste)
+        TRY(daub_buffer_create(io->dev, DAUB_MEMORY_DEVICE, 4 * n, "the picture to paste", &io->picture.given));
+    return daub_buffer_create(io->dev, DAUB_MEMORY_DEVICE, n * daub_pixel_size(io->picture.pixels),
+                              "the picture for the host", &io->picture.buf);
 }
 
-daub_status daub_io_create(daub_device *dev, const daub_vulkan_io *given, uint32_t w, uint32_t h, struct daub_io **out)
+daub_status daub_io_create(daub_device *dev, const daub_vulkan_io *given, const struct daub_io_use *use,
+                           struct daub_io **out)
 {
     daub_status status;
     struct daub_io *io = daub_alloc(&dev->host, sizeof(*io));
     if (!io)
         return daub_no_memory("the host's pictures");
     io->dev = dev;
-    io->w = w;
-    io->h = h;
+    io->w = use->w;
+    io->h = use->h;
     io->given = *given;
-    TRY_OR_FAIL(daub_io_check(dev, given, w, h, &io->target, &io->has_result));
+    TRY_OR_FAIL(daub_io_check(io));
     io->picture.pixels = io->target.pixels;
-    if (io->target.exported)
+    if (io->target.exported) {
         daub_export_retain(io->target.exported, 1);
-    TRY_OR_FAIL(create(io));
+        io->retained = true;
+    }
+    TRY_OR_FAIL(create(io, use->paste));
     *out = io;
     return DAUB_OK;
 
@@ -81,20 +70,21 @@ void daub_io_destroy(struct daub_io **io)
     (void)daub_wait(i->dev, i->ticket, UINT64_MAX, NULL); // on a lost device nothing runs either
     i->dev->vk.vkDestroyCommandPool(i->dev->handle, i->pool, NULL);
     daub_buffer_destroy(i->dev, &i->picture.buf);
-    if (i->target.exported)
+    daub_buffer_destroy(i->dev, &i->picture.given);
+    if (i->retained)
         daub_export_retain(i->target.exported, -1);
     daub_free(&i->dev->host, i);
     *io = NULL;
 }
 
-uint64_t daub_io_size(const daub_vulkan_io *io, uint32_t w, uint32_t h)
+uint64_t daub_io_size(const daub_vulkan_io *io, const struct daub_io_use *use)
 {
     enum daub_pixels pixels;
     const daub_vulkan_picture *p = &io->result;
     const VkFormat format = p->exported ? daub_export_format(p->exported) : p->format;
     if ((!p->image && !p->buffer && !p->exported) || !daub_pixels_of(format, &pixels))
         return 0;
-    return (uint64_t)w * h * daub_pixel_size(pixels);
+    return (uint64_t)use->w * use->h * (daub_pixel_size(pixels) + (use->paste ? 4 : 0));
 }
 
 bool daub_io_picture(const struct daub_io *io, struct daub_picture *out)
@@ -105,7 +95,7 @@ bool daub_io_picture(const struct daub_io *io, struct daub_picture *out)
 
 // ---- submissions -------------------------------------------------------------------------------------------------
 
-static daub_status begin(struct daub_io *io, VkCommandBuffer *cb)
+daub_status daub_io_begin(struct daub_io *io, VkCommandBuffer *cb)
 {
     const VkCommandBufferAllocateInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
@@ -169,9 +159,9 @@ static void cross(daub_device *dev, VkCommandBuffer cb, const struct crossing *c
                                  moves && c->target->buffer ? 1 : 0, &buffer, c->target->image ? 1 : 0, &image);
 }
 
-static struct crossing crossing_into(const daub_device *dev, const struct daub_io_target *t, bool written)
+void daub_io_enter(daub_device *dev, VkCommandBuffer cb, const struct daub_io_target *t, bool written)
 {
-    return (struct crossing) {
+    const struct crossing c = {
         .target = t,
         .access = written ? VK_ACCESS_TRANSFER_WRITE_BIT : VK_ACCESS_TRANSFER_READ_BIT,
         .from = t->old_layout,
@@ -179,21 +169,25 @@ static struct crossing crossing_into(const daub_device *dev, const struct daub_i
         .from_family = t->transfer ? t->from_family : VK_QUEUE_FAMILY_IGNORED,
         .to_family = t->transfer ? dev->queue_family : VK_QUEUE_FAMILY_IGNORED,
     };
+    cross(dev, cb, &c);
 }
 
-static struct crossing crossing_back(const daub_device *dev, const struct daub_io_target *t, bool written)
+void daub_io_leave(daub_device *dev, VkCommandBuffer cb, const struct daub_io_target *t, bool written)
 {
-    struct crossing c = crossing_into(dev, t, written);
-    c.after = true;
-    c.from = c.to;
-    c.to = t->final_layout;
-    c.from_family = t->transfer ? dev->queue_family : VK_QUEUE_FAMILY_IGNORED;
-    c.to_family = t->transfer ? t->to_family : VK_QUEUE_FAMILY_IGNORED;
-    return c;
+    const struct crossing c = {
+        .after = true,
+        .target = t,
+        .access = written ? VK_ACCESS_TRANSFER_WRITE_BIT : VK_ACCESS_TRANSFER_READ_BIT,
+        .from = written ? VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL : VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL,
+        .to = t->final_layout,
+        .from_family = t->transfer ? dev->queue_family : VK_QUEUE_FAMILY_IGNORED,
+        .to_family = t->transfer ? t->to_family : VK_QUEUE_FAMILY_IGNORED,
+    };
+    cross(dev, cb, &c);
 }
 
-static daub_status submit(struct daub_io *io, VkCommandBuffer cb, const struct daub_semaphore *wait,
-                          const struct daub_semaphore *signal, uint64_t *ticket)
+daub_status daub_io_submit(struct daub_io *io, VkCommandBuffer cb, const struct daub_semaphore *wait,
+                           const struct daub_semaphore *signal, uint64_t *ticket)
 {
     VK_RETURN(io->dev->vk.vkEndCommandBuffer(cb));
     return daub_queue_submit_with(io->dev, cb, wait, signal, ticket);
@@ -201,7 +195,7 @@ static daub_status submit(struct daub_io *io, VkCommandBuffer cb, const struct d
 
 // ---- the result --------------------------------------------------------------------------------------------------
 
-static VkBufferImageCopy image_region(const struct daub_io *io, const struct daub_io_target *t)
+VkBufferImageCopy daub_io_region(const struct daub_io *io, const struct daub_io_target *t)
 {
     return (VkBufferImageCopy) {
         .imageSubresource = { VK_IMAGE_ASPECT_COLOR_BIT, t->level, t->layer, 1 },
@@ -210,9 +204,8 @@ static VkBufferImageCopy image_region(const struct daub_io *io, const struct dau
     };
 }
 
-// Rows between a tight buffer and a target's; `written`: into the target.
-static daub_status copy_rows(struct daub_io *io, VkCommandBuffer cb, const struct daub_io_target *t, VkBuffer tight,
-                             bool written)
+daub_status daub_io_copy_rows(struct daub_io *io, VkCommandBuffer cb, const struct daub_io_target *t, VkBuffer tight,
+                              uint64_t at, bool written)
 {
     const uint64_t row = (uint64_t)io->w * daub_pixel_size(t->pixels);
     const uint32_t n = t->row_pitch == row ? 1 : io->h;
@@ -220,7 +213,7 @@ static daub_status copy_rows(struct daub_io *io, VkCommandBuffer cb, const struc
     if (!regions)
         return daub_no_memory("the rows of the host's picture");
     for (uint32_t i = 0; i < n; i++) {
-        const uint64_t own = i * row, theirs = t->offset + i * t->row_pitch;
+        const uint64_t own = at + i * row, theirs = t->offset + i * t->row_pitch;
         regions[i] = (VkBufferCopy) {
             .srcOffset = written ? own : theirs, .dstOffset = written ? theirs : own, .size = n == 1 ? io->h * row : row
         };
@@ -234,78 +227,20 @@ daub_status daub_io_deliver(struct daub_io *io)
 {
     daub_device *dev = io->dev;
     const struct daub_io_target *t = &io->target;
-    const struct daub_semaphore wait = semaphore(&io->given.result_wait);
+    const struct daub_semaphore wait = daub_io_semaphore(&io->given.result_wait);
     const struct daub_semaphore signal = t->exported ? daub_export_signal(t->exported)
-                                                     : semaphore(&io->given.result_signal);
+                                                     : daub_io_semaphore(&io->given.result_signal);
     VkCommandBuffer cb = VK_NULL_HANDLE;
-    TRY(begin(io, &cb));
-    struct crossing c = crossing_into(dev, t, true);
-    cross(dev, cb, &c);
+    TRY(daub_io_begin(io, &cb));
+    daub_io_enter(dev, cb, t, true);
     if (t->image) {
-        const VkBufferImageCopy region = image_region(io, t);
+        const VkBufferImageCopy region = daub_io_region(io, t);
         dev->vk.vkCmdCopyBufferToImage(cb, io->picture.buf->handle, t->image, VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL, 1,
                                        &region);
     } else {
-        TRY(copy_rows(io, cb, t, io->picture.buf->handle, true));
+        TRY(daub_io_copy_rows(io, cb, t, io->picture.buf->handle, 0, true));
     }
-    c = crossing_back(dev, t, true);
-    cross(dev, cb, &c);
-    TRY(submit(io, cb, &wait, &signal, &io->ticket));
+    daub_io_leave(dev, cb, t, true);
+    TRY(daub_io_submit(io, cb, &wait, &signal, &io->ticket));
     return signal.handle ? DAUB_OK : daub_wait(dev, io->ticket, UINT64_MAX, NULL);
-}
-
-// ---- inputs ------------------------------------------------------------------------------------------------------
-
-static daub_status to_floats(const daub_vulkan_embeds *e, const char *what, const void *stored, size_t n, float *out)
-{
-    if (e->format == VK_FORMAT_R16_SFLOAT)
-        daub_half_to_floats(out, stored, n);
-    else
-        memcpy(out, stored, n * sizeof(*out));
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(out[i]))
-            return daub_fail(DAUB_ERROR_INVALID_ARG, "vulkan.%s holds a value that is not finite", what);
-    return DAUB_OK;
-}
-
-// Both, one after the other, into `staging`.
-static daub_status read_embeds(struct daub_io *io, const struct daub_buffer *staging, uint64_t size, bool negative)
-{
-    daub_device *dev = io->dev;
-    const daub_vulkan_embeds *parts[] = { &io->given.prompt_embeds, &io->given.negative_embeds };
-    const struct daub_semaphore wait = semaphore(&io->given.input_wait), signal = semaphore(&io->given.input_signal);
-    const struct daub_io_target none = { 0 };
-    VkCommandBuffer cb = VK_NULL_HANDLE;
-    TRY(begin(io, &cb));
-    struct crossing c = crossing_into(dev, &none, false);
-    cross(dev, cb, &c);
-    for (uint32_t i = 0; i < (negative ? 2u : 1u); i++) {
-        const VkBufferCopy region = { .srcOffset = parts[i]->offset, .dstOffset = i * size, .size = size };
-        dev->vk.vkCmdCopyBuffer(cb, parts[i]->buffer, staging->handle, 1, &region);
-    }
-    c = crossing_back(dev, &none, false);
-    cross(dev, cb, &c);
-    uint64_t ticket = 0;
-    TRY(submit(io, cb, &wait, &signal, &ticket));
-    return daub_wait(dev, ticket, UINT64_MAX, NULL);
-}
-
-daub_status daub_io_read_embeds(struct daub_io *io, uint32_t width, float *prompt, float *negative)
-{
-    const daub_vulkan_embeds *e = &io->given.prompt_embeds;
-    if (!e->buffer)
-        return DAUB_OK;
-    const size_t n = (size_t)e->tokens * width;
-    const uint64_t size = n * daub_embeds_value_size(e);
-    struct daub_buffer *staging = NULL;
-    daub_status status;
-    TRY(daub_buffer_create(io->dev, DAUB_MEMORY_HOST, negative ? 2 * size : size, "the host's embeddings", &staging));
-    status = read_embeds(io, staging, size, negative != NULL);
-    const char *map = daub_buffer_map(staging);
-    if (status == DAUB_OK)
-        status = to_floats(e, "prompt_embeds", map, n, prompt);
-    if (status == DAUB_OK && negative)
-        status = to_floats(&io->given.negative_embeds, "negative_embeds", map + size, n, negative);
-    daub_buffer_destroy(io->dev, &staging);
-    return status;
 }

@@ -116,19 +116,40 @@ static daub_status check_picture(const daub_device *dev, const char *name, const
                        : check_host_picture(dev, name, p, w, h, out);
 }
 
-daub_status daub_io_check(const daub_device *dev, const daub_vulkan_io *io, uint32_t w, uint32_t h,
-                          struct daub_io_target *target, bool *has_result)
+// An input is in some layout, and by default is left in it.
+static daub_status check_input(const daub_device *dev, const char *name, const daub_vulkan_picture *given, uint32_t w,
+                               uint32_t h, struct daub_io_target *out, bool *has)
 {
-    TRY(check_semaphore(dev, "result_wait", &io->result_wait));
-    TRY(check_semaphore(dev, "result_signal", &io->result_signal));
-    TRY(check_semaphore(dev, "input_wait", &io->input_wait));
-    TRY(check_semaphore(dev, "input_signal", &io->input_signal));
-    TRY(check_picture(dev, "result", &io->result, w, h, target, has_result));
-    if (!*has_result && (io->result_wait.semaphore || io->result_signal.semaphore))
+    daub_vulkan_picture p = *given;
+    if (p.exported)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "vulkan.%s: exports are for results", name);
+    if (p.image && (p.old_layout == VK_IMAGE_LAYOUT_UNDEFINED || p.old_layout == VK_IMAGE_LAYOUT_PREINITIALIZED))
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "vulkan.%s.old_layout is %s, in which an image holds nothing", name,
+                         p.old_layout == VK_IMAGE_LAYOUT_UNDEFINED ? "UNDEFINED" : "PREINITIALIZED");
+    if (p.image && p.final_layout == VK_IMAGE_LAYOUT_UNDEFINED)
+        p.final_layout = p.old_layout;
+    return check_picture(dev, name, &p, w, h, out, has);
+}
+
+daub_status daub_io_check(struct daub_io *io)
+{
+    const daub_device *dev = io->dev;
+    const daub_vulkan_io *g = &io->given;
+    TRY(check_semaphore(dev, "result_wait", &g->result_wait));
+    TRY(check_semaphore(dev, "result_signal", &g->result_signal));
+    TRY(check_semaphore(dev, "input_wait", &g->input_wait));
+    TRY(check_semaphore(dev, "input_signal", &g->input_signal));
+    TRY(check_picture(dev, "result", &g->result, io->w, io->h, &io->target, &io->has_result));
+    TRY(check_input(dev, "init", &g->init, io->w, io->h, &io->init, &io->has_init));
+    TRY(check_input(dev, "mask", &g->mask, io->w, io->h, &io->mask, &io->has_mask));
+    if (!io->has_result && (g->result_wait.semaphore || g->result_signal.semaphore))
         return daub_fail(DAUB_ERROR_INVALID_ARG, "vulkan: a semaphore for a result, and no result");
-    if (!io->prompt_embeds.buffer && (io->input_wait.semaphore || io->input_signal.semaphore))
+    if (io->target.exported && (g->result_wait.semaphore || g->result_signal.semaphore))
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "vulkan: a result that is exported has a semaphore of its own");
+    if (!g->prompt_embeds.buffer && !io->has_init && !io->has_mask &&
+        (g->input_wait.semaphore || g->input_signal.semaphore))
         return daub_fail(DAUB_ERROR_INVALID_ARG, "vulkan: a semaphore for inputs, and no input");
-    if (io->prompt_embeds.buffer && !dev->borrowed)
+    if (g->prompt_embeds.buffer && !dev->borrowed)
         return daub_fail(DAUB_ERROR_INVALID_ARG,
                          "vulkan.prompt_embeds: buffers are of a device of daub_vulkan_device_create");
     return DAUB_OK;

@@ -1,9 +1,9 @@
-// test_vulkan_inputs.c - prompt embeddings from the host's buffers: the same picture as from a file of the same values.
+// test_vulkan_inputs.c - embeddings, init pictures and masks from the host's images and buffers: the same picture as from its memory.
 #include "runtime/base/half.h"
 #include "runtime/io/safetensors.h"
 #include "tests/api/harness_vulkan.h"
 
-enum { SIZE = 64 * 64 * 3, PAD = 12 };
+enum { W = 64, H = 64, SIZE = W * H * 3, PAD = 12 };
 
 static struct host host;
 static daub_model *model;
@@ -144,6 +144,161 @@ static void arguments(const struct embeds *e)
     host_buffer_free(&host, &b);
 }
 
+// ---- pictures ----------------------------------------------------------------------------------------------------
+
+static daub_image init, mask; // RGB and grey
+
+static void make_pictures(void)
+{
+    REQUIRE_OK(daub_generate(model, daub_generate_params(.prompt = "a star", .n_steps = 2), &init));
+    mask = (daub_image) { .width = W, .height = H, .channels = 1, .pixels = malloc(W * H) };
+    REQUIRE(mask.pixels);
+    for (uint32_t i = 0; i < W * H; i++)
+        mask.pixels[i] = (uint8_t)(i % W < 24 ? 0 : i % W > 40 ? 255 : 7 * (i % W) - 100); // kept, painted, mixed between
+}
+
+// A pixel of a picture of 1 or 3 channels in one of the host's formats.
+static void put_pixel(const daub_image *image, uint32_t i, VkFormat format, uint8_t *out)
+{
+    for (uint32_t c = 0; c < 4; c++) {
+        const uint8_t byte = c == 3 ? 255 : image->pixels[image->channels * i + (image->channels == 3 ? c : 0)];
+        const float value = (float)byte / 255.0f;
+        const uint16_t half = daub_half_from_float(value);
+        if (format == VK_FORMAT_R32G32B32A32_SFLOAT)
+            memcpy(out + 4 * c, &value, sizeof(value));
+        else if (format == VK_FORMAT_R16G16B16A16_SFLOAT)
+            memcpy(out + 2 * c, &half, sizeof(half));
+        else
+            out[c] = byte;
+    }
+}
+
+static struct host_buffer picture_buffer(const daub_image *image, VkFormat format, VkDeviceSize offset,
+                                         VkDeviceSize pitch)
+{
+    struct host_buffer b = host_buffer(&host, offset + pitch * H);
+    for (uint32_t i = 0; i < W * H; i++)
+        put_pixel(image, i, format, b.map + offset + i / W * pitch + i % W * host_pixel_size(format));
+    return b;
+}
+
+// An image larger than the picture, which lies at 3, 2, in layout GENERAL.
+static struct host_image picture_image(const daub_image *image, VkFormat format)
+{
+    struct host_buffer b = picture_buffer(image, format, 0, (VkDeviceSize)W * host_pixel_size(format));
+    struct host_image out = host_image(&host, format, W + 5, H + 4);
+    const VkBufferImageCopy region = { .imageSubresource = { VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1 },
+                                       .imageOffset = { 3, 2, 0 },
+                                       .imageExtent = { W, H, 1 } };
+    host_begin(&host);
+    host_image_layout(&host, &out, VK_IMAGE_LAYOUT_UNDEFINED, VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL);
+    host.vkCmdCopyBufferToImage(host.cb, b.handle, out.handle, VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL, 1, &region);
+    host_image_layout(&host, &out, VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL, VK_IMAGE_LAYOUT_GENERAL);
+    host_submit(&host, NULL, NULL);
+    host_buffer_free(&host, &b);
+    return out;
+}
+
+static void paint(const daub_image *from, const daub_image *over, const daub_vulkan_io *io, uint8_t *pixels)
+{
+    daub_image image = { 0 };
+    REQUIRE_OK(daub_generate(model,
+                             daub_generate_params(.prompt = "a red apple", .n_steps = 4, .strength = 0.6, .width = W,
+                                                  .height = H, .init = from, .mask = over, .vulkan = io),
+                             &image));
+    if (image.pixels)
+        memcpy(pixels, image.pixels, SIZE);
+    daub_image_free(&image);
+}
+
+static void pictures_from_images(VkFormat format)
+{
+    uint8_t want[SIZE], got[SIZE];
+    struct host_image from = picture_image(&init, format), over = picture_image(&mask, format);
+    daub_vulkan_io io = {
+        .struct_size = sizeof(io),
+        .init = { .format = format,
+                  .image = from.handle,
+                  .width = W + 5,
+                  .height = H + 4,
+                  .x = 3,
+                  .y = 2,
+                  .old_layout = VK_IMAGE_LAYOUT_GENERAL },
+    };
+    paint(&init, NULL, NULL, want);
+    paint(NULL, NULL, &io, got);
+    REQUIRE(memcmp(got, want, SIZE) == 0);
+    paint(NULL, NULL, &io, got); // it was left as it was
+    REQUIRE(memcmp(got, want, SIZE) == 0);
+
+    io.mask = io.init;
+    io.mask.image = over.handle;
+    io.mask.final_layout = VK_IMAGE_LAYOUT_SHADER_READ_ONLY_OPTIMAL;
+    paint(&init, &mask, NULL, want);
+    paint(NULL, NULL, &io, got);
+    REQUIRE(memcmp(got, want, SIZE) == 0);
+    io.mask.old_layout = io.mask.final_layout; // as validation checks
+    paint(NULL, NULL, &io, got);
+    REQUIRE(memcmp(got, want, SIZE) == 0);
+    host_image_free(&host, &from);
+    host_image_free(&host, &over);
+}
+
+// The mask from a buffer, the picture from memory, the result into a buffer: pasted on the device as on the host.
+static void a_masked_result(VkFormat format)
+{
+    const uint32_t size = host_pixel_size(format);
+    const VkDeviceSize pitch = W * size + 8;
+    uint8_t want[SIZE];
+    struct host_buffer over = picture_buffer(&mask, format, 8, pitch), result = host_buffer(&host, W * H * size);
+    const daub_vulkan_io io = {
+        .struct_size = sizeof(io),
+        .mask = { .format = format, .buffer = over.handle, .buffer_size = over.size, .offset = 8, .row_pitch = pitch },
+        .result = { .format = format, .buffer = result.handle, .buffer_size = result.size },
+    };
+    paint(&init, &mask, NULL, want);
+    paint(&init, NULL, &io, NULL);
+    for (uint32_t i = 0; i < W * H; i++)
+        for (uint32_t c = 0; c < 3; c++) {
+            const uint8_t *at = result.map + i * size + c * size / 4;
+            float value = (float)*at / 255.0f;
+            uint16_t bits;
+            memcpy(&bits, at, sizeof(bits));
+            if (format == VK_FORMAT_R16G16B16A16_SFLOAT)
+                value = daub_half_to_float(bits);
+            else if (format == VK_FORMAT_R32G32B32A32_SFLOAT)
+                memcpy(&value, at, sizeof(value));
+            // Bytes are mixed after rounding, floats before: a step apart at the most, and equal where nothing is mixed.
+            const double limit = format == VK_FORMAT_R8G8B8A8_UNORM ? 1e-4 : mask.pixels[i] % 255 ? 1.01 : 0.57;
+            REQUIRE_NEAR(value * 255.0f, want[3 * i + c], limit);
+        }
+    host_buffer_free(&host, &over);
+    host_buffer_free(&host, &result);
+}
+
+static void picture_arguments(void)
+{
+    struct host_image from = picture_image(&init, VK_FORMAT_R8G8B8A8_UNORM);
+    daub_job *job = NULL;
+    daub_vulkan_io io;
+    const daub_vulkan_picture good = { .image = from.handle, .old_layout = VK_IMAGE_LAYOUT_GENERAL };
+#define BAD(set, from_memory, part)                                                                              \
+    io = (daub_vulkan_io) { .struct_size = sizeof(io), .init = good };                                           \
+    set;                                                                                                         \
+    REQUIRE_STATUS(daub_job_submit(model, daub_generate_params(.prompt = "x", .init = from_memory, .vulkan = &io), \
+                                   &job),                                                                        \
+                   DAUB_ERROR_INVALID_ARG, part)
+    BAD(io.init.old_layout = VK_IMAGE_LAYOUT_UNDEFINED, NULL, "vulkan.init.old_layout is UNDEFINED");
+    BAD(io.init.format = VK_FORMAT_R8_UNORM, NULL, "vulkan.init.format is 9");
+    BAD(io.init.x = W, NULL, "vulkan.init: 64x64 pixels at 64,0 are not inside");
+    BAD((io.init.width = 20000, io.init.height = 64), NULL, "vulkan.init: 20000x64 is outside");
+    BAD((void)0, &init, "init is given in params and in params.vulkan");
+    BAD((io.mask = io.init, io.init = (daub_vulkan_picture) { 0 }), NULL, "a mask needs the init picture");
+#undef BAD
+    REQUIRE(!job);
+    host_image_free(&host, &from);
+}
+
 int main(void)
 {
     static const char *const path = DAUB_BIN_DIR "/test_vulkan_encoded.safetensors";
@@ -163,6 +318,17 @@ int main(void)
     arguments(&e);
     free(e.prompt);
     free(e.negative);
+
+    static const VkFormat formats[] = { VK_FORMAT_R8G8B8A8_UNORM, VK_FORMAT_R16G16B16A16_SFLOAT,
+                                        VK_FORMAT_R32G32B32A32_SFLOAT };
+    make_pictures();
+    for (int i = 0; i < 3; i++) {
+        pictures_from_images(formats[i]);
+        a_masked_result(formats[i]);
+    }
+    picture_arguments();
+    daub_image_free(&init);
+    free(mask.pixels);
     REQUIRE_OK(daub_model_destroy(&model));
     REQUIRE_OK(daub_device_destroy(&dev));
     host_close(&host);
