@@ -50,11 +50,11 @@ typedef struct daub_vulkan_wishes_params {
 
 // What daub would make use of on a physical device, and can do without.
 typedef struct daub_vulkan_wishes {
-    bool usable;              // meets the minimum
-    char reason[256];         // why it is not usable; else ""
-    uint32_t api_version;     // the highest that daub makes use of here, VK_MAKE_API_VERSION form
-    uint32_t queue_family;    // where daub would work: compute, with graphics where there is such a family
-    bool timeline_semaphore;  // the feature of that name; waiting then takes no fences
+    bool usable;             // meets the minimum
+    char reason[256];        // why it is not usable; else ""
+    uint32_t api_version;    // the highest that daub makes use of here, VK_MAKE_API_VERSION form
+    uint32_t queue_family;   // where daub would work: compute, with graphics where there is such a family
+    bool timeline_semaphore; // the feature of that name; waiting then takes no fences
     bool synchronization2;
     uint32_t n_extensions;
     const char *extensions[4]; // of the device; static strings
@@ -92,7 +92,8 @@ typedef struct daub_vulkan_device_params {
     const VkPhysicalDeviceFeatures2 *features; // as given to vkCreateDevice, with its chain; read during the call only
     const char *const *extensions;
     uint32_t n_extensions;
-    bool debug_utils; // VK_EXT_debug_utils is enabled on the instance: daub's objects get names if DAUB_DEBUG has "names"
+    bool
+        debug_utils; // VK_EXT_debug_utils is enabled on the instance: daub's objects get names if DAUB_DEBUG has "names"
 
     // Called around every vkQueueSubmit of daub's, on the thread that submits. Both or neither; NULL: daub has the queue to itself. They
     // must not call daub, and no thread may call daub while it holds the lock itself.
@@ -117,7 +118,7 @@ DAUB_API daub_status daub_vulkan_device_create(const daub_vulkan_device_params *
 // A semaphore to wait for or to signal; zeroed: none. Waiting for a binary semaphore unsignals it, once.
 typedef struct daub_vulkan_semaphore {
     VkSemaphore semaphore;
-    bool timeline; // needs the feature enabled
+    bool timeline;  // needs the feature enabled
     uint64_t value; // of a timeline semaphore
 } daub_vulkan_semaphore;
 
@@ -178,9 +179,9 @@ typedef struct daub_vulkan_embeds {
 typedef struct daub_vulkan_io {
     uint32_t struct_size;
 
-    daub_vulkan_picture result;           // zeroed: none; the picture is then daub_job_take_image's
-    daub_vulkan_semaphore result_wait;    // before anything is written
-    daub_vulkan_semaphore result_signal;  // after
+    daub_vulkan_picture result;          // zeroed: none; the picture is then daub_job_take_image's
+    daub_vulkan_semaphore result_wait;   // before anything is written
+    daub_vulkan_semaphore result_signal; // after
 
     // Instead of prompts: as prompt_embeds_path, and never both. negative_embeds is required where guidance is on, of as many tokens.
     // Read when the job begins, through the host's memory.
@@ -204,19 +205,21 @@ typedef struct daub_vulkan_export_params {
     uint32_t struct_size;
     VkFormat format;        // as of a buffer in daub_vulkan_picture
     uint32_t width, height; // pixels of the results, 1..16384
-    bool semaphore;         // a binary semaphore too, signalled by every result: wait for it once before the next one is written
+    bool
+        semaphore; // a binary semaphore too, signalled by every result: wait for it once before the next one is written
 } daub_vulkan_export_params;
 
 #define daub_vulkan_export_params(...) \
     (&(daub_vulkan_export_params) { .struct_size = sizeof(daub_vulkan_export_params), __VA_ARGS__ })
 
 typedef struct daub_vulkan_export_info {
-    VkDeviceSize size;        // of the memory object: what the importer's VkMemoryAllocateInfo must say
-    VkDeviceSize buffer_size; // of the VkBuffer in it, at offset 0; usage TRANSFER_SRC, TRANSFER_DST and STORAGE_BUFFER, flags 0
-    uint32_t memory_type;     // index, on the same physical device
-    bool dedicated;           // the importer must use a dedicated allocation
-    VkExternalMemoryHandleTypeFlagBits memory_handle;       // OPAQUE_FD or OPAQUE_WIN32
-    VkExternalSemaphoreHandleTypeFlagBits semaphore_handle; // the same, or 0 without a semaphore
+    VkDeviceSize size; // of the memory object: what the importer's VkMemoryAllocateInfo must say
+    VkDeviceSize
+        buffer_size; // of the VkBuffer in it, at offset 0; usage TRANSFER_SRC, TRANSFER_DST and STORAGE_BUFFER, flags 0
+    uint32_t memory_type;                                         // index, on the same physical device
+    bool dedicated;                                               // the importer must use a dedicated allocation
+    VkExternalMemoryHandleTypeFlagBits memory_handle;             // OPAQUE_FD or OPAQUE_WIN32
+    VkExternalSemaphoreHandleTypeFlagBits semaphore_handle;       // the same, or 0 without a semaphore
     uint8_t device_uuid[VK_UUID_SIZE], driver_uuid[VK_UUID_SIZE]; // which the importer's must equal
 } daub_vulkan_export_info;
 

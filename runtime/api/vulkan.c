@@ -42,7 +42,8 @@ static void *find(VkPhysicalDeviceFeatures2 *features, VkStructureType type, VkB
 static void wish_timeline(VkPhysicalDeviceFeatures2 *features, VkPhysicalDeviceTimelineSemaphoreFeatures *room)
 {
     VkBaseOutStructure *end;
-    VkPhysicalDeviceVulkan12Features *core = find(features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, &end);
+    VkPhysicalDeviceVulkan12Features *core = find(features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+                                                  &end);
     VkPhysicalDeviceTimelineSemaphoreFeatures *own = find(
         features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES, &end);
     if (core) {
@@ -61,7 +62,8 @@ static void wish_timeline(VkPhysicalDeviceFeatures2 *features, VkPhysicalDeviceT
 static void wish_sync2(VkPhysicalDeviceFeatures2 *features, VkPhysicalDeviceSynchronization2Features *room)
 {
     VkBaseOutStructure *end;
-    VkPhysicalDeviceVulkan13Features *core = find(features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES, &end);
+    VkPhysicalDeviceVulkan13Features *core = find(features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES,
+                                                  &end);
     VkPhysicalDeviceSynchronization2Features *own = find(
         features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SYNCHRONIZATION_2_FEATURES, &end);
     if (core) {
@@ -166,9 +168,10 @@ static daub_status embed_tokens(const struct daub_engine *engine, const daub_vul
     if (negative->buffer) {
         TRY(check_embeds("negative_embeds", negative, width));
         if (negative->tokens != prompt->tokens || negative->format != prompt->format)
-            return daub_fail(DAUB_ERROR_INVALID_ARG,
-                             "vulkan: prompt_embeds has %u tokens in format %d and negative_embeds %u in %d, wanted the same",
-                             prompt->tokens, (int)prompt->format, negative->tokens, (int)negative->format);
+            return daub_fail(
+                DAUB_ERROR_INVALID_ARG,
+                "vulkan: prompt_embeds has %u tokens in format %d and negative_embeds %u in %d, wanted the same",
+                prompt->tokens, (int)prompt->format, negative->tokens, (int)negative->format);
     }
     *tokens = prompt->tokens;
     return DAUB_OK;

@@ -23,8 +23,9 @@ daub_status daub_rgba_record(const struct daub_caps *caps, struct daub_cmd *cmd,
     for (uint32_t done = 0; done < rgba->n; done += step) {
         struct rgba_params params = { .n = rgba->n - done < step ? rgba->n - done : step };
         struct daub_dispatch dispatch = {
-            .kernel = f16 ? half ? DAUB_KERNEL_rgba_f16_half : DAUB_KERNEL_rgba_f16_float
-                          : half ? DAUB_KERNEL_rgba_f32_half : DAUB_KERNEL_rgba_f32_float,
+            .kernel = f16    ? half ? DAUB_KERNEL_rgba_f16_half : DAUB_KERNEL_rgba_f16_float
+                      : half ? DAUB_KERNEL_rgba_f32_half
+                             : DAUB_KERNEL_rgba_f32_float,
             .name = "pixels",
             .op = "rgba",
             .n_bindings = 2,

@@ -46,7 +46,8 @@ static daub_status resolve_text(const struct daub_engine *engine, const daub_gen
         return DAUB_OK;
     }
     if (p->prompt_embeds_path && r->embed_tokens > 0)
-        return daub_fail(DAUB_ERROR_INVALID_ARG, "prompt embeddings from a file and from a buffer: give one or the other");
+        return daub_fail(DAUB_ERROR_INVALID_ARG,
+                         "prompt embeddings from a file and from a buffer: give one or the other");
     if (!p->prompt && !embeds)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "a prompt is required");
     if (embeds && ((p->prompt && *p->prompt) || (p->negative_prompt && *p->negative_prompt)))

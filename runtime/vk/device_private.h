@@ -35,7 +35,7 @@ struct daub_device {
     uint32_t timestamp_bits;
     uint32_t queue_family;
     VkDevice handle;
-    bool borrowed; // instance, device and queue are the host's (borrow.c)
+    bool borrowed;                                               // instance, device and queue are the host's (borrow.c)
     void (*lock_queue)(void *user), (*unlock_queue)(void *user); // of a queue that the host uses too; NULL: ours alone
     void *queue_user;
     bool can_export, can_export_semaphores; // DAUB_EXTERNAL_MEMORY and DAUB_EXTERNAL_SEMAPHORE are enabled

@@ -12,9 +12,8 @@ uint32_t daub_pixel_size(enum daub_pixels pixels)
 
 struct daub_semaphore daub_io_semaphore(const daub_vulkan_semaphore *s)
 {
-    return (struct daub_semaphore) {
-        .handle = s->semaphore, .timeline = s->timeline, .value = s->timeline ? s->value : 0
-    };
+    return (
+        struct daub_semaphore) { .handle = s->semaphore, .timeline = s->timeline, .value = s->timeline ? s->value : 0 };
 }
 
 // ---- life --------------------------------------------------------------------------------------------------------
@@ -214,9 +213,9 @@ daub_status daub_io_copy_rows(struct daub_io *io, VkCommandBuffer cb, const stru
         return daub_no_memory("the rows of the host's picture");
     for (uint32_t i = 0; i < n; i++) {
         const uint64_t own = at + i * row, theirs = t->offset + i * t->row_pitch;
-        regions[i] = (VkBufferCopy) {
-            .srcOffset = written ? own : theirs, .dstOffset = written ? theirs : own, .size = n == 1 ? io->h * row : row
-        };
+        regions[i] = (VkBufferCopy) { .srcOffset = written ? own : theirs,
+                                      .dstOffset = written ? theirs : own,
+                                      .size = n == 1 ? io->h * row : row };
     }
     io->dev->vk.vkCmdCopyBuffer(cb, written ? tight : t->buffer, written ? t->buffer : tight, n, regions);
     daub_free(&io->dev->host, regions);

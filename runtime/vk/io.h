@@ -9,7 +9,7 @@ struct daub_io;
 enum daub_pixels { DAUB_PIXELS_RGBA8, DAUB_PIXELS_RGBA16F, DAUB_PIXELS_RGBA32F };
 uint32_t daub_pixel_size(enum daub_pixels pixels); // bytes
 
-struct daub_picture { // the pixels of a result in device memory, until they are handed over
+struct daub_picture {        // the pixels of a result in device memory, until they are handed over
     struct daub_buffer *buf; // tight rows, top down
     enum daub_pixels pixels;
     struct daub_buffer *given; // R, G, B and mask of what is pasted over it, a byte each; NULL: nothing is
@@ -33,7 +33,7 @@ bool daub_io_picture(const struct daub_io *io, struct daub_picture *out);
 // Copies the picture, which is complete, into the host's memory. Waits for that, unless the host gave a semaphore to signal.
 daub_status daub_io_deliver(struct daub_io *io);
 
-struct daub_io_inputs {      // room for what the host gives, NULL where it gives nothing
+struct daub_io_inputs { // room for what the host gives, NULL where it gives nothing
     uint32_t embed_width;
     float *prompt, *negative; // [tokens, embed_width]
     uint8_t *init;            // RGB

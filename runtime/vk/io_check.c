@@ -42,9 +42,8 @@ static daub_status check_image(const char *name, const daub_vulkan_picture *p, u
 {
     const uint64_t width = p->width ? p->width : w, height = p->height ? p->height : h;
     if ((uint64_t)p->x + w > width || (uint64_t)p->y + h > height)
-        return daub_fail(DAUB_ERROR_INVALID_ARG,
-                         "vulkan.%s: %ux%u pixels at %u,%u are not inside the image of %ux%u", name, w, h, p->x, p->y,
-                         (uint32_t)width, (uint32_t)height);
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "vulkan.%s: %ux%u pixels at %u,%u are not inside the image of %ux%u",
+                         name, w, h, p->x, p->y, (uint32_t)width, (uint32_t)height);
     if (p->final_layout == VK_IMAGE_LAYOUT_UNDEFINED || p->final_layout == VK_IMAGE_LAYOUT_PREINITIALIZED)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "vulkan.%s.final_layout is %s, in which no image can be left", name,
                          p->final_layout == VK_IMAGE_LAYOUT_UNDEFINED ? "UNDEFINED" : "PREINITIALIZED");
@@ -59,9 +58,8 @@ static daub_status check_buffer(const char *name, const daub_vulkan_picture *p, 
         return daub_fail(DAUB_ERROR_INVALID_ARG, "vulkan.%s: a buffer's format is R8G8B8A8_UNORM, not _SRGB", name);
     out->row_pitch = p->row_pitch ? p->row_pitch : row;
     if (out->row_pitch < row || out->row_pitch % 4 != 0)
-        return daub_fail(DAUB_ERROR_INVALID_ARG,
-                         "vulkan.%s.row_pitch is %llu, wanted a multiple of 4 from %llu on", name,
-                         (unsigned long long)out->row_pitch, (unsigned long long)row);
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "vulkan.%s.row_pitch is %llu, wanted a multiple of 4 from %llu on",
+                         name, (unsigned long long)out->row_pitch, (unsigned long long)row);
     if (p->offset % 4 != 0)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "vulkan.%s.offset is %llu, wanted a multiple of 4", name,
                          (unsigned long long)p->offset);
@@ -112,8 +110,7 @@ static daub_status check_picture(const daub_device *dev, const char *name, const
         return daub_fail(DAUB_ERROR_INVALID_ARG, "vulkan.%s has %d of image, buffer and exported, wanted one", name, n);
     if (n == 0)
         return DAUB_OK;
-    return p->exported ? daub_export_target(p->exported, dev, w, h, out)
-                       : check_host_picture(dev, name, p, w, h, out);
+    return p->exported ? daub_export_target(p->exported, dev, w, h, out) : check_host_picture(dev, name, p, w, h, out);
 }
 
 // An input is in some layout, and by default is left in it.

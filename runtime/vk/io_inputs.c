@@ -32,8 +32,8 @@ static uint64_t lay_out(const struct daub_io *io, const struct daub_io_inputs *i
     return end;
 }
 
-static daub_status copy_picture(struct daub_io *io, VkCommandBuffer cb, const struct daub_io_target *t, VkBuffer staging,
-                                uint64_t at)
+static daub_status copy_picture(struct daub_io *io, VkCommandBuffer cb, const struct daub_io_target *t,
+                                VkBuffer staging, uint64_t at)
 {
     daub_io_enter(io->dev, cb, t, false);
     if (t->image) {
@@ -58,9 +58,9 @@ static daub_status copy_parts(struct daub_io *io, VkCommandBuffer cb, VkBuffer s
         TRY(copy_picture(io, cb, &io->mask, staging, parts[MASK].at));
     daub_io_enter(io->dev, cb, &none, false);
     for (int i = PROMPT; i <= NEGATIVE; i++) {
-        const VkBufferCopy region = {
-            .srcOffset = embeds[i - PROMPT]->offset, .dstOffset = parts[i].at, .size = parts[i].size
-        };
+        const VkBufferCopy region = { .srcOffset = embeds[i - PROMPT]->offset,
+                                      .dstOffset = parts[i].at,
+                                      .size = parts[i].size };
         if (region.size > 0)
             io->dev->vk.vkCmdCopyBuffer(cb, embeds[i - PROMPT]->buffer, staging, 1, &region);
     }

@@ -39,7 +39,8 @@ void daub_io_leave(daub_device *dev, VkCommandBuffer cb, const struct daub_io_ta
 // Rows between a tight buffer, from byte `at` on, and a target's buffer; `written`: into the target.
 daub_status daub_io_copy_rows(struct daub_io *io, VkCommandBuffer cb, const struct daub_io_target *t, VkBuffer tight,
                               uint64_t at, bool written);
-VkBufferImageCopy daub_io_region(const struct daub_io *io, const struct daub_io_target *t); // from byte 0 of a tight buffer
+VkBufferImageCopy daub_io_region(const struct daub_io *io,
+                                 const struct daub_io_target *t); // from byte 0 of a tight buffer
 daub_status daub_io_submit(struct daub_io *io, VkCommandBuffer cb, const struct daub_semaphore *wait,
                            const struct daub_semaphore *signal, uint64_t *ticket);
 struct daub_semaphore daub_io_semaphore(const daub_vulkan_semaphore *s);

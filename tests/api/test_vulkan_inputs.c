@@ -111,10 +111,10 @@ static void arguments(const struct embeds *e)
     const daub_vulkan_io good = make_io(&b, e, false);
     daub_vulkan_io io;
     daub_job *job = NULL;
-#define BAD(set, part)                                                                                          \
-    io = good;                                                                                                  \
-    set;                                                                                                        \
-    REQUIRE_STATUS(daub_job_submit(model, daub_generate_params(.vulkan = &io, .guidance_scale = 3.0f), &job),    \
+#define BAD(set, part)                                                                                        \
+    io = good;                                                                                                \
+    set;                                                                                                      \
+    REQUIRE_STATUS(daub_job_submit(model, daub_generate_params(.vulkan = &io, .guidance_scale = 3.0f), &job), \
                    DAUB_ERROR_INVALID_ARG, part)
     BAD(io.prompt_embeds.tokens = 0, "vulkan.prompt_embeds.tokens is 0, which is outside 1..4096");
     BAD(io.prompt_embeds.tokens = 5000, "tokens is 5000");
@@ -154,7 +154,9 @@ static void make_pictures(void)
     mask = (daub_image) { .width = W, .height = H, .channels = 1, .pixels = malloc(W * H) };
     REQUIRE(mask.pixels);
     for (uint32_t i = 0; i < W * H; i++)
-        mask.pixels[i] = (uint8_t)(i % W < 24 ? 0 : i % W > 40 ? 255 : 7 * (i % W) - 100); // kept, painted, mixed between
+        mask.pixels[i] = (uint8_t)(i % W < 24   ? 0
+                                   : i % W > 40 ? 255
+                                                : 7 * (i % W) - 100); // kept, painted, mixed between
 }
 
 // A pixel of a picture of 1 or 3 channels in one of the host's formats.
@@ -282,12 +284,12 @@ static void picture_arguments(void)
     daub_job *job = NULL;
     daub_vulkan_io io;
     const daub_vulkan_picture good = { .image = from.handle, .old_layout = VK_IMAGE_LAYOUT_GENERAL };
-#define BAD(set, from_memory, part)                                                                              \
-    io = (daub_vulkan_io) { .struct_size = sizeof(io), .init = good };                                           \
-    set;                                                                                                         \
-    REQUIRE_STATUS(daub_job_submit(model, daub_generate_params(.prompt = "x", .init = from_memory, .vulkan = &io), \
-                                   &job),                                                                        \
-                   DAUB_ERROR_INVALID_ARG, part)
+#define BAD(set, from_memory, part)                                                                            \
+    io = (daub_vulkan_io) { .struct_size = sizeof(io), .init = good };                                         \
+    set;                                                                                                       \
+    REQUIRE_STATUS(                                                                                            \
+        daub_job_submit(model, daub_generate_params(.prompt = "x", .init = from_memory, .vulkan = &io), &job), \
+        DAUB_ERROR_INVALID_ARG, part)
     BAD(io.init.old_layout = VK_IMAGE_LAYOUT_UNDEFINED, NULL, "vulkan.init.old_layout is UNDEFINED");
     BAD(io.init.format = VK_FORMAT_R8_UNORM, NULL, "vulkan.init.format is 9");
     BAD(io.init.x = W, NULL, "vulkan.init: 64x64 pixels at 64,0 are not inside");
