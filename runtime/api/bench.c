@@ -112,6 +112,7 @@ static daub_status add_all(struct costs *costs, const struct daub_engine *engine
         uint32_t runs;
     } stages[] = {
         { daub_text_exec(engine), DAUB_STAGE_PICTURE, "text", 1 },
+        { daub_encoder_exec(engine), DAUB_STAGE_STEP, "encode", 1 },
         { denoiser, DAUB_STAGE_PICTURE, "prompt", 1 },
         { denoiser, DAUB_STAGE_TIME, "time", 1 },
         { denoiser, DAUB_STAGE_STEP, "denoise", calls },

@@ -117,6 +117,55 @@ def pictures():
     check(b"denoise" in result.stderr and b"p.png" in result.stdout and b"\r" not in result.stderr, "plain progress lines")
 
 
+def read_ppm(path):
+    data = open(path, "rb").read()
+    kind, size, limit, pixels = data.split(b"\n", 3)
+    check(kind == b"P6" and limit == b"255", "%s is a PPM" % path)
+    return tuple(int(n) for n in size.split()), pixels
+
+
+def pictures_in():
+    """--init, --strength and --mask: img2img and inpainting."""
+    w, h = 136, 72
+    pixels = bytes((x * 2 + y * c) % 256 for y in range(h) for x in range(w) for c in range(3))
+    open("in.ppm", "wb").write(b"P6\n%d %d\n255\n" % (w, h) + pixels)
+    mask = bytes(255 if 50 <= x < 99 and 13 <= y < 57 else 0 for y in range(h) for x in range(w))
+    open("mask.pgm", "wb").write(b"P5\n%d %d\n255\n" % (w, h) + mask)
+    base = ["a red apple", "--steps", "4", "--seed", "7"]
+    result = run(*base, "--init", "in.ppm", "-o", "i2i.png")
+    parameters = [body for kind, body in png_chunks(open("i2i.png", "rb").read()) if kind == b"tEXt"]
+    check(parameters and b"Steps: 4," in parameters[0] and b", Denoising strength: 0.8, " in parameters[0] and b"136x72" in parameters[0],
+          "parameters of img2img: %r" % parameters)
+    check(b"encode" in result.stderr and b"3/3" in result.stderr and b"encode" in result.stdout, "phases of img2img: %r" % result.stderr)
+    result = run(*base, "-i", "in.ppm", "--strength", "0.5", "-o", "half.ppm", "--json", "--quiet")
+    answer = json.loads(result.stdout)
+    check(answer["strength"] == 0.5 and answer["seconds"]["encode"] > 0, "img2img as JSON: %r" % answer)
+    for name in ("png", "ppm"):
+        run(*base, "--init", "i2i.png", "--mask", "mask.pgm", "-q", "-o", "kept." + name)
+    run("x", "--init", "kept.png", "--mask", "mask.pgm", "--steps", "1", "-q", "-o", "again.ppm")
+    run(*base, "--init", "in.ppm", "--mask", "mask.pgm", "-q", "-o", "painted.ppm")
+    size, painted = read_ppm("painted.ppm")
+    check(size == (w, h), "the size is the init picture's: %r" % (size,))
+    check(all(painted[3 * i:3 * i + 3] == pixels[3 * i:3 * i + 3] for i in range(w * h) if mask[i] == 0), "what a mask keeps is kept")
+    check(any(painted[3 * i:3 * i + 3] != pixels[3 * i:3 * i + 3] for i in range(w * h) if mask[i]), "what a mask paints is painted")
+    check(all(a == b for i, (a, b) in enumerate(zip(read_ppm("again.ppm")[1], read_ppm("kept.ppm")[1])) if mask[i // 3] == 0),
+          "pixels survive a PNG and two runs")
+    estimate = json.loads(run("estimate", "--init", "in.ppm", "--json").stdout)
+    check(estimate["encode"]["total"] > 0 and (estimate["width"], estimate["height"]) == (w, h), "estimate of img2img: %r" % estimate)
+    check(json.loads(run("estimate", "--json").stdout)["encode"]["total"] == 0, "no encoder without a picture")
+    refused("a mask of nothing", "x", "--mask", "mask.pgm", words=["init"])
+    refused("strength of nothing", "x", "--strength", "0.5", words=["init"])
+    refused("strength 0", "x", "--init", "in.ppm", "--strength", "0", words=["strength", "outside"], status=2)
+    refused("too few steps", "x", "--init", "in.ppm", "--strength", "0.1", "--steps", "5", words=["0.1", "least is 0.2"])
+    refused("another size", "x", "--init", "in.ppm", "--size", "64x64", words=["136x72", "64x64"])
+    open("small.pgm", "wb").write(b"P5\n64 72\n255\n" + bytes(64 * 72))
+    refused("a mask of another size", "x", "--init", "in.ppm", "--mask", "small.pgm", words=["mask", "64x72", "136x72"])
+    open("odd.pgm", "wb").write(b"P5\n63 64\n255\n" + bytes(63 * 64))
+    refused("an odd picture", "x", "--init", "odd.pgm", words=["63", "64", "multiple of 8"])
+    refused("no picture", "x", "--init", "none.png", words=["none.png"])
+    refused("a picture that is none", "x", "--init", "/dev/null", words=["/dev/null"])
+
+
 def special_files():
     """A pipe is written to, not replaced by a file of its name."""
     os.mkfifo("pipe.ppm")
@@ -315,6 +364,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         pictures()
+        pictures_in()
         special_files()
         weight_cache()
         compiled_once()

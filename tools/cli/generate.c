@@ -81,19 +81,25 @@ static void report(const struct cli *cli, const char *path, const daub_result *r
         fprintf(
             out,
             ", \"seed\": %llu, \"width\": %u, \"height\": %u, \"steps\": %u, \"guidance\": %g, \"sampler\": \"%s\", "
-            "\"schedule\": \"%s\", \"seconds\": {\"prepare\": %.3f, \"text\": %.3f, \"denoise\": %.3f, \"decode\": "
-            "%.3f}, \"until\": {\"device\": %.3f, \"weights\": %.3f, \"first_step\": %.3f, \"file\": %.3f}, "
+            "\"schedule\": \"%s\", \"strength\": %g, \"seconds\": {\"prepare\": %.3f, \"text\": %.3f, \"encode\": "
+            "%.3f, "
+            "\"denoise\": %.3f, \"decode\": %.3f}, \"until\": {\"device\": %.3f, \"weights\": %.3f, \"first_step\": "
+            "%.3f, \"file\": %.3f}, "
             "\"tokens\": %u, \"tokens_cut\": %u, \"memory\": %llu}\n",
             (unsigned long long)r->seed, r->width, r->height, r->n_steps, (double)r->guidance_scale, r->sampler,
-            r->schedule, r->prepare_seconds, r->text_seconds, r->denoise_seconds, r->decode_seconds, cli_opened(),
-            begin + r->weights_at_seconds, begin + r->first_step_at_seconds, cli_seconds(), r->n_tokens,
-            r->n_tokens_cut, (unsigned long long)r->memory_peak);
+            r->schedule, r->strength, r->prepare_seconds, r->text_seconds, r->encode_seconds, r->denoise_seconds,
+            r->decode_seconds, cli_opened(), begin + r->weights_at_seconds, begin + r->first_step_at_seconds,
+            cli_seconds(), r->n_tokens, r->n_tokens_cut, (unsigned long long)r->memory_peak);
     } else if (!cli->quiet) {
+        char encode[32] = "";
+        if (r->strength > 0.0)
+            snprintf(encode, sizeof(encode), "encode %.2f s, ", r->encode_seconds);
         fprintf(out,
-                "%s: %ux%u, seed %llu, %u steps of %s, guidance %g; prepare %.2f s, text %.2f s, denoise %.2f s, "
+                "%s: %ux%u, seed %llu, %u steps of %s, guidance %g; prepare %.2f s, text %.2f s, %sdenoise %.2f s, "
                 "decode %.2f s\n",
                 path, r->width, r->height, (unsigned long long)r->seed, r->n_steps, r->sampler,
-                (double)r->guidance_scale, r->prepare_seconds, r->text_seconds, r->denoise_seconds, r->decode_seconds);
+                (double)r->guidance_scale, r->prepare_seconds, r->text_seconds, encode, r->denoise_seconds,
+                r->decode_seconds);
     }
     fflush(out);
 }
