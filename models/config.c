@@ -36,7 +36,7 @@ static const char *text_of(const cJSON *item, char *buf, size_t size)
 daub_status daub_config_check(const struct daub_json *json, const struct daub_config_rule *rules, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
-        const cJSON *item = cJSON_GetObjectItemCaseSensitive(json->root, rules[i].key);
+        const cJSON *item = daub_json_find(json, rules[i].key);
         if (!item || cJSON_IsNull(item) || is_value(item, rules[i].only) || is_value(item, rules[i].also))
             continue;
         char value[128];
@@ -63,7 +63,7 @@ daub_status daub_config_class(const struct daub_json *json, const char *const *n
 
 bool daub_config_is_null(const struct daub_json *json, const char *key)
 {
-    return cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(json->root, key));
+    return cJSON_IsNull(daub_json_find(json, key));
 }
 
 daub_status daub_config_levels(const struct daub_json *json, const char *key, uint32_t min, uint32_t max,

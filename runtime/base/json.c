@@ -245,8 +245,7 @@ void daub_json_free(struct daub_json *json)
     *json = (struct daub_json) { 0 };
 }
 
-// The last of equal keys, as Python's parser has it; NULL when absent or null.
-static const cJSON *find(const struct daub_json *json, const char *key)
+const cJSON *daub_json_find(const struct daub_json *json, const char *key)
 {
     const cJSON *found = NULL;
     if (!cJSON_IsObject(json->root))
@@ -255,6 +254,13 @@ static const cJSON *find(const struct daub_json *json, const char *key)
         if (item->string && strcmp(item->string, key) == 0)
             found = item;
     }
+    return found;
+}
+
+// NULL when absent or null.
+static const cJSON *find(const struct daub_json *json, const char *key)
+{
+    const cJSON *const found = daub_json_find(json, key);
     return cJSON_IsNull(found) ? NULL : found;
 }
 

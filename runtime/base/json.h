@@ -32,6 +32,8 @@ daub_status daub_json_u32_list(const struct daub_json *json, const char *key, ui
                                uint32_t capacity, uint32_t *count);
 daub_status daub_json_text_list(const struct daub_json *json, const char *key, const char **out, uint32_t capacity,
                                 uint32_t *count);
+// The value of a key, of equal ones the last, as Python's parser has it; NULL when absent.
+const struct cJSON *daub_json_find(const struct daub_json *json, const char *key);
 bool daub_json_has(const struct daub_json *json, const char *key); // present and not null
 
 #endif

@@ -91,7 +91,7 @@ daub_status daub_config_refuse(const struct daub_json *json, const char *key)
 static daub_status read_trained_betas(const struct daub_json *json, struct daub_arena *arena,
                                       struct daub_sampler_config *c)
 {
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(json->root, "trained_betas");
+    const cJSON *list = daub_json_find(json, "trained_betas");
     if (!list || cJSON_IsNull(list))
         return DAUB_OK;
     const uint32_t n = cJSON_IsArray(list) ? (uint32_t)cJSON_GetArraySize(list) : 0;

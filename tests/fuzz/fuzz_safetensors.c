@@ -1,5 +1,7 @@
-// fuzz_safetensors.c - a .safetensors file: opened, every tensor read, configs of a single-file model told from it; nothing believed.
+// fuzz_safetensors.c - a .safetensors file: opened, every tensor read, configs of a single-file model told from it, and where there is a
+// network, all that loading it does before weights are packed. Nothing is believed.
 #include "fuzz.h"
+#include "models/family.h"
 #include "models/ldm_config.h"
 #include "runtime/io/safetensors.h"
 
@@ -26,6 +28,20 @@ static void read_tensor(const struct daub_safetensors *st, const struct daub_st_
     free(values);
 }
 
+static void describe(const uint8_t *data, size_t size)
+{
+    struct daub_checkpoint *ckpt = NULL;
+    struct daub_arena *arena = daub_arena_create(NULL);
+    struct daub_model_desc desc;
+    fuzz_put("model.safetensors", data, size);
+    FUZZ_CHECK(arena);
+    if (daub_checkpoint_open(NULL, fuzz_path("model.safetensors"), NULL, &ckpt) == DAUB_OK)
+        (void)daub_model_describe(ckpt, arena, &desc);
+    if (ckpt)
+        daub_checkpoint_close(&ckpt);
+    daub_arena_destroy(&arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct daub_safetensors *st = NULL;
@@ -37,11 +53,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct daub_unet_config unet;
     struct daub_vae_config vae;
     struct daub_clip_config text;
-    (void)daub_ldm_unet_config(st, (struct daub_ldm_heads) { .count = 8 }, &unet);
+    const bool network = daub_ldm_unet_config(st, (struct daub_ldm_heads) { .count = 8 }, &unet) == DAUB_OK;
     (void)daub_ldm_unet_config(st, (struct daub_ldm_heads) { .width = 64 }, &unet);
     (void)daub_ldm_vae_config(st, &vae);
     (void)daub_ldm_text_config(st, false, &text);
     (void)daub_ldm_text_config(st, true, &text);
     daub_safetensors_close(&st);
+    if (network)
+        describe(data, size);
     return 0;
 }

@@ -133,6 +133,8 @@ static void test_refusals(void)
           DAUB_ERROR_UNSUPPORTED },
         { "{}", "unknown class", DAUB_ERROR_UNSUPPORTED },
         { "{" SMALL ",\"act_fn\":\"gelu\"}", "act_fn 'gelu'", DAUB_ERROR_UNSUPPORTED },
+        { "{" SMALL ",\"act_fn\":\"silu\",\"act_fn\":\"gelu\"}", "act_fn 'gelu'",
+          DAUB_ERROR_UNSUPPORTED }, // the last one counts
         { "{" SMALL ",\"class_embed_type\":\"timestep\"}", "class_embed_type 'timestep'", DAUB_ERROR_UNSUPPORTED },
         { "{" SMALL ",\"addition_embed_type\":\"text_time\"}", "addition_embed_type", DAUB_ERROR_UNSUPPORTED },
         { "{" SMALL ",\"encoder_hid_dim_type\":\"text_proj\"}", "encoder_hid_dim_type", DAUB_ERROR_UNSUPPORTED },
