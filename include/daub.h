@@ -323,6 +323,15 @@ typedef struct daub_generate_params {
     // memory of the device, more of the host, and longer; the picture is the same to 1/255. Default: all of them, or where the
     // device's memory is too small for that, as many as it has room for. DAUB_VAE_WHOLE: all of them or NO_GPU_MEMORY.
     uint32_t vae_rows;
+
+    // The sampler's state is kept on the host after every keep_state_every-th step (1..1000; 0: never), for daub_job_take_state. Some
+    // latents' bytes and a wait for the device each time.
+    uint32_t keep_state_every;
+    // Goes on from a state, which the call copies, instead of from noise. The other params must be those of the job it was taken from; size,
+    // precision, guidance, sampler and steps are checked, and with all of them the same the picture has the same bytes as if
+    // nothing had happened, on the same kind of device.
+    const void *resume_state;
+    size_t resume_size;
 } daub_generate_params;
 
 #define DAUB_VAE_WHOLE UINT32_MAX
@@ -364,6 +373,20 @@ DAUB_API daub_status daub_job_get_progress(const daub_job *job, daub_progress *o
 // Of a job that ended well. take_image hands the pixels over, once. Errors: INVALID_ARG when it has not ended well.
 DAUB_API daub_status daub_job_take_image(daub_job *job, daub_image *out);
 DAUB_API daub_status daub_job_get_result(const daub_job *job, daub_result *out);
+
+// A picture between two steps: opaque bytes, which another device, process or machine with this version of daub can go on from.
+typedef struct daub_state {
+    void *data;
+    size_t size;
+    uint32_t step;            // steps behind it
+    daub_allocator allocator; // what frees data
+} daub_state;
+
+// The newest state of a job that has ended, well or not: after DAUB_ERROR_DEVICE_LOST a new device and model can go on from it. Hands it
+// over, once. Errors: INVALID_ARG while the job runs, or when no state was kept.
+DAUB_API daub_status daub_job_take_state(daub_job *job, daub_state *out);
+DAUB_API void daub_state_free(daub_state *state); // sets all to zero; NULL and zeroed ones are fine
+
 DAUB_API void daub_job_destroy(daub_job **job); // cancels and waits if it still runs
 
 // Submit, wait, take and destroy in one call. `result` of the second may be NULL.

@@ -27,6 +27,7 @@ struct daub_job {
     daub_progress progress;
     daub_result result;
     uint8_t *pixels; // RGB
+    struct daub_state_keep keep;
 };
 
 static bool job_progress(void *user, const daub_progress *progress)
@@ -58,7 +59,8 @@ static daub_status job_work(daub_job *job)
         job->pixels = daub_alloc_array(job->host, n, 4);
     if (!job->pixels && !delivers)
         return daub_no_memory("the picture");
-    const struct daub_run_hooks hooks = { .on_progress = job_progress, .user = job };
+    job->keep = (struct daub_state_keep) { .host = job->host, .every = job->request->keep_state_every };
+    const struct daub_run_hooks hooks = { .on_progress = job_progress, .keep = &job->keep, .user = job };
     if (job->io)
         TRY(daub_job_read_inputs(engine, job->io, job->request));
     TRY(daub_run(engine, job->request, &hooks, job->pixels, &job->result));
@@ -88,6 +90,7 @@ static void job_free(daub_job *job)
     daub_request_destroy(&job->request);
     daub_io_destroy(&job->io);
     daub_free(job->host, job->pixels);
+    daub_free(job->host, job->keep.data);
     daub_cond_destroy(&job->changed);
     daub_mutex_destroy(&job->mutex);
     daub_free(job->host, job);
@@ -217,6 +220,39 @@ daub_status daub_job_take_image(daub_job *job, daub_image *out)
     }
     daub_mutex_unlock(&job->mutex);
     return status;
+}
+
+daub_status daub_job_take_state(daub_job *job, daub_state *out)
+{
+    if (!job || !out)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_job_take_state: job or out is NULL");
+    daub_status status = DAUB_OK;
+    daub_mutex_lock(&job->mutex);
+    if (!job->done)
+        status = daub_fail(DAUB_ERROR_INVALID_ARG, "daub_job_take_state: the job is still running");
+    else if (!job->keep.data)
+        status = daub_fail(DAUB_ERROR_INVALID_ARG,
+                           "daub_job_take_state: the job has kept no state, or it was taken before");
+    if (status == DAUB_OK) {
+        *out = (daub_state) {
+            .data = job->keep.data,
+            .size = job->keep.size,
+            .step = job->keep.step,
+            .allocator = job->host->allocator,
+        };
+        job->keep.data = NULL;
+    }
+    daub_mutex_unlock(&job->mutex);
+    return status;
+}
+
+void daub_state_free(daub_state *state)
+{
+    if (!state)
+        return;
+    const struct daub_host host = { .allocator = state->allocator };
+    daub_free(&host, state->data);
+    memset(state, 0, sizeof(*state));
 }
 
 daub_status daub_job_get_result(const daub_job *job, daub_result *out)

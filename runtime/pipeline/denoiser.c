@@ -7,7 +7,7 @@
 //
 // No stage reads another's weights. A run is PICTURE, TIME, TAIL (the prologue), then STEP and TAIL for every call. The
 // host only submits: two calls are in flight, so that the device never waits for it.
-#include "runtime/pipeline/engine.h"
+#include "runtime/pipeline/state.h"
 
 #include "runtime/base/thread.h"
 #include "runtime/op/op.h"
@@ -178,7 +178,7 @@ static daub_status write_condition(struct daub_engine *engine, const struct daub
 static daub_status write_inputs(struct daub_engine *engine, const struct daub_denoise_params *params)
 {
     const struct daub_denoiser *d = engine->denoiser;
-    static const uint32_t zero[4] = { 0 };
+    const uint32_t counter[4] = { params->resume ? params->first_call + 1 : 0 }; // entries that were executed
     TRY(write_time(engine, params->program));
     if (params->tokens)
         TRY(write_text(engine, params));
@@ -186,7 +186,9 @@ static daub_status write_inputs(struct daub_engine *engine, const struct daub_de
         TRY(write_condition(engine, params));
     TRY(write_table(engine, params));
     TRY(daub_exec_write(d->exec, d->noise, true, params->noise));
-    return daub_exec_write(d->exec, d->counter, false, zero);
+    if (params->resume)
+        TRY(daub_state_write(engine, params, d->exec, d->x, d->vecs));
+    return daub_exec_write(d->exec, d->counter, false, counter);
 }
 
 daub_status daub_denoise_prepare(struct daub_engine *engine, const struct daub_denoise_params *params)
@@ -206,8 +208,12 @@ daub_status daub_denoise_prepare(struct daub_engine *engine, const struct daub_d
 static daub_status call_done(struct daub_engine *engine, const struct daub_denoise_params *params, uint64_t ticket,
                              uint32_t call)
 {
+    const struct daub_denoiser *d = engine->denoiser;
     TRY(daub_wait(engine->dev, ticket, UINT64_MAX, NULL));
-    if (params->on_call && !params->on_call(params->user, call))
+    const bool goes_on = !params->on_call || params->on_call(params->user, call); // which may change vectors
+    if (daub_state_wanted(params, call))
+        TRY(daub_state_read(engine, params, call, d->exec, d->x, d->vecs));
+    if (!goes_on)
         return daub_fail(DAUB_ERROR_CANCELLED, "cancelled after %u of %u model calls", call + 1,
                          params->program->n_calls);
     return DAUB_OK;
@@ -242,24 +248,27 @@ daub_status daub_denoise(struct daub_engine *engine, const struct daub_denoise_p
     struct daub_exec *exec = engine->denoiser->exec;
     TRY(once_a_picture(engine, exec));
     uint64_t prologue = 0;
-    TRY(daub_exec_submit(exec, DAUB_STAGE_TAIL, &prologue));
-    // One call stays ahead of the one that is waited for, unless the callback wants to look at vectors.
+    if (!params->resume)
+        TRY(daub_exec_submit(exec, DAUB_STAGE_TAIL, &prologue));
+    // One call stays ahead of the one that is waited for, unless someone wants to look at vectors.
     const uint32_t n = params->program->n_calls;
-    uint64_t before = 0, ticket = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        before = ticket;
+    uint64_t before = 0, ticket = 0; // before: of a call that was not waited for, or 0
+    for (uint32_t i = params->first_call; i < n; i++) {
         TRY(daub_exec_submit(exec, DAUB_STAGE_STEP, NULL));
         TRY(daub_exec_submit(exec, DAUB_STAGE_TAIL, &ticket));
-        if (i == 0) {
+        if (i == params->first_call) {
             TRY(daub_wait(engine->dev, prologue, UINT64_MAX, NULL)); // the step is queued behind it: this costs nothing
             engine->first_step_ns = daub_now_ns();
         }
-        if (params->lockstep)
-            TRY(call_done(engine, params, ticket, i));
-        else if (i > 0)
+        if (before)
             TRY(call_done(engine, params, before, i - 1));
+        before = ticket;
+        if (params->lockstep || daub_state_wanted(params, i)) {
+            before = 0;
+            TRY(call_done(engine, params, ticket, i));
+        }
     }
-    return params->lockstep ? DAUB_OK : call_done(engine, params, ticket, n - 1);
+    return before ? call_done(engine, params, before, n - 1) : DAUB_OK;
 }
 
 daub_status daub_denoiser_read(struct daub_engine *engine, daub_vec vec, float *out)

@@ -124,6 +124,10 @@ struct daub_denoise_params {
     daub_call_fn on_call; // may be NULL
     bool lockstep;        // on_call reads vectors: no call is submitted before the last one's on_call has returned
     void *user;
+    struct daub_state_keep *keep; // NULL: no states are kept; see state.h
+    const void *resume;           // a checked state, or NULL: from the beginning
+    size_t resume_size;
+    uint32_t first_call; // resume's
 };
 
 // Builds what daub_denoise would build on its first call for this shape, so that times can be told apart. Optional.

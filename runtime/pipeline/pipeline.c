@@ -40,9 +40,10 @@ static daub_status report(struct run *run, daub_phase phase)
         .seconds_left = -1.0,
     };
     // The first step compiles kernels on some drivers; it says nothing about the rest.
-    if (run->steps_done > 1) {
+    const uint32_t done = run->steps_done - run->request->first_step;
+    if (done > 1) {
         const double rest = since(run->denoise_start) - run->result->first_step_seconds;
-        progress.seconds_left = rest / (run->steps_done - 1) * (n - run->steps_done);
+        progress.seconds_left = rest / (done - 1) * (n - run->steps_done);
     }
     if (!run->hooks->on_progress(run->hooks->user, &progress))
         return daub_fail(DAUB_ERROR_CANCELLED, "cancelled after %u of %u steps", run->steps_done, n);
@@ -282,8 +283,8 @@ static bool after_call(void *user, uint32_t call)
 {
     struct run *run = user;
     const struct daub_program_call *c = &run->request->program.calls[call];
-    run->result->n_model_calls = call + 1;
-    if (call == 0) {
+    run->result->n_model_calls = call + 1 - run->request->first_call;
+    if (call == run->request->first_call) {
         run->result->first_step_seconds = since(run->denoise_start);
         run->result->first_step_at_seconds = (double)(run->engine->first_step_ns - run->start) * 1e-9;
     }
@@ -312,6 +313,10 @@ static struct daub_denoise_params denoise_params(const struct run *run)
         .condition = run->condition,
         .profile = r->profile,
         .nofuse = r->nofuse,
+        .keep = run->hooks->keep,
+        .resume = r->resume,
+        .resume_size = r->resume_size,
+        .first_call = r->first_call,
     };
 }
 
@@ -411,6 +416,7 @@ daub_status daub_run(struct daub_engine *engine, const struct daub_request *requ
         .start = daub_now_ns(),
     };
     size_of_latent(&run);
+    run.steps_done = request->first_step;
     fill_result(request, result);
     daub_engine_set_small(engine, request->small);
     daub_device_memory_reset_peak(engine->dev);

@@ -2,7 +2,7 @@
 #ifndef DAUB_PIPELINE_PIPELINE_H
 #define DAUB_PIPELINE_PIPELINE_H
 #include "runtime/base/rng.h"
-#include "runtime/pipeline/engine.h"
+#include "runtime/pipeline/state.h"
 
 // A request with every default resolved and every string owned; made by daub_request_create.
 struct daub_request {
@@ -40,6 +40,11 @@ struct daub_request {
     bool whole;              // the VAE never decodes in bands
     uint64_t activations;    // bytes of the widest phase's, once daub_request_check_memory knows; 0 before
     bool profile, nofuse;
+
+    uint32_t keep_state_every; // steps; 0: never
+    void *resume;              // a state that was checked, or NULL
+    size_t resume_size;
+    uint32_t first_call, first_step; // resume's
 };
 
 // Checks params against the model and resolves them. Errors: INVALID_ARG with the thing, the value and the limit; IO, BAD_FILE
@@ -80,7 +85,12 @@ struct daub_run_hooks {
     float *image;       // NULL, or room for fp32 [batch, 3, H, W] in -1..1
     float *text_states; // NULL, or room for [1 or 2, tokens, width]: negative (with guidance), then prompt
     void *user;
+    struct daub_state_keep *keep; // NULL, or takes the newest state; its `every` is the request's
 };
+
+// The state that params name into a request that is complete otherwise. Errors: INVALID_ARG.
+daub_status daub_request_take_state(const struct daub_engine *engine, const daub_generate_params *params,
+                                    struct daub_request *request);
 
 // Runs a request; `rgb8` gets [batch, H, W, 4] bytes, and may be NULL where there is a picture. `result` is filled as far as the run came. Not thread safe: one at a time an engine.
 daub_status daub_run(struct daub_engine *engine, const struct daub_request *request, const struct daub_run_hooks *hooks,

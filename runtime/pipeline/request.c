@@ -184,6 +184,7 @@ static daub_status resolve(const struct daub_engine *engine, const daub_generate
     TRY(daub_request_take_pictures(engine, p, r));
     TRY(resolve_sampler(engine, p, r));
     TRY(record(r));
+    TRY(daub_request_take_state(engine, p, r));
     if (r->embed_tokens > 0)
         return expect_embeds(engine, r);
     return p->prompt_embeds_path ? read_embeds(engine, p->prompt_embeds_path, r) : DAUB_OK;

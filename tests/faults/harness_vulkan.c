@@ -102,8 +102,19 @@ FUNCTION(vkResetFences, VK_ERROR_OUT_OF_DEVICE_MEMORY, (VkDevice d, uint32_t n, 
 
 MAKES(vkCreateInstance, Instance, OOM, (const VkInstanceCreateInfo *i, const VkAllocationCallbacks *a, VkInstance *o),
       (i, a, o))
-MAKES(vkCreateDevice, Device, VK_ERROR_INITIALIZATION_FAILED,
-      (VkPhysicalDevice p, const VkDeviceCreateInfo *i, const VkAllocationCallbacks *a, VkDevice *o), (p, i, a, o))
+static _Atomic(VkDevice) newest; // a test that loses a device has one at a time
+static _Atomic(PFN_vkCreateDevice) real_vkCreateDevice;
+static VKAPI_ATTR VkResult VKAPI_CALL our_vkCreateDevice(VkPhysicalDevice p, const VkDeviceCreateInfo *i,
+                                                         const VkAllocationCallbacks *a, VkDevice *o)
+{
+    if (inject_fails(INJECT_VULKAN, "vkCreateDevice"))
+        return VK_ERROR_INITIALIZATION_FAILED;
+    const VkResult result = atomic_load(&real_vkCreateDevice)(p, i, a, o);
+    inject_count(OBJECT_Device, result == VK_SUCCESS);
+    atomic_store(&newest, result == VK_SUCCESS ? *o : VK_NULL_HANDLE);
+    return result;
+}
+
 MAKES(vkAllocateMemory, Memory, VK_ERROR_OUT_OF_DEVICE_MEMORY,
       (VkDevice d, const VkMemoryAllocateInfo *i, const VkAllocationCallbacks *a, VkDeviceMemory *o), (d, i, a, o))
 CREATE(CommandPool)
@@ -147,11 +158,17 @@ static VKAPI_ATTR void VKAPI_CALL our_vkDestroyDevice(VkDevice d, const VkAlloca
 
 // ---- the queue -------------------------------------------------------------------------------------------------------
 
-// A lost device answers nothing any more.
+static _Atomic(PFN_vkDeviceWaitIdle) real_vkDeviceWaitIdle;
+
+// A lost device answers nothing any more, and nothing runs on it: the real one, which is not lost, ends its work first.
 static VkResult queue_state(enum inject_kind kind, const char *name)
 {
-    if (inject_lost() || inject_fails(kind, name))
+    if (inject_lost())
         return VK_ERROR_DEVICE_LOST;
+    if (inject_fails(kind, name)) {
+        atomic_load (&real_vkDeviceWaitIdle)(atomic_load(&newest));
+        return VK_ERROR_DEVICE_LOST;
+    }
     return inject_fails(INJECT_VULKAN, name) ? VK_ERROR_OUT_OF_HOST_MEMORY : VK_SUCCESS;
 }
 
@@ -167,7 +184,6 @@ QUEUE(vkWaitForFences, INJECT_WAIT, (VkDevice d, uint32_t n, const VkFence *f, V
       (d, n, f, all, ns))
 QUEUE(vkWaitSemaphores, INJECT_WAIT, (VkDevice d, const VkSemaphoreWaitInfo *i, uint64_t ns), (d, i, ns))
 
-static _Atomic(PFN_vkDeviceWaitIdle) real_vkDeviceWaitIdle;
 static VKAPI_ATTR VkResult VKAPI_CALL our_vkDeviceWaitIdle(VkDevice d)
 {
     // The real one too: objects are destroyed after this, and the real device is not lost.

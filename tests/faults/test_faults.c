@@ -3,7 +3,7 @@
 //
 //     test_faults [--all] [--gpu] [--kind alloc|file|vulkan] [--scenario NAME] [--from N] [--stride N] [-v]
 //
-// Without --all (or DAUB_FAULTS=all in the environment) a dozen calls spread over each kind fail; with it, all of them. Dispatches are
+// Without --all (or DAUB_FAULTS=all in the environment) half a dozen calls of each kind fail; with it, all of them. Dispatches are
 // skipped, since only the host's part can fail here; --gpu runs them, and compares the pictures.
 #include "harness_inject.h"
 
@@ -13,7 +13,7 @@
 #include <ftw.h>
 #include <unistd.h>
 
-enum { FEW = 12, SECONDS = 120 }; // calls of a kind that fail without --all; what one run may take
+enum { FEW = 6, SECONDS = 120 }; // calls of a kind that fail without --all; what one run may take
 
 static struct {
     bool all, gpu, verbose;
