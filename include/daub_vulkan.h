@@ -167,8 +167,10 @@ typedef struct daub_vulkan_embeds {
 // What one job reads from the host's memory and writes to it: daub_generate_params.vulkan. Copied when the job is submitted.
 //
 // The result goes from the decoder to the host's memory on the GPU; no byte of it passes through the host. daub_job_take_image then has
-// nothing to give, and daub_generate leaves its image as it was. It is all written or not at all, by one submission: a job that fails or is cancelled waits for nothing, writes
-// nothing and signals nothing, so wait for a binary semaphore only once daub_job_wait has said DAUB_OK.
+// nothing to give, and daub_generate leaves its image as it was. It is all written or not at all, by one submission: a job that fails or
+// is cancelled leaves the result, its layout, result_wait and result_signal alone, so wait for a binary result_signal only once
+// daub_job_wait has said DAUB_OK. Inputs are read by one submission too, when the job's turn comes; a job that ends before that has not
+// touched their semaphores. Until then and until the result is there, the host must not use what it gave.
 //
 // With result_signal a job is done when that submission is on the queue; without, when it has been executed. daub_job_destroy waits
 // for it in any case. Whatever shares the queue comes after result_wait too: a signal that the host has yet to submit must not be
@@ -205,8 +207,7 @@ typedef struct daub_vulkan_export_params {
     uint32_t struct_size;
     VkFormat format;        // as of a buffer in daub_vulkan_picture
     uint32_t width, height; // pixels of the results, 1..16384
-    bool
-        semaphore; // a binary semaphore too, signalled by every result: wait for it once before the next one is written
+    bool semaphore;         // a binary semaphore too, signalled by every result: to be waited for once before the next result
 } daub_vulkan_export_params;
 
 #define daub_vulkan_export_params(...) \
@@ -214,8 +215,8 @@ typedef struct daub_vulkan_export_params {
 
 typedef struct daub_vulkan_export_info {
     VkDeviceSize size; // of the memory object: what the importer's VkMemoryAllocateInfo must say
-    VkDeviceSize
-        buffer_size; // of the VkBuffer in it, at offset 0; usage TRANSFER_SRC, TRANSFER_DST and STORAGE_BUFFER, flags 0
+    // Of the VkBuffer in it, at offset 0, of usage TRANSFER_SRC, TRANSFER_DST and STORAGE_BUFFER and without flags.
+    VkDeviceSize buffer_size;
     uint32_t memory_type;                                         // index, on the same physical device
     bool dedicated;                                               // the importer must use a dedicated allocation
     VkExternalMemoryHandleTypeFlagBits memory_handle;             // OPAQUE_FD or OPAQUE_WIN32
