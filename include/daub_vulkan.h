@@ -207,7 +207,7 @@ typedef struct daub_vulkan_export_params {
     uint32_t struct_size;
     VkFormat format;        // as of a buffer in daub_vulkan_picture
     uint32_t width, height; // pixels of the results, 1..16384
-    bool semaphore;         // a binary semaphore too, signalled by every result: to be waited for once before the next result
+    bool semaphore; // a binary semaphore too, signalled by every result: to be waited for once before the next result
 } daub_vulkan_export_params;
 
 #define daub_vulkan_export_params(...) \
