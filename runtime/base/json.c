@@ -114,14 +114,16 @@ static const char *skip_digits(const char *p, const char *end)
     return p > first ? p : NULL;
 }
 
+// Some versions of cJSON read no number of more than 63 bytes.
 static const char *skip_number(const char *p, const char *end)
 {
+    const char *const first = p;
     p = skip_digits(p + (*p == '-'), end);
     if (p && p < end && *p == '.')
         p = skip_digits(p + 1, end);
     if (p && p < end && (*p == 'e' || *p == 'E'))
         p = skip_digits(p + 1 + (end - p > 1 && (p[1] == '+' || p[1] == '-')), end);
-    return p;
+    return p && p - first <= 63 ? p : NULL;
 }
 
 // Escaped surrogates are taken for wrong: cJSON may have had that reason.
@@ -132,8 +134,11 @@ static const char *skip_string(const char *p, const char *end)
             continue;
         if (++p == end || !strchr("\"\\/bfnrtu", *p))
             return NULL;
-        if (*p == 'u' && (end - p < 5 || strspn(p + 1, "0123456789abcdefABCDEF") < 4 || p[1] == 'd' || p[1] == 'D'))
+        if (*p == 'u' && (end - p < 5 || p[1] == 'd' || p[1] == 'D'))
             return NULL;
+        for (int i = 1; *p == 'u' && i <= 4; i++) // the text has no zero at its end
+            if (!strchr("0123456789abcdefABCDEF", p[i]))
+                return NULL;
     }
     return p < end ? p + 1 : NULL;
 }

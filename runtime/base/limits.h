@@ -10,6 +10,8 @@ enum {
     DAUB_MAX_GUIDANCE = 1000,     // classifier-free guidance
     DAUB_MAX_PROMPT = 1 << 20,    // bytes of UTF-8 of a prompt; a text encoder sees some 75 words of it
     DAUB_MAX_EMBED_TOKENS = 4096, // rows of precomputed prompt embeddings
+    DAUB_MAX_PICTURE = 1 << 30,   // bytes of a picture's file; its sides are up to DAUB_MAX_SIZE
+    DAUB_MAX_PIXELS = 1 << 28,    // of it: 1 GiB as RGBA, which a file of a few bytes can claim
 };
 
 // JSON files. cJSON needs some 80 bytes a value, whatever it is, and recurses once a level.

@@ -37,7 +37,9 @@ static void build_text(const struct daub_clip_config *cfg)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct daub_json json = { 0 };
-    if (daub_json_parse(NULL, "input", (const char *)data, size, &json) != DAUB_OK)
+    const daub_status status = daub_json_parse(NULL, "input", (const char *)data, size, &json);
+    FUZZ_CHECK(status == DAUB_OK || status == DAUB_ERROR_BAD_FILE); // and not for want of memory
+    if (status != DAUB_OK)
         return 0;
     struct daub_unet_config unet;
     struct daub_vae_config vae;

@@ -1,7 +1,7 @@
 // replay.c - main() of a fuzz target where there is no libFuzzer: runs every file of the folders and files it is given, in the order of
 // their names, once each.
 #include "fuzz.h"
-#include "include/daub.h"
+#include "runtime/base/status.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -25,6 +25,7 @@ static void run_file(const char *path)
     }
     fclose(file);
     fprintf(stderr, "%s\n", path); // what ran last is what crashed
+    daub_set_last_error("");
     (void)LLVMFuzzerTestOneInput(data, (size_t)size);
     fprintf(stderr, "    %s\n", daub_last_error());
     free(data);

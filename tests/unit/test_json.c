@@ -155,6 +155,7 @@ static void bad_texts(void)
         { "{\"a\": \"\xff\"}", "line 1, column 8: the bytes are not valid UTF-8" },
         { "{\"a\": \"x\\u0000y\"}", "line 1, column 9: a string holds a zero" },
         { "\"open", "not valid JSON" },
+        { "\"\\u00e9e", "not valid JSON" }, // hexadecimal digits up to the end of what may be read
         { "\"open\\", "not valid JSON" },
         { "{\"a\": \"\\ud800\"}", "not valid JSON" },
     };

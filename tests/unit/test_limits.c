@@ -354,6 +354,40 @@ static void test_embeds(void)
     }
 }
 
+// ---- pictures --------------------------------------------------------------------------------------------------------
+
+static void read_picture(const void *data, size_t size, const char *sentence)
+{
+    daub_image image = { 0 };
+    if (sentence)
+        REQUIRE_STATUS(daub_image_read_memory(data, size, &image), DAUB_ERROR_BAD_FILE, sentence);
+    else
+        REQUIRE_OK(daub_image_read_memory(data, size, &image));
+    daub_image_free(&image);
+}
+
+static void test_pictures(void)
+{
+    for (int above = 0; above <= 1; above++) {
+        struct text wide = { 0 }, high = { 0 };
+        add(&wide, "P5 %d 1 255\n", DAUB_MAX_SIZE + above);
+        add_run(&wide, 'x', DAUB_MAX_SIZE + 1);
+        read_picture(wide.at, wide.n, above ? "16385x1" : NULL);
+        add(&high, "P5 1 %d 255\n", DAUB_MAX_SIZE + above);
+        add_run(&high, 'x', DAUB_MAX_SIZE + 1);
+        read_picture(high.at, high.n, above ? "1x16385" : NULL);
+        clear(&wide);
+        clear(&high);
+    }
+    // Refused by its size alone: nothing of it is looked at.
+    read_picture("P5 1 1 255\nx", (size_t)DAUB_MAX_PICTURE + 1, "1073741825 bytes; a picture may have 1073741824");
+    // A BMP whose rows go down has a negative height, which is no limit passed.
+    static const uint8_t down[] = { 'B', 'M', 62,  0,   0,   0, 0, 0,  0, 0, 54, 0, 0, 0, 40, 0, 0, 0, 1, 0, 0,
+                                    0,   254, 255, 255, 255, 1, 0, 24, 0, 0, 0,  0, 0, 8, 0,  0, 0, 0, 0, 0, 0,
+                                    0,   0,   0,   0,   0,   0, 0, 0,  0, 0, 0,  0, 1, 2, 3,  0, 4, 5, 6, 0 };
+    read_picture(down, sizeof(down), NULL);
+}
+
 // ---- caches ----------------------------------------------------------------------------------------------------------
 
 static void test_hashes(void)
@@ -431,6 +465,7 @@ int main(void)
     test_merges();
     test_requests();
     test_embeds();
+    test_pictures();
     test_hashes();
     test_cached_weights();
     char command[300];
