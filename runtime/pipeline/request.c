@@ -204,7 +204,8 @@ static daub_status resolve_views(const struct daub_engine *engine, const daub_ge
     const struct daub_model_desc *desc = &engine->desc;
     const uint32_t scale = daub_latent_scale(desc);
     if (p->latents && r->resume)
-        return daub_fail(DAUB_ERROR_INVALID_ARG, "latents to begin with and a state to go on from: give one or the other");
+        return daub_fail(DAUB_ERROR_INVALID_ARG,
+                         "latents to begin with and a state to go on from: give one or the other");
     if (p->latents)
         TRY(copy_floats(r, "latents", p->latents,
                         (size_t)desc->unet.out_channels * (r->height / scale) * (r->width / scale), &r->latents));
