@@ -24,6 +24,12 @@
 //   Fields are only ever appended: a smaller struct (an older header) is read as if padded with zeros; a larger
 //   one is accepted only if what this library does not know is zero.
 // - Files and prompts are checked as hostile input: docs/limits.md has how large they may be.
+// - A struct that a call fills has struct_size too, which you set before the call: the library writes no more bytes
+//   than that, and none that it does not know. Structs it hands to your callbacks have the size that it knows.
+//   daub_allocator, daub_source, daub_files, daub_image, daub_floats, daub_state and daub_phase_memory have none:
+//   they never change.
+// - Callbacks of a job run on the job's thread, those of a load on the caller's. They must not destroy the object that
+//   calls them, nor wait for a job of the same model.
 // - Objects may move between threads; one object serves one thread at a time unless its comment says otherwise.
 // - The library never aborts, exits, prints or throws, keeps no global state that an object could notice, and
 //   opens no network connection.
@@ -60,6 +66,7 @@ DAUB_API uint32_t daub_version(void);
 
 // ---- status ----------------------------------------------------------------------------------------------------
 
+// How a call ended.
 typedef enum daub_status {
     DAUB_OK = 0,
     DAUB_ERROR_INVALID_ARG = -1,    // the caller broke a rule written in this header
@@ -90,6 +97,7 @@ typedef struct daub_allocator {
     void *user;
 } daub_allocator;
 
+// How grave a message is: those above a level are not made.
 typedef enum daub_log_level {
     DAUB_LOG_NONE = 0,
     DAUB_LOG_ERROR = 1,
@@ -101,12 +109,42 @@ typedef enum daub_log_level {
 // One message, without a newline. May come from the job's thread.
 typedef void (*daub_log_fn)(void *user, daub_log_level level, const char *message);
 
+// ---- files -----------------------------------------------------------------------------------------------------
+
+// The bytes of one file: exactly one of path, data and read is set. What data and user lead to is yours, and lasts
+// until the call returns or, where the comment of the field says so, until the object that was made from it is
+// destroyed.
+typedef struct daub_source {
+    const char *path; // UTF-8, of a file
+    const void *data; // `size` bytes in memory
+    // Fills dst with `size` bytes from byte `offset` on, which lie within the source's size; false: it could not, and
+    // the call or job that wanted them fails with DAUB_ERROR_IO. Never called from two threads at once for one source.
+    bool (*read)(void *user, uint64_t offset, void *dst, size_t size);
+    void *user;
+    uint64_t size;    // bytes that data has or read can give
+    const char *name; // what sentences call it; default: the path, or "memory"
+} daub_source;
+
+// A file system of yours, by path: a game's archive, say. Paths are the one that you load, and below it '/' and the
+// names of the diffusers layout ("pack/unet/config.json"). Never called from two threads at once for one model.
+typedef struct daub_files {
+    // The size of a file in bytes; false where there is no such file. Folders are not asked for.
+    bool (*stat)(void *user, const char *path, uint64_t *size);
+    // Fills dst with `size` bytes from byte `offset` of a file on; false: it could not, see daub_source.read.
+    bool (*read)(void *user, const char *path, uint64_t offset, void *dst, size_t size);
+    // The bytes of a file, where they lie in memory and stay there as long as the model; NULL: they are read. May be
+    // NULL.
+    const void *(*map)(void *user, const char *path);
+    void *user;
+} daub_files;
+
 // ---- devices ---------------------------------------------------------------------------------------------------
 
 typedef struct daub_device daub_device; // one GPU: queue, memory, compiled kernels. Thread safe.
 typedef struct daub_model daub_model;   // weights and networks on a device; read-only once loaded. Thread safe.
 typedef struct daub_job daub_job;       // one generation in flight. Thread safe.
 
+// How a GPU is opened.
 typedef struct daub_device_params {
     uint32_t struct_size;
     // Which GPU: an index as daub_device_list counts ("0"), or part of its name in any case ("radeon"). NULL: discrete
@@ -129,6 +167,7 @@ DAUB_API daub_status daub_device_create(const daub_device_params *params, daub_d
 // Errors: INVALID_ARG while models made from it exist.
 DAUB_API daub_status daub_device_destroy(daub_device **dev);
 
+// VkPhysicalDeviceType's values.
 typedef enum daub_device_kind {
     DAUB_DEVICE_OTHER = 0,
     DAUB_DEVICE_INTEGRATED = 1,
@@ -137,7 +176,9 @@ typedef enum daub_device_kind {
     DAUB_DEVICE_CPU = 4,
 } daub_device_kind;
 
+// A GPU, and whether and why it would be opened.
 typedef struct daub_device_info {
+    uint32_t struct_size;
     uint32_t index;         // for daub_device_params.device
     char name[256];
     char driver[512];       // name and version
@@ -151,28 +192,40 @@ typedef struct daub_device_info {
 } daub_device_info;
 
 // Lists every Vulkan device. Writes up to `capacity` entries (info may be NULL when it is 0) and the full count to *count.
+// info[0].struct_size is that of every entry: sizeof(daub_device_info), their distance.
 // Errors: NO_DEVICE when there is no Vulkan loader; zero devices is not an error here.
 DAUB_API daub_status daub_device_list(const daub_device_params *params, daub_device_info *info, uint32_t capacity,
                                       uint32_t *count);
+// The same of an open device; memory_free is that of the moment when it was opened. Errors: INVALID_ARG.
 DAUB_API daub_status daub_device_get_info(const daub_device *dev, daub_device_info *out);
 
 // ---- models ----------------------------------------------------------------------------------------------------
 
+// Of weights and activations.
 typedef enum daub_precision {
     DAUB_PRECISION_DEFAULT = 0, // f16
     DAUB_PRECISION_F16 = 1,     // weights and activations stored as fp16, every sum in fp32
     DAUB_PRECISION_F32 = 2,     // all in fp32: the reference path
 } daub_precision;
 
+// Where a model comes from, beside its path, and how it lies on the device.
 typedef struct daub_model_params {
     uint32_t struct_size;
     daub_precision precision;
     // Folder in diffusers layout whose config.json files describe a single file that is too small or too odd to tell.
+    // Of `files`, where that is set.
     const char *config_from;
     // Folder where packed weights are kept, about as many bytes as the model's file has, so that later loads copy them instead
     // of packing; NULL or "": none. A changed model, another version of daub or a damaged file there is noticed, and written anew.
     const char *weight_cache;
     uint64_t weight_cache_limit; // bytes that all files there may have together, oldest use removed first; 0: 16 GB
+    // The model is this .safetensors file; the load's path is NULL. It is read until the model is destroyed: in memory
+    // weights are packed from where they lie, by callback through a buffer of 16 MiB (one tensor, where that is not
+    // cut).
+    const daub_source *source;
+    // The load's path, and those below it, are of these. They are read until the model is destroyed. No weight_cache
+    // with either, as nothing would tell that they had changed.
+    const daub_files *files;
 } daub_model_params;
 
 #define daub_model_params(...) (&(daub_model_params) { .struct_size = sizeof(daub_model_params), __VA_ARGS__ })
@@ -185,11 +238,17 @@ DAUB_API daub_status daub_model_load(daub_device *dev, const char *path, const d
 // Errors: INVALID_ARG while jobs made from it exist.
 DAUB_API daub_status daub_model_destroy(daub_model **model);
 
+// What a model is, and what it draws if it is not told otherwise.
 typedef struct daub_model_info {
+    uint32_t struct_size;
     char family[32];           // "sd1", "sd2", "ddpm"
     bool text;                 // draws from a prompt; false: unconditional
     uint32_t width, height;    // default picture size, pixels
     uint32_t size_multiple;    // width and height must be multiples of it
+    // Latents are [latent_channels, height / latent_scale, width / latent_scale].
+    uint32_t latent_channels, latent_scale;
+    uint32_t text_width;       // values a token of prompt embeddings; 0 without text
+    bool linear_preview;       // whether DAUB_PREVIEW_LINEAR is known for its VAE
     uint32_t n_steps;          // defaults used where daub_generate_params has 0
     float guidance_scale;
     char sampler[32];
@@ -201,6 +260,7 @@ typedef struct daub_model_info {
     char evidence[1024];       // what decided the family and prediction type, one sentence
 } daub_model_info;
 
+// Errors: INVALID_ARG.
 DAUB_API daub_status daub_model_get_info(const daub_model *model, daub_model_info *out);
 
 // What a file or folder is, without a GPU: fills `out` (weights_size 0) as daub_model_load would, or fails as it would.
@@ -212,6 +272,7 @@ DAUB_API daub_status daub_model_inspect(const char *path, const daub_model_param
 // an enum, because the list grows; unknown names fail with the near ones in the sentence. Other systems' spellings
 // ("Euler a", "DPM++ 2M Karras", "DPMSolverMultistepScheduler") are understood.
 typedef struct daub_sampler_info {
+    uint32_t struct_size;
     const char *name;        // "dpmpp_2m"
     const char *label;       // "DPM++ 2M"
     const char *aliases;     // comma separated
@@ -220,19 +281,32 @@ typedef struct daub_sampler_info {
     bool stochastic;         // draws noise between steps
 } daub_sampler_info;
 
+// How a schedule spaces the noise levels between the ends.
+typedef struct daub_schedule_info {
+    uint32_t struct_size;
+    const char *name;        // "karras"
+    const char *label;       // "Karras", A1111's
+    const char *description; // one line, with the paper
+} daub_schedule_info;
+
+// How many there are.
 DAUB_API uint32_t daub_sampler_count(void);
-DAUB_API bool daub_sampler_get_info(uint32_t index, daub_sampler_info *out); // false past the end; static strings
 DAUB_API uint32_t daub_schedule_count(void);
-DAUB_API const char *daub_schedule_get_name(uint32_t index); // NULL past the end
+// Static strings. Errors: INVALID_ARG when there is no such index.
+DAUB_API daub_status daub_sampler_get_info(uint32_t index, daub_sampler_info *out);
+// Static strings; index 0 is the sampler's own spacing. Errors: INVALID_ARG when there is no such index.
+DAUB_API daub_status daub_schedule_get_info(uint32_t index, daub_schedule_info *out);
 
 // ---- generating ------------------------------------------------------------------------------------------------
 
+// Which generator noise is drawn with: the same seed gives the pictures of PyTorch on that device.
 typedef enum daub_rng_source {
     DAUB_RNG_DEFAULT = 0, // torch-cpu
     DAUB_RNG_TORCH_CPU = 1,
     DAUB_RNG_CUDA = 2, // Philox, as torch draws on an NVIDIA GPU
 } daub_rng_source;
 
+// What stays on the device between the phases of a picture.
 typedef enum daub_memory_mode {
     DAUB_MEMORY_MODE_DEFAULT = 0,  // resident
     // Packed weights stay on the device: the next picture starts at once. On a CPU device the text encoder leaves when the embeddings are
@@ -243,6 +317,7 @@ typedef enum daub_memory_mode {
     DAUB_MEMORY_MODE_SMALL = 2,
 } daub_memory_mode;
 
+// What a job is doing.
 typedef enum daub_phase {
     DAUB_PHASE_PREPARE = 0, // graphs planned, kernels compiled
     DAUB_PHASE_TEXT = 1,
@@ -252,7 +327,9 @@ typedef enum daub_phase {
     DAUB_PHASE_DONE = 5,
 } daub_phase;
 
+// How far a job is.
 typedef struct daub_progress {
+    uint32_t struct_size;
     daub_phase phase;
     uint32_t step, n_steps; // denoising steps finished, in all; fewer than asked for where strength leaves some out
     double seconds;         // since the job began
@@ -269,11 +346,43 @@ typedef struct daub_image {
 
 DAUB_API void daub_image_free(daub_image *image); // sets all to zero; NULL and zeroed images are fine
 
-// Reads a picture from a file or from memory: PNG, JPEG, BMP, TGA, PGM or PPM, with as many channels as it has, 16 bits a channel as
-// their upper 8. At most 1 GB of file, 16384 pixels a side and 2^28 in all. The caller frees it. Errors: IO, BAD_FILE (what it
-// is not, or where it is damaged), NO_HOST_MEMORY.
+// Reads a picture from a file, or from wherever else one lies: PNG, JPEG, BMP, TGA, PGM or PPM, with as many channels as
+// it has, 16 bits a channel as their upper 8. At most 1 GB of file, 16384 pixels a side and 2^28 in all. The caller frees
+// it, and its memory is of malloc. Errors: IO, BAD_FILE (what it is not, or where it is damaged), NO_HOST_MEMORY.
 DAUB_API daub_status daub_image_read(const char *path, daub_image *out);
-DAUB_API daub_status daub_image_read_memory(const void *data, size_t size, daub_image *out);
+DAUB_API daub_status daub_image_read_source(const daub_source *source, daub_image *out);
+
+// Values of the shape dims[0..n_dims-1], the last dimension innermost.
+typedef struct daub_floats {
+    uint32_t n_dims, dims[4];
+    float *values;
+    daub_allocator allocator; // what frees values
+} daub_floats;
+
+DAUB_API void daub_floats_free(daub_floats *floats); // sets all to zero; NULL and zeroed ones are fine
+
+// How previews are made.
+typedef enum daub_preview_kind {
+    DAUB_PREVIEW_DEFAULT = 0, // linear
+    // A pixel a latent, by a linear map from its channels: some microseconds. Known for Stable Diffusion's VAEs, for
+    // the default model's, for models without a VAE, and where daub.json has "latent_rgb" (see
+    // daub_model_info.linear_preview).
+    DAUB_PREVIEW_LINEAR = 1,
+    // Decoded: full size, at the price of the decoding, with the VAE's weights and activations beside the U-Net's while
+    // it runs, which daub_estimate counts.
+    DAUB_PREVIEW_VAE = 2,
+} daub_preview_kind;
+
+// What the network takes the finished picture for, after some step. Lent to the callback.
+typedef struct daub_preview {
+    uint32_t struct_size;
+    uint32_t step, n_steps; // steps finished, in all
+    uint32_t width, height; // of these pixels
+    const uint8_t *pixels;  // [height, width, 3], sRGB
+} daub_preview;
+
+// A step that has ended, lent to on_step: its latents may be read and changed before the next one begins.
+typedef struct daub_step daub_step;
 
 // One picture to make. Zero is "default" in every field, so name only what you need and new fields cost you nothing.
 typedef struct daub_generate_params {
@@ -297,6 +406,22 @@ typedef struct daub_generate_params {
     // Precomputed text embeddings instead of prompts: a safetensors file with "prompt_embeds" and, when guidance is on,
     // "negative_prompt_embeds", each [1, 1..4096 tokens, width of the text encoder] (daub_encode_text writes one).
     const char *prompt_embeds_path;
+    const daub_source *prompt_embeds_source; // such a file from elsewhere, read before the call returns
+    // Or as they are: [n_embed_tokens, text_width] floats each, the negative ones when guidance is on. Copied by the
+    // call.
+    const float *prompt_embeds, *negative_prompt_embeds;
+    uint32_t n_embed_tokens; // 1..4096
+
+    // Start noise instead of the seed's first draw, unit normal, [latent_channels, h, w] floats of daub_model_info;
+    // draws of later steps begin with the seed's first. Copied by the call.
+    const float *latents;
+
+    bool keep_floats; // for daub_job_take_floats
+
+    // Messages about this picture (a prompt that was cut); NULL: they go to the device's log.
+    daub_log_fn log;
+    void *log_user;
+    daub_log_level log_level; // 0: warnings and errors
 
     // A picture to begin with instead of noise alone (img2img), of this picture's width and height, which default to its own; alpha is
     // left out. The call copies it. 0 < strength <= 1 is how much of it is drawn anew: n_steps * strength steps run, cut to a whole
@@ -312,7 +437,15 @@ typedef struct daub_generate_params {
     // Called on the job's thread after every step and at each change of phase. Return false to cancel: the job then ends
     // with DAUB_ERROR_CANCELLED. It must not wait for a job of the same model.
     bool (*on_progress)(void *user, const daub_progress *progress);
-    void *user;
+    // Called with a picture of what is becoming of the latents after every preview_every-th step and the last one;
+    // preview_every 0: every step. NULL: no previews.
+    void (*on_preview)(void *user, const daub_preview *preview);
+    uint32_t preview_every; // 0..1000
+    daub_preview_kind preview;
+    // Called after every step, before the next one begins, which then waits for it. Return false to cancel, see
+    // on_progress.
+    bool (*on_step)(void *user, daub_step *step);
+    void *user; // of all of these
 
     daub_memory_mode memory; // of the device
 
@@ -341,6 +474,7 @@ typedef struct daub_generate_params {
 
 // What a generation really used, every default resolved, and what it cost.
 typedef struct daub_result {
+    uint32_t struct_size;
     uint32_t width, height, n_steps, clip_skip;
     float guidance_scale, guidance_rescale;
     uint64_t seed;
@@ -362,16 +496,24 @@ typedef struct daub_result {
 
 // Starts a generation and returns at once. Jobs of one model run in the order they were submitted.
 // Errors: INVALID_ARG (a size that is no multiple, an unknown sampler, invalid UTF-8), NO_GPU_MEMORY (found out now, not
-// half-way through), IO and BAD_FILE (prompt_embeds_path).
+// half-way through), IO and BAD_FILE (prompt_embeds_path), UNSUPPORTED (a linear preview of an unknown VAE).
 DAUB_API daub_status daub_job_submit(daub_model *model, const daub_generate_params *params, daub_job **out);
 
 // Waits up to timeout_ns (UINT64_MAX: without limit) for the job to end. *done is false on a timeout, and the status
 // DAUB_OK. Once it is true the status returned is the job's own. `done` may be NULL.
 DAUB_API daub_status daub_job_wait(daub_job *job, uint64_t timeout_ns, bool *done);
 DAUB_API void daub_job_cancel(daub_job *job); // takes effect at the next step; at once while it waits for others
+// As on_progress had it last. Errors: INVALID_ARG.
 DAUB_API daub_status daub_job_get_progress(const daub_job *job, daub_progress *out);
-// Of a job that ended well. take_image hands the pixels over, once. Errors: INVALID_ARG when it has not ended well.
+// Of a job that ended well: each hands something over, once. Errors: INVALID_ARG when it has not ended well, or was
+// taken.
 DAUB_API daub_status daub_job_take_image(daub_job *job, daub_image *out);
+// [latent_channels, h, w], as the sampler left them and before the VAE's scaling; the picture itself without a VAE.
+DAUB_API daub_status daub_job_take_latents(daub_job *job, daub_floats *out);
+// The picture as the VAE gave it, [3, height, width] in about -1..1, not clamped: a byte is round(127.5 v + 127.5).
+// Wants keep_floats in the params.
+DAUB_API daub_status daub_job_take_floats(daub_job *job, daub_floats *out);
+// Errors: INVALID_ARG when it has not ended well.
 DAUB_API daub_status daub_job_get_result(const daub_job *job, daub_result *out);
 
 // A picture between two steps: opaque bytes, which another device, process or machine with this version of daub can go on from.
@@ -394,6 +536,29 @@ DAUB_API daub_status daub_generate(daub_model *model, const daub_generate_params
 DAUB_API daub_status daub_generate_with_result(daub_model *model, const daub_generate_params *params, daub_image *out,
                                                daub_result *result);
 
+// ---- between steps ---------------------------------------------------------------------------------------------
+
+// Where a picture is after a step.
+typedef struct daub_step_info {
+    uint32_t struct_size;
+    uint32_t step, n_steps; // steps finished, in all
+    double timestep;        // what the network was told in the step's last call, 0..1000
+    uint32_t channels, height, width; // of the latents
+    // Latents hold x0 + noise_level * noise (samplers of k-diffusion's kind), or where scaled is true the same divided
+    // by sqrt(1 + noise_level^2).
+    double noise_level;
+    bool scaled;
+} daub_step_info;
+
+// These three only within on_step, on its thread. Errors: INVALID_ARG.
+DAUB_API daub_status daub_step_get_info(const daub_step *step, daub_step_info *out);
+// The latents that the next step begins with, or after the last step the result's: [channels, height, width] floats
+// into `out`. Errors: DEVICE_LOST, NO_HOST_MEMORY.
+DAUB_API daub_status daub_step_read(daub_step *step, float *out);
+// Replaces them. What a multistep sampler remembers of earlier steps stays as it was. Writing what was read changes no
+// byte of the picture. Errors: INVALID_ARG (a value that is not finite), DEVICE_LOST, NO_HOST_MEMORY.
+DAUB_API daub_status daub_step_write(daub_step *step, const float *latents);
+
 // ---- memory ----------------------------------------------------------------------------------------------------
 
 // Bytes of device memory in one phase of a picture.
@@ -405,6 +570,7 @@ typedef struct daub_phase_memory {
     uint64_t total;       // weights, arena and staging
 } daub_phase_memory;
 
+// What a picture will take, by phase.
 typedef struct daub_memory_estimate {
     uint32_t struct_size;
     daub_memory_mode mode;                   // of the params, the default resolved
@@ -426,10 +592,36 @@ DAUB_API daub_status daub_estimate(daub_model *model, const daub_generate_params
 
 // Writes the text embeddings of params' prompt, negative_prompt and clip_skip as a safetensors file with
 // "prompt_embeds" and "negative_prompt_embeds", fp32 [1, tokens, width]. The file is replaced whole or not at all.
+// Errors: IO, UNSUPPORTED (a model without text), and as daub_job_submit.
 DAUB_API daub_status daub_encode_text(daub_model *model, const daub_generate_params *params, const char *path);
+// The same as [tokens, width] floats, for prompt_embeds and negative_prompt_embeds; `negative` may be NULL.
+DAUB_API daub_status daub_encode_text_floats(daub_model *model, const daub_generate_params *params,
+                                             daub_floats *prompt, daub_floats *negative);
+
+// ---- limits ----------------------------------------------------------------------------------------------------
+
+// What this build refuses to go beyond, whatever the device. Of a device: daub_device_info; of a picture:
+// daub_estimate.
+typedef struct daub_limits {
+    uint32_t struct_size;
+    uint32_t max_size;               // pixels of a side
+    uint32_t max_steps;
+    float max_guidance_scale;
+    uint64_t max_prompt_size;        // bytes; how many tokens count says daub_model_info.max_tokens
+    uint32_t max_embed_tokens;       // of precomputed embeddings
+    uint64_t max_header_size;        // bytes of a .safetensors file's header
+    uint32_t max_tensors;            // in such a file
+    uint32_t max_tensor_name;        // bytes
+    uint64_t max_json_size;          // bytes of a config file
+    uint32_t max_json_nesting;
+} daub_limits;
+
+// Errors: INVALID_ARG.
+DAUB_API daub_status daub_get_limits(daub_limits *out);
 
 // ---- the forward process -----------------------------------------------------------------------------------------
 
+// How beta grows over the 1000 time steps.
 typedef enum daub_noise_schedule {
     DAUB_NOISE_SCALED_LINEAR = 0, // Stable Diffusion's: sqrt(beta) linear, 0.00085 to 0.012
     DAUB_NOISE_LINEAR = 1,        // Ho et al. 2020: beta linear, 1e-4 to 0.02

@@ -1,6 +1,6 @@
 // daub_vulkan.h - daub inside a program that has its own Vulkan: on its device and queue, from and into its images and buffers.
 //
-//     daub_vulkan_wishes wishes;                        // before the host creates its device
+//     daub_vulkan_wishes wishes = { .struct_size = sizeof(wishes) }; // before the host creates its device
 //     daub_vulkan_wishes_get(daub_vulkan_wishes_params(.get_instance_proc_addr = vkGetInstanceProcAddr,
 //         .instance = instance, .physical_device = gpu, .api_version = VK_API_VERSION_1_3), &wishes);
 //     daub_vulkan_features room;
@@ -37,6 +37,7 @@ extern "C" {
 
 // ---- before there is a device ------------------------------------------------------------------------------------
 
+// Of which physical device the wishes are.
 typedef struct daub_vulkan_wishes_params {
     uint32_t struct_size;
     uint32_t api_version; // of the instance: VkApplicationInfo.apiVersion; 0: 1.1
@@ -50,6 +51,7 @@ typedef struct daub_vulkan_wishes_params {
 
 // What daub would make use of on a physical device, and can do without.
 typedef struct daub_vulkan_wishes {
+    uint32_t struct_size;
     bool usable;             // meets the minimum
     char reason[256];        // why it is not usable; else ""
     uint32_t api_version;    // the highest that daub makes use of here, VK_MAKE_API_VERSION form
@@ -77,6 +79,7 @@ DAUB_API void daub_vulkan_wishes_chain(const daub_vulkan_wishes *wishes, VkPhysi
 
 // ---- the host's device -------------------------------------------------------------------------------------------
 
+// The host's device, and what of it daub may use.
 typedef struct daub_vulkan_device_params {
     uint32_t struct_size;
     uint32_t api_version; // the instance and the device were made for; 0: 1.1. daub uses no function of a later version
@@ -213,7 +216,9 @@ typedef struct daub_vulkan_export_params {
 #define daub_vulkan_export_params(...) \
     (&(daub_vulkan_export_params) { .struct_size = sizeof(daub_vulkan_export_params), __VA_ARGS__ })
 
+// What an importer must know.
 typedef struct daub_vulkan_export_info {
+    uint32_t struct_size;
     VkDeviceSize size; // of the memory object: what the importer's VkMemoryAllocateInfo must say
     // Of the VkBuffer in it, at offset 0, of usage TRANSFER_SRC, TRANSFER_DST and STORAGE_BUFFER and without flags.
     VkDeviceSize buffer_size;

@@ -331,18 +331,24 @@ static daub_status encode_text(struct encoder *e, const char *text, size_t size)
     return encode_stretch(e, text, begin, size);
 }
 
-daub_status daub_tokenizer_create(const struct daub_host *host, const char *dir, struct daub_tokenizer **out)
+daub_status daub_tokenizer_create_from(const struct daub_host *host, const struct daub_fs *fs, const char *dir,
+                                       struct daub_tokenizer **out)
 {
     struct daub_tokenizer *tok = daub_alloc(host, sizeof(*tok));
     if (!tok)
         return daub_no_memory("a tokenizer");
     tok->host = host;
-    const daub_status status = daub_clip_vocab_load(tok, dir);
+    const daub_status status = daub_clip_vocab_load(tok, fs, dir);
     if (status != DAUB_OK)
         daub_tokenizer_destroy(&tok);
     else
         *out = tok;
     return status;
+}
+
+daub_status daub_tokenizer_create(const struct daub_host *host, const char *dir, struct daub_tokenizer **out)
+{
+    return daub_tokenizer_create_from(host, NULL, dir, out);
 }
 
 void daub_tokenizer_destroy(struct daub_tokenizer **tok)

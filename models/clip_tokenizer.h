@@ -1,7 +1,7 @@
 // clip_tokenizer.h - CLIP's byte-level BPE, token for token as Hugging Face's CLIPTokenizer.
 #ifndef DAUB_MODELS_CLIP_TOKENIZER_H
 #define DAUB_MODELS_CLIP_TOKENIZER_H
-#include "runtime/base/host.h"
+#include "runtime/base/blob.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,6 +11,9 @@ struct daub_tokenizer;
 // From a folder with vocab.json, merges.txt, special_tokens_map.json and tokenizer_config.json (the last two optional), or the built-in
 // 49,408-entry vocabulary when dir is NULL. Thread safe once made.
 daub_status daub_tokenizer_create(const struct daub_host *host, const char *dir, struct daub_tokenizer **out);
+// The same from a folder of a host's file system; fs NULL: the machine's.
+daub_status daub_tokenizer_create_from(const struct daub_host *host, const struct daub_fs *fs, const char *dir,
+                                       struct daub_tokenizer **out);
 void daub_tokenizer_destroy(struct daub_tokenizer **tok);
 
 uint32_t daub_tokenizer_bos(const struct daub_tokenizer *tok);

@@ -45,7 +45,7 @@ struct daub_tokenizer {
 };
 
 // Fills merges, ids and specials from a folder, or from the built-in merges when dir is NULL.
-daub_status daub_clip_vocab_load(struct daub_tokenizer *tok, const char *dir);
+daub_status daub_clip_vocab_load(struct daub_tokenizer *tok, const struct daub_fs *fs, const char *dir);
 // NULL: the two do not merge.
 const struct daub_clip_merge *daub_clip_merge_find(const struct daub_tokenizer *tok, uint32_t left, uint32_t right);
 

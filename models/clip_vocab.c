@@ -363,29 +363,30 @@ struct folder {
     struct words words;
 };
 
-static daub_status load_json(const struct daub_host *host, const char *dir, const char *file, bool optional,
-                             struct daub_json *out)
+static daub_status load_json(const struct daub_host *host, const struct daub_fs *fs, const char *dir, const char *file,
+                             bool optional, struct daub_json *out)
 {
     char *path = daub_path_join(host, dir, file);
     if (!path)
         return daub_no_memory("a path");
-    const daub_status status = optional && !daub_path_is_file(path) ? DAUB_OK : daub_json_load(host, path, out);
+    const bool absent = optional && !daub_fs_is_file(fs, path);
+    const daub_status status = absent ? DAUB_OK : daub_json_load_from(host, fs, path, out);
     daub_free(host, path);
     return status;
 }
 
-static daub_status load_files(struct daub_tokenizer *tok, const char *dir, struct folder *f)
+static daub_status load_files(struct daub_tokenizer *tok, const struct daub_fs *fs, const char *dir, struct folder *f)
 {
-    TRY(load_json(tok->host, dir, "vocab.json", false, &f->vocab));
-    TRY(load_json(tok->host, dir, "tokenizer_config.json", true, &f->config));
-    TRY(load_json(tok->host, dir, "special_tokens_map.json", true, &f->map));
+    TRY(load_json(tok->host, fs, dir, "vocab.json", false, &f->vocab));
+    TRY(load_json(tok->host, fs, dir, "tokenizer_config.json", true, &f->config));
+    TRY(load_json(tok->host, fs, dir, "special_tokens_map.json", true, &f->map));
     TRY(read_vocab(tok, &f->vocab, &f->words));
 
     char *path = daub_path_join(tok->host, dir, "merges.txt");
     if (!path)
         return daub_no_memory("a path");
     size_t size = 0;
-    daub_status status = daub_file_read(tok->host, path, DAUB_MAX_MERGES, &f->merges, &size);
+    daub_status status = daub_fs_read(tok->host, fs, path, DAUB_MAX_MERGES, &f->merges, &size);
     if (status == DAUB_OK)
         status = read_merges(tok, &f->words, path, f->merges, size);
     daub_free(tok->host, path);
@@ -416,12 +417,12 @@ const struct daub_clip_merge *daub_clip_merge_find(const struct daub_tokenizer *
     return NULL;
 }
 
-daub_status daub_clip_vocab_load(struct daub_tokenizer *tok, const char *dir)
+daub_status daub_clip_vocab_load(struct daub_tokenizer *tok, const struct daub_fs *fs, const char *dir)
 {
     if (!dir)
         return load_builtin(tok);
     struct folder folder = { .merges = NULL };
-    const daub_status status = load_files(tok, dir, &folder);
+    const daub_status status = load_files(tok, fs, dir, &folder);
     daub_free(tok->host, folder.words.slots);
     daub_free(tok->host, folder.merges);
     daub_json_free(&folder.map);

@@ -46,6 +46,27 @@ static daub_status default_size(const struct daub_json *json, const char *key, u
     return DAUB_OK;
 }
 
+// "latent_rgb": red, green and blue of a latent pixel, each a weight a channel and then a constant, for values in -1..1.
+static daub_status latent_rgb(const struct daub_json *json, struct daub_model_desc *desc)
+{
+    struct daub_linear_preview *map = &desc->preview;
+    const uint32_t n = 3 * (desc->unet.out_channels + 1);
+    double values[3 * (DAUB_PREVIEW_MAX_CHANNELS + 1)];
+    uint32_t count = 0;
+    TRY(daub_json_f64_list(json, "latent_rgb", values, sizeof(values) / sizeof(values[0]), &count));
+    if (count == 0)
+        return DAUB_OK;
+    if (count != n)
+        return daub_fail(DAUB_ERROR_BAD_FILE,
+                         "%s: latent_rgb has %u numbers, wanted %u: for each of 3 colours %u weights "
+                         "and a constant",
+                         json->name, count, n, desc->unet.out_channels);
+    map->known = true;
+    for (uint32_t i = 0; i < n; i++)
+        map->rows[i / (n / 3)][i % (n / 3)] = (float)values[i];
+    return DAUB_OK;
+}
+
 // daub.json: what the model's maker recommends.
 static daub_status apply_defaults(const struct daub_json *json, struct daub_arena *arena, struct daub_model_desc *desc)
 {
@@ -57,6 +78,7 @@ static daub_status apply_defaults(const struct daub_json *json, struct daub_aren
     TRY(default_size(json, "width", desc->size_multiple, &desc->width));
     TRY(default_size(json, "height", desc->size_multiple, &desc->height));
 
+    TRY(latent_rgb(json, desc));
     const char *name = NULL, *schedule = NULL;
     TRY(daub_json_text(json, "sampler", &name));
     if (!name)
@@ -106,7 +128,8 @@ static void build(struct daub_net *net, struct daub_checkpoint *ckpt, enum daub_
 static daub_status check_weights(struct daub_checkpoint *ckpt, enum daub_component c, const struct daub_net *net)
 {
     const uint32_t n = daub_net_n_weights(net);
-    struct daub_wanted *wanted = daub_alloc_array(NULL, n, sizeof(*wanted));
+    const struct daub_host *host = daub_checkpoint_host(ckpt);
+    struct daub_wanted *wanted = daub_alloc_array(host, n, sizeof(*wanted));
     if (!wanted)
         return daub_no_memory("a list of tensors");
     for (uint32_t i = 0; i < n; i++) {
@@ -114,7 +137,7 @@ static daub_status check_weights(struct daub_checkpoint *ckpt, enum daub_compone
         wanted[i] = (struct daub_wanted) { .name = w->name, .n_dims = w->n_dims, .dims = w->dims };
     }
     const daub_status status = daub_checkpoint_check(ckpt, c, wanted, n);
-    daub_free(NULL, wanted);
+    daub_free(host, wanted);
     return status;
 }
 
@@ -122,7 +145,7 @@ static daub_status check_component(struct daub_checkpoint *ckpt, enum daub_compo
                                    const struct daub_model_desc *desc)
 {
     struct daub_net *net = NULL;
-    TRY(daub_net_create(NULL, daub_component_name(c), DAUB_F32, &net));
+    TRY(daub_net_create(daub_checkpoint_host(ckpt), daub_component_name(c), DAUB_F32, &net));
     build(net, ckpt, c, desc);
     daub_status status = daub_net_finish(net);
     if (status == DAUB_OK)

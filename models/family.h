@@ -8,6 +8,13 @@
 #include "runtime/io/checkpoint.h"
 #include "runtime/sample/sample.h"
 
+// From a pixel of the sampler's latents to a colour in -1..1: rows[colour] . (channels, 1).
+enum { DAUB_PREVIEW_MAX_CHANNELS = 32 };
+struct daub_linear_preview {
+    bool known;
+    float rows[3][DAUB_PREVIEW_MAX_CHANNELS + 1];
+};
+
 struct daub_model_desc {
     const struct daub_family *family;
     char evidence[1024]; // one sentence: what decided family and prediction type
@@ -27,6 +34,7 @@ struct daub_model_desc {
     uint32_t size_multiple;
     uint32_t n_steps;
     float guidance_scale; // 1: no guidance (unconditional)
+    struct daub_linear_preview preview;
 };
 
 struct daub_family {

@@ -37,6 +37,9 @@ static daub_status configure(struct daub_checkpoint *ckpt, struct daub_arena *ar
     desc->width = desc->unet.sample_size;
     desc->height = desc->unet.sample_size;
     desc->n_steps = 50;
+    desc->preview.known = true; // the latents are the colours
+    for (uint32_t i = 0; i < 3; i++)
+        desc->preview.rows[i][i] = 1.0f;
     desc->guidance_scale = 1.0f;
     return DAUB_OK;
 }

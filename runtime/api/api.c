@@ -61,17 +61,34 @@ daub_status daub_device_list(const daub_device_params *params, daub_device_info 
     REQUIRE_ARG(count);
     daub_device_params p;
     TRY(daub_params_copy("daub_device_params", params, &p, sizeof(p)));
-    if (capacity > 0)
-        REQUIRE_ARG(info);
-    return daub_vk_device_list(&p, info, capacity, count);
+    if (capacity == 0)
+        return daub_vk_device_list(&p, NULL, 0, count);
+    REQUIRE_ARG(info);
+    uint32_t room, n = 0;
+    TRY(daub_params_room("daub_device_info", info, &room));
+    const struct daub_host host = { .allocator = p.allocator };
+    daub_device_info *own = daub_alloc_array(&host, capacity, sizeof(*own));
+    if (!own)
+        return daub_no_memory("a list of devices");
+    daub_status status = daub_vk_device_list(&p, own, capacity, &n);
+    for (uint32_t i = 0; i < n && i < capacity && status == DAUB_OK; i++) {
+        void *const entry = (uint8_t *)info + (size_t)i * room;
+        memcpy(entry, &room, sizeof(room));
+        status = daub_params_give("daub_device_info", &own[i], sizeof(own[i]), entry);
+    }
+    daub_free(&host, own);
+    if (status == DAUB_OK)
+        *count = n;
+    return status;
 }
 
 daub_status daub_device_get_info(const daub_device *dev, daub_device_info *out)
 {
     REQUIRE_ARG(dev);
     REQUIRE_ARG(out);
-    daub_vk_device_info(dev, out);
-    return DAUB_OK;
+    daub_device_info info;
+    daub_vk_device_info(dev, &info);
+    return daub_params_give("daub_device_info", &info, sizeof(info), out);
 }
 
 // ---- models ----------------------------------------------------------------------------------------------------------
@@ -79,7 +96,13 @@ daub_status daub_device_get_info(const daub_device *dev, daub_device_info *out)
 static void fill_info(const struct daub_model_desc *desc, const struct daub_checkpoint *ckpt, uint32_t max_tokens,
                       uint64_t weights_size, daub_model_info *out)
 {
+    const uint32_t scale = daub_latent_scale(desc);
     *out = (daub_model_info) {
+        .struct_size = sizeof(*out),
+        .latent_channels = desc->unet.out_channels,
+        .latent_scale = scale,
+        .text_width = desc->has_text ? desc->unet.cross_attention_dim : 0,
+        .linear_preview = desc->preview.known,
         .text = desc->has_text,
         .width = desc->width,
         .height = desc->height,
@@ -121,57 +144,30 @@ daub_status daub_model_get_info(const daub_model *model, daub_model_info *out)
     REQUIRE_ARG(model);
     REQUIRE_ARG(out);
     const struct daub_engine *engine = daub_model_engine(model);
-    fill_info(&engine->desc, engine->ckpt, engine->max_tokens, daub_engine_packed(engine), out);
-    return DAUB_OK;
+    daub_model_info info;
+    fill_info(&engine->desc, engine->ckpt, engine->max_tokens, daub_engine_packed(engine), &info);
+    return daub_params_give("daub_model_info", &info, sizeof(info), out);
 }
 
 daub_status daub_model_inspect(const char *path, const daub_model_params *params, daub_model_info *out)
 {
     REQUIRE_ARG(out);
+    uint32_t room;
+    TRY(daub_params_room("daub_model_info", out, &room));
     daub_model_params p;
     TRY(copy_model_params(params, &p));
     struct daub_checkpoint *ckpt = NULL;
     struct daub_arena *arena = NULL;
     struct daub_model_desc desc = { 0 };
     TRY(daub_engine_describe(NULL, path, &p, &ckpt, &arena, &desc));
-    fill_info(&desc, ckpt, desc.has_text ? desc.text.max_position_embeddings : 0, 0, out);
+    daub_model_info info;
+    fill_info(&desc, ckpt, desc.has_text ? desc.text.max_position_embeddings : 0, 0, &info);
     daub_arena_destroy(&arena);
     daub_checkpoint_close(&ckpt);
-    return DAUB_OK;
+    return daub_params_give("daub_model_info", &info, sizeof(info), out);
 }
 
-// ---- names -----------------------------------------------------------------------------------------------------------
-
-uint32_t daub_sampler_count(void)
-{
-    return daub_n_samplers;
-}
-
-bool daub_sampler_get_info(uint32_t index, daub_sampler_info *out)
-{
-    if (index >= daub_n_samplers || !out)
-        return false;
-    const struct daub_sampler_desc *s = daub_samplers[index];
-    *out = (daub_sampler_info) {
-        .name = s->name,
-        .label = s->label,
-        .aliases = s->aliases,
-        .description = s->description,
-        .order = s->order,
-        .stochastic = s->stochastic,
-    };
-    return true;
-}
-
-uint32_t daub_schedule_count(void)
-{
-    return DAUB_SIGMAS_LU + 1;
-}
-
-const char *daub_schedule_get_name(uint32_t index)
-{
-    return index <= DAUB_SIGMAS_LU ? daub_sigma_spacing_name((enum daub_sigma_spacing)index) : NULL;
-}
+// ---- what is handed out ----------------------------------------------------------------------------------------------
 
 void daub_image_free(daub_image *image)
 {
@@ -180,4 +176,13 @@ void daub_image_free(daub_image *image)
     const struct daub_host host = { .allocator = image->allocator };
     daub_free(&host, image->pixels);
     memset(image, 0, sizeof(*image));
+}
+
+void daub_floats_free(daub_floats *floats)
+{
+    if (!floats)
+        return;
+    const struct daub_host host = { .allocator = floats->allocator };
+    daub_free(&host, floats->values);
+    memset(floats, 0, sizeof(*floats));
 }

@@ -215,6 +215,8 @@ daub_status daub_tools_bench(daub_model *model, const daub_generate_params *para
 {
     if (!model || !count || !load || !result || (capacity > 0 && !rows))
         return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_tools_bench: an argument is NULL");
+    uint32_t room;
+    TRY(daub_params_room("daub_result", result, &room)); // before any work
     daub_generate_params p;
     TRY(daub_params_copy("daub_generate_params", params, &p, sizeof(p)));
     struct daub_engine *engine = daub_model_engine(model);
@@ -238,7 +240,7 @@ daub_status daub_tools_bench(daub_model *model, const daub_generate_params *para
     if (status == DAUB_OK) {
         *count = costs->n;
         *load = own_load;
-        *result = own_result;
+        status = daub_params_give("daub_result", &own_result, sizeof(own_result), result);
         if (capacity > 0)
             memcpy(rows, costs->rows, (capacity < costs->n ? capacity : costs->n) * sizeof(*rows));
     }

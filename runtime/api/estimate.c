@@ -3,16 +3,12 @@
 #include "runtime/api/params.h"
 #include "runtime/api/vulkan.h"
 
-#include <string.h>
-
 daub_status daub_estimate(daub_model *model, const daub_generate_params *params, daub_memory_estimate *out)
 {
     if (!model || !out)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_estimate: model or out is NULL");
-    const uint32_t room = out->struct_size;
-    if (room < 2 * sizeof(uint32_t))
-        return daub_fail(DAUB_ERROR_INVALID_ARG,
-                         "daub_memory_estimate.struct_size is %u; set it to sizeof(daub_memory_estimate)", room);
+    uint32_t room;
+    TRY(daub_params_room("daub_memory_estimate", out, &room)); // before any work
     daub_generate_params p;
     TRY(daub_params_copy("daub_generate_params", params, &p, sizeof(p)));
     const struct daub_engine *engine = daub_model_engine(model);
@@ -24,10 +20,7 @@ daub_status daub_estimate(daub_model *model, const daub_generate_params *params,
         status = daub_request_estimate(engine, request, &estimate);
     daub_request_destroy(&request);
     daub_model_release(model);
-    if (status == DAUB_OK) {
-        memset(out, 0, room);
-        memcpy(out, &estimate, room < sizeof(estimate) ? room : sizeof(estimate));
-        out->struct_size = room;
-    }
+    if (status == DAUB_OK)
+        status = daub_params_give("daub_memory_estimate", &estimate, sizeof(estimate), out);
     return status;
 }

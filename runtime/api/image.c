@@ -1,5 +1,6 @@
 // image.c - pictures from files and memory, by stb_image.
 #include "runtime/api/params.h"
+#include "runtime/base/blob.h"
 #include "runtime/base/file.h"
 #include "runtime/base/limits.h"
 
@@ -67,9 +68,31 @@ daub_status daub_image_read(const char *path, daub_image *out)
     return status;
 }
 
-daub_status daub_image_read_memory(const void *data, size_t size, daub_image *out)
+// The bytes that lie in no memory yet, free'd by the caller.
+static daub_status read_all(const struct daub_blob *blob, uint8_t **out)
 {
-    if (!data || !out)
-        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_image_read_memory: data or out is NULL");
-    return decode("the picture in memory", data, size, out);
+    const uint64_t size = daub_blob_size(blob);
+    if (size > MAX_FILE)
+        return daub_fail(DAUB_ERROR_BAD_FILE, "%s has %llu bytes; a picture may have %d", daub_blob_name(blob),
+                         (unsigned long long)size, MAX_FILE);
+    *out = daub_alloc(NULL, (size_t)size);
+    return *out ? daub_blob_read(blob, 0, *out, (size_t)size) : daub_no_memory("a picture's file");
+}
+
+daub_status daub_image_read_source(const daub_source *source, daub_image *out)
+{
+    if (!source || !out)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_image_read_source: source or out is NULL");
+    if (source->path) // which may be a pipe, that has no size
+        return daub_image_read(source->path, out);
+    struct daub_blob *blob = NULL;
+    TRY(daub_blob_open_source(NULL, "daub_image_read_source", source, &blob));
+    const uint8_t *data = daub_blob_data(blob);
+    uint8_t *read = NULL;
+    daub_status status = data ? DAUB_OK : read_all(blob, &read);
+    if (status == DAUB_OK)
+        status = decode(daub_blob_name(blob), data ? data : read, (size_t)daub_blob_size(blob), out);
+    daub_free(NULL, read);
+    daub_blob_close(&blob);
+    return status;
 }

@@ -13,6 +13,8 @@ struct daub_job {
     struct daub_request *request;
     struct daub_io *io; // the host's images and buffers, or NULL
     bool (*on_progress)(void *user, const daub_progress *progress);
+    void (*on_preview)(void *user, const daub_preview *preview);
+    bool (*on_step)(void *user, daub_step *step);
     void *user;
 
     daub_thread thread;
@@ -21,12 +23,13 @@ struct daub_job {
 
     daub_mutex mutex; // guards what follows
     daub_cond changed;
-    bool done, taken;
+    bool done;
     daub_status status;
     char sentence[DAUB_SENTENCE_MAX];
     daub_progress progress;
     daub_result result;
-    uint8_t *pixels; // RGB
+    uint8_t *pixels;         // RGB; these three NULL once they are taken
+    float *latents, *floats; // floats also where they are not wanted
     struct daub_state_keep keep;
 };
 
@@ -41,11 +44,39 @@ static bool job_progress(void *user, const daub_progress *progress)
     return !job->on_progress || job->on_progress(job->user, progress);
 }
 
+static void job_preview(void *user, const daub_preview *preview)
+{
+    const daub_job *job = user;
+    job->on_preview(job->user, preview);
+}
+
+static bool job_step(void *user, daub_step *step)
+{
+    const daub_job *job = user;
+    return !atomic_load(&job->cancelled) && job->on_step(job->user, step);
+}
+
 // RGBA words to RGB bytes, in place: the packed end is never ahead of the reading one.
 static void drop_alpha(uint8_t *pixels, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         memmove(pixels + 3 * i, pixels + 4 * i, 3);
+}
+
+// [channels, height, width] of the request's latents.
+static daub_floats latents_of(const daub_job *job)
+{
+    const struct daub_model_desc *desc = &daub_model_engine(job->model)->desc;
+    const uint32_t scale = daub_latent_scale(desc);
+    return (daub_floats) {
+        .n_dims = 3, .dims = { desc->unet.out_channels, job->request->height / scale, job->request->width / scale }
+    };
+}
+
+static size_t n_latents(const daub_job *job)
+{
+    const daub_floats shape = latents_of(job);
+    return (size_t)shape.dims[0] * shape.dims[1] * shape.dims[2];
 }
 
 static daub_status job_work(daub_job *job)
@@ -57,10 +88,20 @@ static daub_status job_work(daub_job *job)
     const bool delivers = job->request->picture.buf;
     if (!delivers)
         job->pixels = daub_alloc_array(job->host, n, 4);
-    if (!job->pixels && !delivers)
+    job->latents = daub_alloc_array(job->host, n_latents(job), sizeof(float));
+    job->floats = job->request->keep_floats ? daub_alloc_array(job->host, n, 3 * sizeof(float)) : NULL;
+    if ((!job->pixels && !delivers) || !job->latents || (job->request->keep_floats && !job->floats))
         return daub_no_memory("the picture");
     job->keep = (struct daub_state_keep) { .host = job->host, .every = job->request->keep_state_every };
-    const struct daub_run_hooks hooks = { .on_progress = job_progress, .keep = &job->keep, .user = job };
+    const struct daub_run_hooks hooks = {
+        .on_progress = job_progress,
+        .on_preview = job->on_preview ? job_preview : NULL,
+        .on_step = job->on_step ? job_step : NULL,
+        .latents = job->latents,
+        .image = job->floats,
+        .keep = &job->keep,
+        .user = job,
+    };
     if (job->io)
         TRY(daub_job_read_inputs(engine, job->io, job->request));
     TRY(daub_run(engine, job->request, &hooks, job->pixels, &job->result));
@@ -91,6 +132,8 @@ static void job_free(daub_job *job)
     daub_io_destroy(&job->io);
     daub_free(job->host, job->pixels);
     daub_free(job->host, job->keep.data);
+    daub_free(job->host, job->latents);
+    daub_free(job->host, job->floats);
     daub_cond_destroy(&job->changed);
     daub_mutex_destroy(&job->mutex);
     daub_free(job->host, job);
@@ -103,8 +146,12 @@ static daub_status job_start(daub_job *job, const daub_generate_params *p)
     TRY(daub_job_request(engine, p, &job->request, &job->io));
     TRY(daub_request_check_memory(engine, job->request));
     job->on_progress = p->on_progress;
+    job->on_preview = p->on_preview;
+    job->on_step = p->on_step;
     job->user = p->user;
-    job->progress = (daub_progress) { .n_steps = job->request->n_steps, .seconds_left = -1.0 };
+    job->progress = (daub_progress) { .struct_size = sizeof(job->progress),
+                                      .n_steps = job->request->n_steps,
+                                      .seconds_left = -1.0 };
     daub_model_queue(job->model, &job->turn);
     const daub_status status = daub_thread_start(&job->thread, job_main, job, "daub job");
     if (status != DAUB_OK)
@@ -181,9 +228,9 @@ daub_status daub_job_get_progress(const daub_job *job, daub_progress *out)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_job_get_progress: job or out is NULL");
     daub_job *j = (daub_job *)(uintptr_t)job; // the lock changes, the job does not
     daub_mutex_lock(&j->mutex);
-    *out = j->progress;
+    const daub_status status = daub_params_give("daub_progress", &j->progress, sizeof(j->progress), out);
     daub_mutex_unlock(&j->mutex);
-    return DAUB_OK;
+    return status;
 }
 
 // Whether the job ended well; the sentence says why not.
@@ -205,7 +252,7 @@ daub_status daub_job_take_image(daub_job *job, daub_image *out)
     if (status == DAUB_OK && job->request->picture.buf)
         status = daub_fail(DAUB_ERROR_INVALID_ARG,
                            "daub_job_take_image: the picture went into the host's Vulkan memory (vulkan.result)");
-    if (status == DAUB_OK && job->taken)
+    if (status == DAUB_OK && !job->pixels)
         status = daub_fail(DAUB_ERROR_INVALID_ARG, "daub_job_take_image: the image was taken before");
     if (status == DAUB_OK) {
         *out = (daub_image) {
@@ -216,7 +263,6 @@ daub_status daub_job_take_image(daub_job *job, daub_image *out)
             .allocator = job->host->allocator,
         };
         job->pixels = NULL;
-        job->taken = true;
     }
     daub_mutex_unlock(&job->mutex);
     return status;
@@ -255,15 +301,51 @@ void daub_state_free(daub_state *state)
     memset(state, 0, sizeof(*state));
 }
 
+// Hands *values over, which a job that ended well has until then.
+static daub_status take_floats(daub_job *job, const char *what, const daub_floats *shape, float **values,
+                               daub_floats *out)
+{
+    daub_mutex_lock(&job->mutex);
+    daub_status status = ended_well(job, what);
+    if (status == DAUB_OK && !*values)
+        status = daub_fail(DAUB_ERROR_INVALID_ARG, "%s: they were taken before", what);
+    if (status == DAUB_OK) {
+        *out = *shape;
+        out->values = *values;
+        out->allocator = job->host->allocator;
+        *values = NULL;
+    }
+    daub_mutex_unlock(&job->mutex);
+    return status;
+}
+
+daub_status daub_job_take_latents(daub_job *job, daub_floats *out)
+{
+    if (!job || !out)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_job_take_latents: job or out is NULL");
+    const daub_floats shape = latents_of(job);
+    return take_floats(job, "daub_job_take_latents", &shape, &job->latents, out);
+}
+
+daub_status daub_job_take_floats(daub_job *job, daub_floats *out)
+{
+    if (!job || !out)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_job_take_floats: job or out is NULL");
+    if (!job->request->keep_floats)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_job_take_floats: daub_generate_params.keep_floats was not set");
+    const daub_floats shape = { .n_dims = 3, .dims = { 3, job->request->height, job->request->width } };
+    return take_floats(job, "daub_job_take_floats", &shape, &job->floats, out);
+}
+
 daub_status daub_job_get_result(const daub_job *job, daub_result *out)
 {
     if (!job || !out)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_job_get_result: job or out is NULL");
     daub_job *j = (daub_job *)(uintptr_t)job; // the lock changes, the job does not
     daub_mutex_lock(&j->mutex);
-    const daub_status status = ended_well(job, "daub_job_get_result");
+    daub_status status = ended_well(job, "daub_job_get_result");
     if (status == DAUB_OK)
-        *out = job->result;
+        status = daub_params_give("daub_result", &job->result, sizeof(job->result), out);
     daub_mutex_unlock(&j->mutex);
     return status;
 }
@@ -284,6 +366,9 @@ daub_status daub_generate_with_result(daub_model *model, const daub_generate_par
     if (!out)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_generate: out is NULL");
     daub_job *job = NULL;
+    uint32_t room;
+    if (result)
+        TRY(daub_params_room("daub_result", result, &room)); // before any work
     TRY(daub_job_submit(model, params, &job));
     daub_status status = daub_job_wait(job, UINT64_MAX, NULL);
     if (status == DAUB_OK && result)
@@ -297,26 +382,4 @@ daub_status daub_generate_with_result(daub_model *model, const daub_generate_par
 daub_status daub_generate(daub_model *model, const daub_generate_params *params, daub_image *out)
 {
     return daub_generate_with_result(model, params, out, NULL);
-}
-
-daub_status daub_encode_text(daub_model *model, const daub_generate_params *params, const char *path)
-{
-    if (!model || !path)
-        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_encode_text: model or path is NULL");
-    daub_generate_params p;
-    TRY(daub_params_copy("daub_generate_params", params, &p, sizeof(p)));
-    struct daub_engine *engine = daub_model_engine(model);
-    struct daub_request *request = NULL;
-    TRY(daub_request_create_text(engine, &p, &request));
-    request->guidance_scale = request->guidance_scale > 1.0f ? request->guidance_scale
-                                                             : 2.0f; // both prompts are wanted
-    struct daub_turn turn;
-    daub_model_retain(model);
-    daub_model_queue(model, &turn);
-    (void)daub_model_enter(model, &turn, NULL);
-    const daub_status status = daub_write_embeds(engine, request, path);
-    daub_model_leave(model, &turn);
-    daub_request_destroy(&request);
-    daub_model_release(model);
-    return status;
 }

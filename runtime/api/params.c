@@ -22,3 +22,23 @@ daub_status daub_params_copy(const char *name, const void *params, void *out, si
     memcpy(out, params, given < size ? given : size);
     return DAUB_OK;
 }
+
+enum { MAX_STRUCT = 65536 }; // bytes: more is memory that nobody set
+
+daub_status daub_params_room(const char *name, const void *out, uint32_t *room)
+{
+    memcpy(room, out, sizeof(*room));
+    if (*room < 2 * sizeof(uint32_t) || *room > MAX_STRUCT)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "%s.struct_size is %u; set it to sizeof(%s) before the call", name,
+                         *room, name);
+    return DAUB_OK;
+}
+
+daub_status daub_params_give(const char *name, const void *ours, size_t size, void *out)
+{
+    uint32_t room;
+    TRY(daub_params_room(name, out, &room));
+    memcpy((uint8_t *)out + sizeof(room), (const uint8_t *)ours + sizeof(room),
+           (room < size ? room : size) - sizeof(room));
+    return DAUB_OK;
+}

@@ -24,7 +24,9 @@ daub_status daub_vulkan_wishes_get(const daub_vulkan_wishes_params *params, daub
     TRY(require(__func__, "get_instance_proc_addr", p.get_instance_proc_addr));
     TRY(require(__func__, "instance", p.instance));
     TRY(require(__func__, "physical_device", p.physical_device));
-    return daub_vk_wishes(&p, out);
+    daub_vulkan_wishes wishes = { .struct_size = sizeof(wishes) };
+    TRY(daub_vk_wishes(&p, &wishes));
+    return daub_params_give("daub_vulkan_wishes", &wishes, sizeof(wishes), out);
 }
 
 // A struct of the chain; *end is its last one.
@@ -280,7 +282,8 @@ daub_status daub_request_for_estimate(const struct daub_engine *engine, const da
     daub_generate_params p = *params;
     daub_vulkan_io io;
     TRY(copy_io(params, &io));
-    if (engine->desc.has_text && !p.prompt && !p.prompt_embeds_path && !io.prompt_embeds.buffer)
+    const bool given = p.prompt_embeds_path || p.prompt_embeds_source || p.prompt_embeds;
+    if (engine->desc.has_text && !p.prompt && !given && !io.prompt_embeds.buffer)
         p.prompt = ""; // its words change nothing here
     TRY(make_request(engine, &io, &p, out));
     const struct daub_io_use use = use_of(*out);
@@ -319,8 +322,9 @@ daub_status daub_vulkan_export_get_info(const daub_vulkan_export *exported, daub
 {
     TRY(require(__func__, "exported", exported));
     TRY(require(__func__, "out", out));
-    daub_export_info(exported, out);
-    return DAUB_OK;
+    daub_vulkan_export_info info = { .struct_size = sizeof(info) };
+    daub_export_info(exported, &info);
+    return daub_params_give("daub_vulkan_export_info", &info, sizeof(info), out);
 }
 
 daub_status daub_vulkan_export_take_memory(daub_vulkan_export *exported, intptr_t *handle)

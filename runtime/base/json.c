@@ -1,6 +1,5 @@
 // json.c - parsing with limits, and typed getters that say what was there and what was wanted.
 #include "runtime/base/json.h"
-#include "runtime/base/file.h"
 #include "runtime/base/limits.h"
 #include "runtime/base/text.h"
 
@@ -231,14 +230,20 @@ fail:
     return status;
 }
 
-daub_status daub_json_load(const struct daub_host *host, const char *path, struct daub_json *out)
+daub_status daub_json_load_from(const struct daub_host *host, const struct daub_fs *fs, const char *path,
+                                struct daub_json *out)
 {
     char *text;
     size_t size;
-    TRY(daub_file_read(host, path, DAUB_JSON_MAX_SIZE, &text, &size));
+    TRY(daub_fs_read(host, fs, path, DAUB_JSON_MAX_SIZE, &text, &size));
     const daub_status status = daub_json_parse(host, path, text, size, out);
     daub_free(host, text);
     return status;
+}
+
+daub_status daub_json_load(const struct daub_host *host, const char *path, struct daub_json *out)
+{
+    return daub_json_load_from(host, NULL, path, out);
 }
 
 void daub_json_free(struct daub_json *json)
@@ -401,6 +406,28 @@ daub_status daub_json_u32_list(const struct daub_json *json, const char *key, ui
     n = 0;
     for (const cJSON *item = value->child; item; item = item->next)
         out[n++] = (uint32_t)item->valuedouble;
+    *count = n;
+    return DAUB_OK;
+}
+
+daub_status daub_json_f64_list(const struct daub_json *json, const char *key, double *out, uint32_t capacity,
+                               uint32_t *count)
+{
+    const cJSON *const value = find(json, key);
+    *count = 0;
+    if (!value)
+        return DAUB_OK;
+    if (!cJSON_IsArray(value))
+        return fail_value(json, key, -1, value, "a list of numbers");
+    TRY(check_count(json, key, value, capacity));
+    uint32_t n = 0;
+    for (const cJSON *item = value->child; item; item = item->next, n++) {
+        if (!cJSON_IsNumber(item) || !(fabs(item->valuedouble) <= DBL_MAX))
+            return fail_value(json, key, n, item, "a number");
+    }
+    n = 0;
+    for (const cJSON *item = value->child; item; item = item->next)
+        out[n++] = item->valuedouble;
     *count = n;
     return DAUB_OK;
 }

@@ -1,5 +1,6 @@
 // checkpoint.c - a checkpoint's life, its getters, and where in it a tensor stands.
 #include "runtime/io/checkpoint.h"
+#include "runtime/base/blob.h"
 #include "runtime/base/file.h"
 #include "runtime/base/sha256.h"
 #include "runtime/io/checkpoint_private.h"
@@ -82,7 +83,10 @@ static bool slice_rows(const struct daub_st_tensor *t, const struct daub_ldm_nam
     const uint64_t rows = t->n_dims ? t->dims[0] : 0;
     if (rows < (uint64_t)how->first_row + how->n_rows)
         return false;
-    view->data += t->size / rows * how->first_row;
+    const uint64_t skipped = t->size / rows * how->first_row;
+    if (view->data)
+        view->data += skipped;
+    view->at += skipped;
     view->dims[0] = how->n_rows;
     return true;
 }
@@ -97,9 +101,9 @@ const char *daub_component_name(enum daub_component c)
     return names[c];
 }
 
-daub_status daub_ckpt_file_open(const struct daub_host *host, const char *path, struct daub_ckpt_file *out)
+daub_status daub_ckpt_file_open(const struct daub_host *host, struct daub_blob *blob, struct daub_ckpt_file *out)
 {
-    TRY(daub_safetensors_open(host, path, &out->st));
+    TRY(daub_safetensors_open_blob(host, blob, &out->st));
     out->used = daub_alloc_array(host, daub_safetensors_count(out->st) + 1, sizeof(*out->used));
     return out->used ? DAUB_OK : daub_no_memory("a checkpoint's tensors");
 }
@@ -126,9 +130,9 @@ static const char *looks_like(const struct daub_safetensors *st)
     return "something else";
 }
 
-static daub_status single_open(struct daub_checkpoint *ckpt)
+static daub_status single_open(struct daub_checkpoint *ckpt, struct daub_blob *blob)
 {
-    TRY(daub_ckpt_file_open(ckpt->host, ckpt->path, &ckpt->single));
+    TRY(daub_ckpt_file_open(ckpt->host, blob, &ckpt->single));
     const struct daub_safetensors *st = ckpt->single.st;
     bool any = false;
     for (uint32_t i = 0; i < daub_safetensors_count(st); i++) {
@@ -147,28 +151,51 @@ static daub_status single_open(struct daub_checkpoint *ckpt)
     return DAUB_OK;
 }
 
-daub_status daub_checkpoint_open(const struct daub_host *host, const char *path, const char *config_from,
-                                 struct daub_checkpoint **out)
+// A path that a host's file system calls no file is taken for a folder: it is not asked for those.
+static daub_status path_open(struct daub_checkpoint *ckpt)
+{
+    if (ckpt->fs ? !daub_fs_is_file(ckpt->fs, ckpt->path) : daub_path_is_dir(ckpt->path))
+        return daub_ckpt_folder_open(ckpt);
+    struct daub_blob *blob = NULL;
+    TRY(daub_blob_open(ckpt->host, ckpt->fs, ckpt->path, &blob));
+    return single_open(ckpt, blob);
+}
+
+daub_status daub_checkpoint_open_from(const struct daub_host *host, const struct daub_origin *origin,
+                                      struct daub_checkpoint **out)
 {
     daub_status status;
+    struct daub_blob *blob = NULL;
     struct daub_checkpoint *ckpt = daub_alloc(host, sizeof(*ckpt));
     if (!ckpt)
         return daub_no_memory("a checkpoint");
     ckpt->host = host;
-    ckpt->path = daub_strdup(host, path);
+    if (origin->files)
+        TRY_OR_FAIL(daub_fs_create(host, origin->files, &ckpt->fs));
+    if (origin->source)
+        TRY_OR_FAIL(daub_blob_open_source(host, "daub_model_params.source", origin->source, &blob));
+    ckpt->path = daub_strdup(host, blob ? daub_blob_name(blob) : origin->path);
     if (!ckpt->path) {
+        daub_blob_close(&blob);
         status = daub_no_memory("a checkpoint");
         goto fail;
     }
-    TRY_OR_FAIL(daub_path_is_dir(path) ? daub_ckpt_folder_open(ckpt) : single_open(ckpt));
-    if (config_from)
-        TRY_OR_FAIL(daub_ckpt_configs_from(ckpt, config_from));
+    TRY_OR_FAIL(blob ? single_open(ckpt, blob) : path_open(ckpt));
+    if (origin->config_from)
+        TRY_OR_FAIL(daub_ckpt_configs_from(ckpt, origin->config_from));
     *out = ckpt;
     return DAUB_OK;
 
 fail:
     daub_checkpoint_close(&ckpt);
     return status;
+}
+
+daub_status daub_checkpoint_open(const struct daub_host *host, const char *path, const char *config_from,
+                                 struct daub_checkpoint **out)
+{
+    const struct daub_origin origin = { .path = path, .config_from = config_from };
+    return daub_checkpoint_open_from(host, &origin, out);
 }
 
 void daub_checkpoint_close(struct daub_checkpoint **ckpt)
@@ -189,8 +216,14 @@ void daub_checkpoint_close(struct daub_checkpoint **ckpt)
     daub_json_free(&k->defaults);
     daub_free(k->host, k->tokenizer_dir);
     daub_free(k->host, k->path);
+    daub_fs_destroy(&k->fs);
     daub_free(k->host, k);
     *ckpt = NULL;
+}
+
+const struct daub_host *daub_checkpoint_host(const struct daub_checkpoint *ckpt)
+{
+    return ckpt->host;
 }
 
 const char *daub_checkpoint_path(const struct daub_checkpoint *ckpt)
@@ -236,6 +269,11 @@ const struct daub_json *daub_checkpoint_defaults(const struct daub_checkpoint *c
 const char *daub_checkpoint_tokenizer_dir(const struct daub_checkpoint *ckpt)
 {
     return ckpt->tokenizer_dir;
+}
+
+const struct daub_fs *daub_checkpoint_fs(const struct daub_checkpoint *ckpt)
+{
+    return ckpt->fs;
 }
 
 const char *daub_checkpoint_hash_path(const struct daub_checkpoint *ckpt)

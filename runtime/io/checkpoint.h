@@ -18,8 +18,18 @@ struct daub_checkpoint;
 // Errors: IO, BAD_FILE ("X is neither a diffusers folder nor a .safetensors file: ...").
 daub_status daub_checkpoint_open(const struct daub_host *host, const char *path, const char *config_from,
                                  struct daub_checkpoint **out);
+// The same of a host's files, or of one source, which stands for a single file. What they lead to outlives the checkpoint.
+struct daub_origin {
+    const char *path;          // NULL with a source
+    const daub_source *source; // may be NULL; so may the rest
+    const daub_files *files;
+    const char *config_from;
+};
+daub_status daub_checkpoint_open_from(const struct daub_host *host, const struct daub_origin *origin,
+                                      struct daub_checkpoint **out);
 void daub_checkpoint_close(struct daub_checkpoint **ckpt);
 
+const struct daub_host *daub_checkpoint_host(const struct daub_checkpoint *ckpt);
 const char *daub_checkpoint_path(const struct daub_checkpoint *ckpt);
 bool daub_checkpoint_is_single(const struct daub_checkpoint *ckpt);
 bool daub_checkpoint_has(const struct daub_checkpoint *ckpt, enum daub_component c); // some tensor of it is there
@@ -28,7 +38,8 @@ const struct daub_json *daub_checkpoint_index(const struct daub_checkpoint *ckpt
 const struct daub_json *daub_checkpoint_config(const struct daub_checkpoint *ckpt, enum daub_component c);
 const struct daub_json *daub_checkpoint_scheduler(const struct daub_checkpoint *ckpt); // scheduler_config.json
 const struct daub_json *daub_checkpoint_defaults(const struct daub_checkpoint *ckpt);  // daub.json
-const char *daub_checkpoint_tokenizer_dir(const struct daub_checkpoint *ckpt);         // holds merges.txt; NULL: none
+const struct daub_fs *daub_checkpoint_fs(const struct daub_checkpoint *ckpt);  // which that is of; NULL: the machine's
+const char *daub_checkpoint_tokenizer_dir(const struct daub_checkpoint *ckpt); // holds merges.txt; NULL: none
 // The file whose SHA-256 is A1111's model hash: the single file, or the U-Net's (first shard).
 const char *daub_checkpoint_hash_path(const struct daub_checkpoint *ckpt);
 

@@ -1,4 +1,5 @@
 // checkpoint_folder.c - opens a folder in diffusers layout: which files it has, which of several variants is read.
+#include "runtime/base/blob.h"
 #include "runtime/base/file.h"
 #include "runtime/io/checkpoint_private.h"
 
@@ -38,7 +39,7 @@ static char *join(const struct daub_checkpoint *ckpt, const char *dir, const cha
 static bool has_file(const struct daub_checkpoint *ckpt, const char *dir, const char *name)
 {
     char *path = daub_path_join(ckpt->host, dir, name);
-    const bool is = path && daub_path_is_file(path);
+    const bool is = path && daub_fs_is_file(ckpt->fs, path);
     daub_free(ckpt->host, path);
     return is;
 }
@@ -52,7 +53,7 @@ static daub_status load_json(const struct daub_checkpoint *ckpt, const char *dir
     daub_status status = DAUB_OK;
     char *path = join(ckpt, dir, name, &status);
     if (path)
-        status = daub_json_load(ckpt->host, path, out);
+        status = daub_json_load_from(ckpt->host, ckpt->fs, path, out);
     daub_free(ckpt->host, path);
     return status;
 }
@@ -62,8 +63,11 @@ static daub_status add_file(struct daub_checkpoint *ckpt, struct daub_ckpt_part 
 {
     daub_status status = DAUB_OK;
     char *path = join(ckpt, dir, name, &status);
+    struct daub_blob *blob = NULL;
     if (path)
-        status = daub_ckpt_file_open(ckpt->host, path, &part->files[part->n_files++]);
+        status = daub_blob_open(ckpt->host, ckpt->fs, path, &blob);
+    if (blob)
+        status = daub_ckpt_file_open(ckpt->host, blob, &part->files[part->n_files++]);
     daub_free(ckpt->host, path);
     return status;
 }
@@ -166,13 +170,27 @@ static bool index_names(const struct daub_checkpoint *ckpt, enum daub_component 
     return cJSON_IsArray(entry) && cJSON_IsString(entry->child);
 }
 
+// A host's file system knows files only: a component's folder is there if a file that is looked for in it is.
+static bool has_folder(const struct daub_checkpoint *ckpt, enum daub_component c, const char *dir)
+{
+    if (!ckpt->fs)
+        return daub_path_is_dir(dir);
+    bool has = has_file(ckpt, dir, "config.json");
+    for (size_t i = 0; i < sizeof(weight_files) / sizeof(weight_files[0]) && !has; i++) {
+        char name[128];
+        snprintf(name, sizeof(name), "%s%s", stem_of(c), weight_files[i].ending);
+        has = has_file(ckpt, dir, name);
+    }
+    return has;
+}
+
 static daub_status open_subfolder(struct daub_checkpoint *ckpt, enum daub_component c)
 {
     daub_status status = DAUB_OK;
     char *dir = join(ckpt, ckpt->path, daub_component_name(c), &status);
     if (!dir)
         return status;
-    if (daub_path_is_dir(dir))
+    if (has_folder(ckpt, c, dir))
         status = open_part(ckpt, c, dir);
     else if (index_names(ckpt, c))
         status = daub_fail(DAUB_ERROR_BAD_FILE, "%s is not there, but model_index.json names it", dir);
@@ -271,7 +289,7 @@ daub_status daub_ckpt_folder_open(struct daub_checkpoint *ckpt)
 
 daub_status daub_ckpt_configs_from(struct daub_checkpoint *ckpt, const char *dir)
 {
-    if (!daub_path_is_dir(dir))
+    if (!ckpt->fs && !daub_path_is_dir(dir))
         return daub_fail(DAUB_ERROR_IO, "%s, from which configs are wanted, is not a folder", dir);
     bool any = false;
     for (int c = 0; c < DAUB_COMPONENT_COUNT; c++) {

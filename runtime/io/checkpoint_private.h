@@ -20,6 +20,7 @@ struct daub_ckpt_part {
 struct daub_checkpoint {
     const struct daub_host *host;
     char *path;
+    struct daub_fs *fs;           // what path and all below it are of; NULL: the machine's
     struct daub_ckpt_file single; // st NULL: a folder
     struct daub_ckpt_part parts[DAUB_COMPONENT_COUNT];
     struct daub_json index, scheduler, defaults;
@@ -27,7 +28,8 @@ struct daub_checkpoint {
     struct daub_ldm_layout layout;
 };
 
-daub_status daub_ckpt_file_open(const struct daub_host *host, const char *path, struct daub_ckpt_file *out);
+// Takes the blob, also on failure.
+daub_status daub_ckpt_file_open(const struct daub_host *host, struct daub_blob *blob, struct daub_ckpt_file *out);
 // checkpoint_folder.c: everything a folder in diffusers layout has.
 daub_status daub_ckpt_folder_open(struct daub_checkpoint *ckpt);
 // Fills what is still missing from another folder's config.json files, scheduler and tokenizer.

@@ -102,7 +102,7 @@ uint64_t daub_pack_size(const struct daub_pack *pack, const uint32_t *dims, uint
 
 // ---- reading ---------------------------------------------------------------------------------------------------------
 
-static size_t element_size(enum daub_file_dtype dtype)
+size_t daub_file_dtype_size(enum daub_file_dtype dtype)
 {
     switch (dtype) {
     case DAUB_FILE_F64:
@@ -131,7 +131,7 @@ static float read_one(const uint8_t *at, enum daub_file_dtype dtype)
         int32_t i32;
         uint16_t u16;
     } v;
-    memcpy(&v, at, element_size(dtype));
+    memcpy(&v, at, daub_file_dtype_size(dtype));
     switch (dtype) {
     case DAUB_FILE_F64:
         return (float)v.f64;
@@ -157,7 +157,7 @@ static float read_one(const uint8_t *at, enum daub_file_dtype dtype)
 static void read_run(const struct daub_view *view, uint64_t first, uint64_t step, uint32_t n, enum daub_dtype dtype,
                      float *floats, void *out)
 {
-    const size_t size = element_size(view->dtype);
+    const size_t size = daub_file_dtype_size(view->dtype);
     const uint8_t *at = view->data + first * size;
     const bool same = (view->dtype == DAUB_FILE_F16 && dtype == DAUB_F16) ||
                       (view->dtype == DAUB_FILE_F32 && dtype == DAUB_F32);
@@ -354,7 +354,7 @@ static void pack_panels(const struct daub_pack *pack, const struct daub_view *vi
 
 static void pack_vector(const struct daub_pack *pack, const struct daub_view *view, float *out)
 {
-    const size_t size = element_size(view->dtype);
+    const size_t size = daub_file_dtype_size(view->dtype);
     const uint32_t n = (uint32_t)(part_size(pack, NULL, 0) / sizeof(float));
     for (uint32_t i = 0; i < n; i++) {
         const uint32_t from = row_of_column(pack, i / PANEL, i % PANEL);

@@ -14,10 +14,14 @@ enum daub_file_dtype {
     DAUB_FILE_OTHER
 };
 
-// A tensor in a mapped file, unaligned. Element (o, i...) of a weight stands at row o, or, when `transposed` (2-D only), at
+struct daub_blob;
+
+// A tensor in a file, unaligned. Element (o, i...) of a weight stands at row o, or, when `transposed` (2-D only), at
 // row i, column o.
 struct daub_view {
-    const uint8_t *data;
+    const uint8_t *data; // NULL: at byte `at` of `blob`, which must be read
+    const struct daub_blob *blob;
+    uint64_t at;
     enum daub_file_dtype dtype;
     uint32_t n_dims;
     uint64_t dims[4]; // after slicing and transposing: what the network calls it
@@ -39,6 +43,14 @@ uint64_t daub_pack_size(const struct daub_pack *pack, const uint32_t *dims, uint
 // Packs all of it into `out`, on several threads where it is large; with pack->n_parts the view is of one part, and `out` the place
 // of that one, which has an equal share of daub_pack_size bytes.
 void daub_pack_weight(const struct daub_pack *pack, const struct daub_view *view, void *out);
+
+// The same of a view without data: read in pieces of DAUB_PACK_PIECE bytes at the most, or whole where its rows do not stand in the
+// pack's order (transposed, or heads that need padding: no large weight of a real model). Reads in the calling thread only.
+// Errors: IO, NO_HOST_MEMORY.
+enum { DAUB_PACK_PIECE = 16 << 20 };
+daub_status daub_pack_read(const struct daub_host *host, const struct daub_pack *pack, const struct daub_view *view,
+                           void *out);
+size_t daub_file_dtype_size(enum daub_file_dtype dtype); // bytes of an element; 0: OTHER
 
 // Physical channels of a layout, and the logical channel at physical index i (UINT32_MAX for padding).
 uint32_t daub_channels_physical(const struct daub_channels *channels);

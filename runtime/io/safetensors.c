@@ -1,6 +1,7 @@
-// safetensors.c - a mapped .safetensors file: an eight-byte length, a JSON header (safetensors_header.c), then the
+// safetensors.c - a .safetensors file: an eight-byte length, a JSON header (safetensors_header.c), then the
 // data.
 #include "runtime/io/safetensors.h"
+#include "runtime/base/blob.h"
 #include "runtime/base/file.h"
 #include "runtime/base/half.h"
 #include "runtime/base/sha256.h"
@@ -9,14 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PREFIX = 8 }; // bytes of the header's length
+enum { PREFIX = 8, LOOK = 64 }; // bytes of the header's length, and those that tell what a file is
 
 struct daub_safetensors {
     const struct daub_host *host;
     struct daub_arena *arena;
-    struct daub_file_map *map; // NULL: opened from memory
+    struct daub_blob *blob;
     const char *path;
-    const uint8_t *data;             // the data section
+    const uint8_t *data;             // the data section; NULL: the blob must be read
     uint64_t data_size, data_offset; // data_offset: of the section in the file
     struct daub_st_header header;
     const struct daub_st_tensor **by_name;
@@ -111,9 +112,11 @@ static daub_status index_names(struct daub_safetensors *st)
     return DAUB_OK;
 }
 
-static daub_status read_header(struct daub_safetensors *st, const uint8_t *bytes, size_t size)
+// `bytes` are the first ones of the file, `have` of `size`.
+static daub_status check_prefix(const struct daub_safetensors *st, const uint8_t *bytes, size_t have, uint64_t size,
+                                uint64_t *header)
 {
-    const char *kind = looks_like(bytes, size);
+    const char *kind = looks_like(bytes, have);
     // The first eight bytes of a real file are a small number: only ever a chance match with a magic word when its
     // sixth byte and on are zero, which no text and no archive has.
     const bool plausible = size > PREFIX && read_u64(bytes) <= DAUB_ST_MAX_HEADER;
@@ -121,79 +124,89 @@ static daub_status read_header(struct daub_safetensors *st, const uint8_t *bytes
         return daub_fail(DAUB_ERROR_BAD_FILE, "%s looks like %s; a .safetensors file or a diffusers folder is wanted",
                          st->path, kind);
     if (size <= PREFIX)
-        return daub_fail(DAUB_ERROR_BAD_FILE, "%s is not a safetensors file: it has only %zu bytes", st->path, size);
-    const uint64_t header = read_u64(bytes);
+        return daub_fail(DAUB_ERROR_BAD_FILE, "%s is not a safetensors file: it has only %llu bytes", st->path,
+                         (unsigned long long)size);
+    *header = read_u64(bytes);
     if (!plausible)
         return daub_fail(
             DAUB_ERROR_BAD_FILE,
             "%s is not a safetensors file: it does not begin with the length of a header; a .safetensors file "
             "or a diffusers folder is wanted",
             st->path);
-    if (header > size - PREFIX) {
+    if (*header > size - PREFIX) {
         if (bytes[PREFIX] != '{')
             return daub_fail(DAUB_ERROR_BAD_FILE, "%s is not a safetensors file: it has no header", st->path);
-        return daub_fail(DAUB_ERROR_BAD_FILE, "%s is truncated: it has %zu bytes, and its header alone wants %llu",
-                         st->path, size, (unsigned long long)(header + PREFIX));
+        return daub_fail(DAUB_ERROR_BAD_FILE, "%s is truncated: it has %llu bytes, and its header alone wants %llu",
+                         st->path, (unsigned long long)size, (unsigned long long)(*header + PREFIX));
     }
-    st->data_offset = PREFIX + header;
-    st->data = bytes + st->data_offset;
-    st->data_size = size - st->data_offset;
-    TRY(daub_st_header_parse(st->host, st->arena, st->path, (const char *)bytes + PREFIX, (size_t)header, &st->header));
-    return index_names(st);
-}
-
-// `path` lives as long as the caller needs the object's parts; map may be NULL.
-static daub_status make(const struct daub_host *host, const char *path, struct daub_safetensors **out)
-{
-    struct daub_safetensors *st = daub_alloc(host, sizeof(*st));
-    if (!st)
-        return daub_no_memory("a safetensors file");
-    st->host = host;
-    st->arena = daub_arena_create(host);
-    st->path = st->arena ? daub_arena_strdup(st->arena, path) : NULL;
-    if (!st->path) {
-        daub_safetensors_close(&st);
-        return daub_no_memory("a safetensors file");
-    }
-    *out = st;
     return DAUB_OK;
 }
 
-static uint16_t load_u16(const uint8_t *p)
+static daub_status read_header(struct daub_safetensors *st)
 {
-    uint16_t v;
-    memcpy(&v, p, sizeof(v));
-    return v;
+    const uint64_t size = daub_blob_size(st->blob);
+    const uint8_t *const data = daub_blob_data(st->blob);
+    uint8_t first[LOOK];
+    const size_t have = size < LOOK ? (size_t)size : LOOK;
+    uint64_t header = 0;
+    TRY(daub_blob_read(st->blob, 0, first, have));
+    TRY(check_prefix(st, first, have, size, &header));
+    st->data_offset = PREFIX + header;
+    st->data = data ? data + st->data_offset : NULL;
+    st->data_size = size - st->data_offset;
+    if (data) {
+        TRY(daub_st_header_parse(st->host, st->arena, st->path, (const char *)data + PREFIX, (size_t)header,
+                                 &st->header));
+        return index_names(st);
+    }
+    char *text = daub_alloc(st->host, (size_t)header);
+    daub_status status = text ? daub_blob_read(st->blob, PREFIX, text, (size_t)header)
+                              : daub_no_memory("a safetensors header");
+    if (status == DAUB_OK)
+        status = daub_st_header_parse(st->host, st->arena, st->path, text, (size_t)header, &st->header);
+    daub_free(st->host, text);
+    return status == DAUB_OK ? index_names(st) : status;
 }
 
-daub_status daub_safetensors_open(const struct daub_host *host, const char *path, struct daub_safetensors **out)
+daub_status daub_safetensors_open_blob(const struct daub_host *host, struct daub_blob *blob,
+                                       struct daub_safetensors **out)
 {
-    struct daub_safetensors *st;
     daub_status status;
-    TRY(make(host, path, &st));
-    TRY_OR_FAIL(daub_file_map_open(host, path, &st->map));
-    TRY_OR_FAIL(read_header(st, daub_file_map_data(st->map), daub_file_map_size(st->map)));
+    struct daub_safetensors *st = daub_alloc(host, sizeof(*st));
+    if (!st) {
+        daub_blob_close(&blob);
+        return daub_no_memory("a safetensors file");
+    }
+    st->host = host;
+    st->blob = blob;
+    st->path = daub_blob_name(blob);
+    st->arena = daub_arena_create(host);
+    if (!st->arena) {
+        status = daub_no_memory("a safetensors file");
+        goto fail;
+    }
+    TRY_OR_FAIL(read_header(st));
     *out = st;
     return DAUB_OK;
 
 fail:
     daub_safetensors_close(&st);
     return status;
+}
+
+daub_status daub_safetensors_open(const struct daub_host *host, const char *path, struct daub_safetensors **out)
+{
+    struct daub_blob *blob = NULL;
+    TRY(daub_blob_open(host, NULL, path, &blob));
+    return daub_safetensors_open_blob(host, blob, out);
 }
 
 daub_status daub_safetensors_open_memory(const struct daub_host *host, const char *name, const void *data, size_t size,
                                          struct daub_safetensors **out)
 {
-    struct daub_safetensors *st;
-    daub_status status;
-    TRY(make(host, name, &st));
-    TRY_OR_FAIL(read_header(st, data, size));
-    *out = st;
-    return DAUB_OK;
-
-fail:
-    daub_safetensors_close(&st);
-    return status;
+    struct daub_blob *blob = NULL;
+    TRY(daub_blob_open_memory(host, name, data, size, &blob));
+    return daub_safetensors_open_blob(host, blob, out);
 }
 
 void daub_safetensors_close(struct daub_safetensors **st)
@@ -204,7 +217,7 @@ void daub_safetensors_close(struct daub_safetensors **st)
     daub_free(s->host, s->by_name);
     daub_free(s->host, s->header.tensors);
     daub_free(s->host, s->header.metadata);
-    daub_file_map_close(&s->map);
+    daub_blob_close(&s->blob);
     daub_arena_destroy(&s->arena);
     daub_free(s->host, s);
     *st = NULL;
@@ -236,14 +249,20 @@ const struct daub_st_tensor *daub_safetensors_find(const struct daub_safetensors
 
 const void *daub_safetensors_data(const struct daub_safetensors *st, const struct daub_st_tensor *t)
 {
-    return st->data + t->offset;
+    return st->data ? st->data + t->offset : NULL;
 }
 
 bool daub_safetensors_view(const struct daub_safetensors *st, const struct daub_st_tensor *t, struct daub_view *out)
 {
     if (t->n_dims > 4)
         return false;
-    *out = (struct daub_view) { .data = st->data + t->offset, .dtype = t->dtype, .n_dims = t->n_dims };
+    *out = (struct daub_view) {
+        .data = daub_safetensors_data(st, t),
+        .blob = st->blob,
+        .at = st->data_offset + t->offset,
+        .dtype = t->dtype,
+        .n_dims = t->n_dims,
+    };
     memcpy(out->dims, t->dims, sizeof(out->dims));
     return true;
 }
@@ -256,9 +275,17 @@ const char *daub_safetensors_metadata(const struct daub_safetensors *st, const c
     return NULL;
 }
 
-daub_status daub_safetensors_floats(const struct daub_safetensors *st, const struct daub_st_tensor *t, float *out)
+static uint16_t load_u16(const uint8_t *p)
 {
-    const uint8_t *p = daub_safetensors_data(st, t);
+    uint16_t v;
+    memcpy(&v, p, sizeof(v));
+    return v;
+}
+
+// `p` are the tensor's bytes.
+static daub_status to_floats(const struct daub_safetensors *st, const struct daub_st_tensor *t, const uint8_t *p,
+                             float *out)
+{
     switch (t->dtype) {
     case DAUB_FILE_F32:
         memcpy(out, p, (size_t)t->size);
@@ -304,12 +331,25 @@ daub_status daub_safetensors_floats(const struct daub_safetensors *st, const str
                      t->name);
 }
 
+daub_status daub_safetensors_floats(const struct daub_safetensors *st, const struct daub_st_tensor *t, float *out)
+{
+    if (st->data)
+        return to_floats(st, t, st->data + t->offset, out);
+    uint8_t *bytes = daub_alloc(st->host, (size_t)t->size);
+    daub_status status = bytes ? daub_blob_read(st->blob, st->data_offset + t->offset, bytes, (size_t)t->size)
+                               : daub_no_memory("a tensor");
+    if (status == DAUB_OK)
+        status = to_floats(st, t, bytes, out);
+    daub_free(st->host, bytes);
+    return status;
+}
+
 void daub_safetensors_release(const struct daub_safetensors *st, const struct daub_st_tensor *t)
 {
-    if (st->map && t)
-        daub_file_map_release(st->map, (size_t)(st->data_offset + t->offset), (size_t)t->size);
-    else if (st->map)
-        daub_file_map_release(st->map, 0, daub_file_map_size(st->map));
+    if (t)
+        daub_blob_release(st->blob, st->data_offset + t->offset, t->size);
+    else
+        daub_blob_release(st->blob, 0, daub_blob_size(st->blob));
 }
 
 void daub_safetensors_identity(const struct daub_safetensors *st, struct daub_sha256 *sha)
@@ -317,7 +357,7 @@ void daub_safetensors_identity(const struct daub_safetensors *st, struct daub_sh
     enum { N_SAMPLES = 64, SAMPLE = 4096 }; // a fine-tuned model has size, header and perhaps time of its parent
     char *absolute = daub_path_absolute(st->host, st->path);
     const char *path = absolute ? absolute : st->path;
-    const uint64_t numbers[] = { st->data_offset, st->data_size, st->map ? daub_file_map_mtime(st->map) : 0 };
+    const uint64_t numbers[] = { st->data_offset, st->data_size, daub_blob_mtime(st->blob) };
     daub_sha256_update(sha, path, strlen(path) + 1);
     daub_sha256_update(sha, numbers, sizeof(numbers));
     daub_sha256_update(sha, st->data - st->data_offset, (size_t)st->data_offset);
@@ -331,6 +371,6 @@ void daub_safetensors_identity(const struct daub_safetensors *st, struct daub_sh
 bool daub_safetensors_settled(const struct daub_safetensors *st, uint64_t before_ns)
 {
     uint64_t size = 0, mtime = 0;
-    return st->map && daub_path_stat(st->path, &size, &mtime) && size == daub_file_map_size(st->map) &&
-           mtime == daub_file_map_mtime(st->map) && mtime < before_ns;
+    return daub_blob_is_file(st->blob) && daub_path_stat(st->path, &size, &mtime) && size == daub_blob_size(st->blob) &&
+           mtime == daub_blob_mtime(st->blob) && mtime < before_ns;
 }

@@ -1,5 +1,5 @@
-// safetensors.h - one .safetensors file, mapped and never copied. The header is read as hostile input: sizes, offsets, overlaps,
-// dimension products, name lengths and counts are checked against limits.h before anything is believed.
+// safetensors.h - one .safetensors file, read where it lies and never copied whole. The header is read as hostile input: sizes, offsets,
+// overlaps, dimension products, name lengths and counts are checked against limits.h before anything is believed.
 #ifndef DAUB_IO_SAFETENSORS_H
 #define DAUB_IO_SAFETENSORS_H
 #include "runtime/base/host.h"
@@ -18,6 +18,10 @@ struct daub_st_tensor {
 
 // Errors: IO; BAD_FILE naming the file and what is wrong (not a safetensors file, truncated: has n bytes, wants m, ...).
 daub_status daub_safetensors_open(const struct daub_host *host, const char *path, struct daub_safetensors **out);
+// The same from a blob, which the object takes, also on failure.
+struct daub_blob;
+daub_status daub_safetensors_open_blob(const struct daub_host *host, struct daub_blob *blob,
+                                       struct daub_safetensors **out);
 // The same from bytes that outlive the object; `name` is for sentences.
 daub_status daub_safetensors_open_memory(const struct daub_host *host, const char *name, const void *data, size_t size,
                                          struct daub_safetensors **out);
@@ -27,11 +31,13 @@ const char *daub_safetensors_path(const struct daub_safetensors *st);
 uint32_t daub_safetensors_count(const struct daub_safetensors *st);
 const struct daub_st_tensor *daub_safetensors_at(const struct daub_safetensors *st, uint32_t i);
 const struct daub_st_tensor *daub_safetensors_find(const struct daub_safetensors *st, const char *name); // NULL: none
+// NULL: the bytes lie in no memory, only floats and views give them.
 const void *daub_safetensors_data(const struct daub_safetensors *st, const struct daub_st_tensor *t);
-// The tensor as a view; false when it has more than 4 dimensions.
+// The tensor as a view, with or without data; false when it has more than 4 dimensions.
 bool daub_safetensors_view(const struct daub_safetensors *st, const struct daub_st_tensor *t, struct daub_view *out);
 const char *daub_safetensors_metadata(const struct daub_safetensors *st, const char *key); // NULL: none
-// Values as fp32, from any float or integer dtype; `out` has room for all elements. Errors: BAD_FILE for an unknown dtype.
+// Values as fp32, from any float or integer dtype; `out` has room for all elements. Errors: BAD_FILE for an unknown
+// dtype, IO.
 daub_status daub_safetensors_floats(const struct daub_safetensors *st, const struct daub_st_tensor *t, float *out);
 // Advice that the tensor's pages, or with NULL all of the file's, are not needed soon.
 void daub_safetensors_release(const struct daub_safetensors *st, const struct daub_st_tensor *t);

@@ -120,7 +120,10 @@ static daub_status make_packed(struct daub_weights *w, const struct daub_tensor 
         const struct daub_tensor *part = i == 0 ? weight : weight->more[i - 1];
         struct daub_view view;
         TRY(find_view(w, part, &view));
-        daub_pack_weight(pack, &view, out + size / n * i);
+        if (view.data)
+            daub_pack_weight(pack, &view, out + size / n * i);
+        else
+            TRY(daub_pack_read(w->host, pack, &view, out + size / n * i));
         daub_checkpoint_release(w->ckpt, w->component, part->name);
     }
     w->n_packed++;

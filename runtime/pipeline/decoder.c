@@ -96,6 +96,43 @@ daub_status daub_decode(struct daub_engine *engine, const struct daub_decode_par
     return rgb8 ? daub_exec_read(d->exec, d->rgb8, false, rgb8) : DAUB_OK;
 }
 
+daub_status daub_side_decoder_create(struct daub_engine *engine, uint32_t batch, uint32_t h, uint32_t w,
+                                     struct daub_decoder **out)
+{
+    struct daub_decoder *d = daub_alloc(engine->host, sizeof(*d));
+    if (!d)
+        return daub_no_memory("the decoder of previews");
+    *d = (struct daub_decoder) { .batch = batch, .h = h, .w = w };
+    struct daub_net *net = NULL;
+    daub_status status = build(engine, d, &net);
+    const struct daub_exec_params params = { .bind_weights = daub_weights_bind,
+                                             .user = engine->weights[DAUB_VAE],
+                                             .name = "preview" };
+    if (status == DAUB_OK)
+        status = daub_exec_create(engine->dev, net, &params, &d->exec);
+    if (status == DAUB_OK)
+        *out = d;
+    else
+        daub_free(engine->host, d);
+    return status;
+}
+
+daub_status daub_side_decode(const struct daub_decoder *d, const float *latents, uint8_t *rgb8)
+{
+    TRY(daub_exec_write(d->exec, d->latents, true, latents));
+    TRY(daub_exec_run(d->exec, DAUB_STAGE_STEP));
+    return daub_exec_read(d->exec, d->rgb8, false, rgb8);
+}
+
+void daub_side_decoder_destroy(struct daub_engine *engine, struct daub_decoder **decoder)
+{
+    if (!*decoder)
+        return;
+    daub_exec_destroy(&(*decoder)->exec);
+    daub_free(engine->host, *decoder);
+    *decoder = NULL;
+}
+
 struct daub_exec *daub_decoder_exec(const struct daub_engine *engine)
 {
     return engine->decoder ? engine->decoder->exec : NULL;

@@ -250,6 +250,11 @@ daub_status daub_denoise(struct daub_engine *engine, const struct daub_denoise_p
     uint64_t prologue = 0;
     if (!params->resume)
         TRY(daub_exec_submit(exec, DAUB_STAGE_TAIL, &prologue));
+    if (params->on_start) {
+        TRY(daub_wait(engine->dev, prologue, UINT64_MAX, NULL));
+        if (!params->on_start(params->user))
+            return daub_fail(DAUB_ERROR_CANCELLED, "cancelled before the first model call");
+    }
     // One call stays ahead of the one that is waited for, unless someone wants to look at vectors.
     const uint32_t n = params->program->n_calls;
     uint64_t before = 0, ticket = 0; // before: of a call that was not waited for, or 0
@@ -271,22 +276,66 @@ daub_status daub_denoise(struct daub_engine *engine, const struct daub_denoise_p
     return before ? call_done(engine, params, before, n - 1) : DAUB_OK;
 }
 
+static struct daub_range range_of_vec(const struct daub_denoiser *d, daub_vec vec, struct daub_tensor *one)
+{
+    *one = *d->vecs;
+    one->shape.n = d->shape.batch;
+    struct daub_range range = daub_exec_range(d->exec, d->vecs);
+    range.size = daub_tensor_size(one);
+    range.offset += vec * range.size;
+    return range;
+}
+
 daub_status daub_denoiser_read(struct daub_engine *engine, daub_vec vec, float *out)
 {
     const struct daub_denoiser *d = engine->denoiser;
-    struct daub_tensor one = *d->vecs;
-    one.shape.n = d->shape.batch;
-    const uint64_t size = daub_tensor_size(&one);
-    struct daub_range range = daub_exec_range(d->exec, d->vecs);
-    range.offset += vec * size;
-    range.size = size;
-    void *stored = daub_alloc(engine->host, (size_t)size);
+    struct daub_tensor one;
+    const struct daub_range range = range_of_vec(d, vec, &one);
+    void *stored = daub_alloc(engine->host, (size_t)range.size);
     if (!stored)
         return daub_no_memory("a latent");
     const daub_status status = daub_download(engine->dev, range, stored);
     if (status == DAUB_OK)
         daub_tensor_unpack(&one, true, stored, out);
     daub_free(engine->host, stored);
+    return status;
+}
+
+// c_in times the latents into the first channels of the network's input, for both rows of guidance.
+static daub_status write_network_input(struct daub_engine *engine, float c_in, const float *latents)
+{
+    const struct daub_denoiser *d = engine->denoiser;
+    const struct daub_shape s = d->x->shape;
+    const size_t plane = (size_t)s.h * s.w, channels = d->vecs->shape.c;
+    float *x = daub_alloc_array(engine->host, s.n * s.c * plane, sizeof(float));
+    if (!x)
+        return daub_no_memory("a latent");
+    daub_status status = daub_exec_read(d->exec, d->x, true, x);
+    for (uint32_t row = 0; row < s.n; row++) {
+        const float *from = latents + row % d->shape.batch * channels * plane;
+        for (size_t i = 0; i < channels * plane; i++)
+            x[row * s.c * plane + i] = c_in * from[i];
+    }
+    if (status == DAUB_OK)
+        status = daub_exec_write(d->exec, d->x, true, x);
+    daub_free(engine->host, x);
+    return status;
+}
+
+daub_status daub_denoiser_write_state(struct daub_engine *engine, const struct daub_program *program, uint32_t call,
+                                      const float *latents)
+{
+    const struct daub_denoiser *d = engine->denoiser;
+    struct daub_tensor one;
+    const struct daub_range range = range_of_vec(d, program->calls[call].state, &one);
+    void *stored = daub_alloc(engine->host, (size_t)range.size);
+    if (!stored)
+        return daub_no_memory("a latent");
+    daub_tensor_pack(&one, true, latents, stored);
+    daub_status status = daub_upload(engine->dev, range, stored);
+    daub_free(engine->host, stored);
+    if (status == DAUB_OK && call + 1 < program->n_calls)
+        status = write_network_input(engine, program->calls[call + 1].c_in, latents);
     return status;
 }
 

@@ -57,11 +57,26 @@ daub_status daub_engine_describe(const struct daub_host *host, const char *path,
                                  struct daub_checkpoint **ckpt, struct daub_arena **arena, struct daub_model_desc *desc)
 {
     char default_path[1024];
-    if (!path) {
+    static const daub_model_params none = { 0 };
+    const daub_model_params *p = params ? params : &none;
+    if (p->source && path)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "a model comes from a path (%s) or from a source, not from both",
+                         path);
+    if (p->files && !path && !p->source)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "a path within daub_model_params.files is required");
+    if ((p->files || p->source) && p->weight_cache && p->weight_cache[0])
+        return daub_fail(DAUB_ERROR_INVALID_ARG,
+                         "a weight cache (%s) is for models that are files of the machine, whose change shows in their "
+                         "time; this one comes from the host's memory or callbacks",
+                         p->weight_cache);
+    if (!path && !p->source) {
         TRY(daub_default_model_path(host, default_path, sizeof(default_path)));
         path = default_path;
     }
-    TRY(daub_checkpoint_open(host, path, params ? params->config_from : NULL, ckpt));
+    const struct daub_origin origin = {
+        .path = path, .source = p->source, .files = p->files, .config_from = p->config_from
+    };
+    TRY(daub_checkpoint_open_from(host, &origin, ckpt));
     daub_status status = DAUB_OK;
     *arena = daub_arena_create(host);
     if (!*arena)
@@ -102,7 +117,8 @@ daub_status daub_engine_create(daub_device *dev, const char *path, const daub_mo
     daub_status status;
     TRY_OR_FAIL(daub_engine_describe(host, path, params, &engine->ckpt, &engine->arena, &engine->desc));
     if (engine->desc.has_text) {
-        TRY_OR_FAIL(daub_tokenizer_create(host, daub_checkpoint_tokenizer_dir(engine->ckpt), &engine->tokenizer));
+        TRY_OR_FAIL(daub_tokenizer_create_from(host, daub_checkpoint_fs(engine->ckpt),
+                                               daub_checkpoint_tokenizer_dir(engine->ckpt), &engine->tokenizer));
         const uint32_t length = daub_tokenizer_max_length(engine->tokenizer);
         engine->max_tokens = engine->desc.text.max_position_embeddings;
         if (length < engine->max_tokens)

@@ -121,6 +121,8 @@ struct daub_denoise_params {
         *noise; // [n_noises][batch, C, h, w] unit normal, then the program's given vectors, [n_given][batch, C, h, w]
     const float *condition; // [C_in - C, h, w], what the U-Net reads beside the latents; NULL: nothing
     bool profile, nofuse;
+    bool (*on_start)(
+        void *user);      // before the first call, when the program's prologue has run; false cancels; may be NULL
     daub_call_fn on_call; // may be NULL
     bool lockstep;        // on_call reads vectors: no call is submitted before the last one's on_call has returned
     void *user;
@@ -136,6 +138,9 @@ daub_status daub_denoise_prepare(struct daub_engine *engine, const struct daub_d
 daub_status daub_denoise(struct daub_engine *engine, const struct daub_denoise_params *params);
 // One of the program's vectors as fp32 [batch, C, h, w].
 daub_status daub_denoiser_read(struct daub_engine *engine, daub_vec vec, float *out);
+// Replaces the state that a call left, and with it what the next call reads. Within on_call in lockstep.
+daub_status daub_denoiser_write_state(struct daub_engine *engine, const struct daub_program *program, uint32_t call,
+                                      const float *latents);
 daub_status daub_denoiser_estimate(const struct daub_engine *engine, const struct daub_denoise_params *params,
                                    struct daub_need *need);
 daub_status daub_denoiser_net(const struct daub_engine *engine, const struct daub_denoise_params *params,
@@ -173,7 +178,7 @@ struct daub_decode_params {
     uint32_t batch, h, w; // latent
     struct daub_bands bands;
     bool profile;
-    const float *latents; // as they leave the sampler, fp32 [batch, C, h, w]
+    const float *latents;               // as they leave the sampler, fp32 [batch, C, h, w]
     const struct daub_picture *picture; // on the device, filled too; batch is 1 then. buf NULL, or NULL: none
 };
 
@@ -199,6 +204,12 @@ daub_status daub_picture_put(const struct daub_engine *engine, const struct daub
                              const struct daub_tensor *image, uint32_t first, uint32_t n, uint32_t at);
 struct daub_exec *daub_decoder_exec(const struct daub_engine *engine); // NULL before a run, and after one in bands
 void daub_decoder_destroy(struct daub_engine *engine);
+// A decoder beside the denoiser, with activations of its own, for previews. Destroy it before the engine enters another phase.
+struct daub_decoder;
+daub_status daub_side_decoder_create(struct daub_engine *engine, uint32_t batch, uint32_t h, uint32_t w,
+                                     struct daub_decoder **out);
+daub_status daub_side_decode(const struct daub_decoder *decoder, const float *latents, uint8_t *rgb8);
+void daub_side_decoder_destroy(struct daub_engine *engine, struct daub_decoder **decoder);
 
 // Pixels a latent covers: 8 for SD, 1 without a VAE.
 uint32_t daub_latent_scale(const struct daub_model_desc *desc);

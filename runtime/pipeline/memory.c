@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum { TEXT, ENCODE, DENOISE, DECODE, N_PHASES };
+enum { TEXT, ENCODE, DENOISE, DECODE, N_PHASES, PREVIEW = N_PHASES, N_NEEDS };
 
 static const enum daub_component component_of[N_PHASES] = { DAUB_TEXT, DAUB_VAE, DAUB_UNET, DAUB_VAE };
 
@@ -33,7 +33,7 @@ static bool has_phase(const struct daub_engine *engine, const struct daub_reques
 }
 
 static daub_status needs_of(const struct daub_engine *engine, const struct daub_request *r,
-                            struct daub_need needs[N_PHASES])
+                            struct daub_need needs[N_NEEDS])
 {
     static const float some = 0.0f; // only its presence shapes the graph
     const uint32_t scale = daub_latent_scale(&engine->desc), h = r->height / scale, w = r->width / scale;
@@ -57,6 +57,9 @@ static daub_status needs_of(const struct daub_engine *engine, const struct daub_
     if (has_phase(engine, r, ENCODE))
         TRY(daub_encoder_estimate(engine, r->height, r->width, &needs[ENCODE]));
     TRY(daub_denoiser_estimate(engine, &params, &needs[DENOISE]));
+    const struct daub_bands undivided = { .on = false };
+    if (r->preview == DAUB_PREVIEW_VAE) // a decoder of its own beside the denoiser
+        TRY(decode_need(engine, r, &undivided, &needs[PREVIEW]));
     return decode_need(engine, r, &r->bands, &needs[DECODE]);
 }
 
@@ -71,12 +74,13 @@ static uint64_t host_bytes(const struct daub_engine *engine, const struct daub_r
     const uint64_t given = r->init ? 3 * pixels + (r->mask ? pixels : 0) : 0;
     const uint64_t encoded = r->init ? 3 * pixels + 7 * latent
                                      : 0; // the picture in floats; draws, moments and condition
-    return sizeof(float) * (latent * (r->program.n_noises + r->program.n_given + 1ull) + text + encoded) + given +
-           4 * pixels;
+    const uint64_t shown = r->preview == DAUB_PREVIEW_VAE ? 4 * pixels : 0, kept = r->keep_floats ? 3 * pixels : 0;
+    return sizeof(float) * (latent * (r->program.n_noises + r->program.n_given + 2ull) + text + encoded + kept) +
+           given + shown + 4 * pixels;
 }
 
 static void sum_up(const struct daub_engine *engine, const struct daub_request *r,
-                   const struct daub_need needs[N_PHASES], daub_memory_estimate *out)
+                   const struct daub_need needs[N_NEEDS], daub_memory_estimate *out)
 {
     uint64_t widest = 0, transfer = 0, weights = 0;
     for (int p = 0; p < N_PHASES; p++) {
@@ -103,6 +107,11 @@ static void sum_up(const struct daub_engine *engine, const struct daub_request *
             .arena = r->small ? needs[p].arena : widest,
             .staging = staging,
         };
+        if (p == DENOISE) {
+            const uint64_t all = needs[PREVIEW].weights, missing = all > packed[DECODE] ? all - packed[DECODE] : 0;
+            phases[p].weights += r->small ? needs[PREVIEW].turn : missing;
+            phases[p].arena += needs[PREVIEW].arena;
+        }
         phases[p].total = phases[p].weights + phases[p].arena + staging;
         if (p == TEXT && daub_text_leaves(engine, r->profile))
             weights -= most(packed[TEXT], needs[TEXT].weights);
@@ -149,7 +158,7 @@ static bool decode_fits(const struct daub_engine *engine, const daub_memory_esti
 // What bands may take is what the rest leaves of the limit; and the rest depends a little on the bands, because small maps may want
 // their weights in another packing.
 static daub_status cut_into_bands(const struct daub_engine *engine, const struct daub_request *r,
-                                  struct daub_need needs[N_PHASES], struct daub_bands *bands, daub_memory_estimate *out)
+                                  struct daub_need needs[N_NEEDS], struct daub_bands *bands, daub_memory_estimate *out)
 {
     const uint64_t others = used_by_others(engine, r), max_alloc = daub_device_caps(engine->dev)->max_alloc;
     const uint64_t packed = daub_weights_size(engine->weights[DAUB_VAE]), wanted = needs[DECODE].weights;
@@ -175,7 +184,7 @@ static daub_status cut_into_bands(const struct daub_engine *engine, const struct
 static daub_status estimate(const struct daub_engine *engine, const struct daub_request *r, struct daub_bands *bands,
                             daub_memory_estimate *out)
 {
-    struct daub_need needs[N_PHASES] = { { 0 } };
+    struct daub_need needs[N_NEEDS] = { { 0 } };
     *bands = r->bands;
     TRY(needs_of(engine, r, needs));
     sum_up(engine, r, needs, out);

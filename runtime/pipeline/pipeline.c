@@ -1,7 +1,6 @@
 // pipeline.c - one picture as a sequence of phases, with progress, cancelling and times.
 #include "runtime/pipeline/pipeline.h"
 
-#include "runtime/base/text.h"
 #include "runtime/base/thread.h"
 
 #include <stdio.h>
@@ -20,6 +19,9 @@ struct run {
     float *encode_noise[2]; // for the init picture and for the masked one; NULL: not drawn
     float *condition;       // what the U-Net reads beside the latents, or NULL
     uint32_t steps_done;
+    struct daub_between *between; // NULL: nobody looks
+    daub_status between_status;
+    char between_sentence[DAUB_SENTENCE_MAX];
 };
 
 static double since(uint64_t start)
@@ -33,6 +35,7 @@ static daub_status report(struct run *run, daub_phase phase)
         return DAUB_OK;
     const uint32_t n = run->request->program.n_steps;
     daub_progress progress = {
+        .struct_size = sizeof(progress),
         .phase = phase,
         .step = run->steps_done,
         .n_steps = n,
@@ -52,78 +55,17 @@ static daub_status report(struct run *run, daub_phase phase)
 
 // ---- text ------------------------------------------------------------------------------------------------------------
 
-// Token ids of a text, as the network takes them: *n of them used, *n_cut left out, from byte *cut_at on.
-static daub_status tokens_of(const struct run *run, const char *text, uint32_t *ids, uint32_t *n, uint32_t *n_cut,
-                             size_t *cut_at)
-{
-    const struct daub_engine *engine = run->engine;
-    TRY(daub_tokenize_padded(engine->tokenizer, text, engine->max_tokens, ids, n, n_cut, cut_at));
-    if (engine->desc.pad_with_zero)
-        for (uint32_t i = *n + 2; i < engine->max_tokens; i++)
-            ids[i] = 0;
-    for (uint32_t i = 0; i < engine->max_tokens; i++)
-        if (ids[i] >= engine->desc.text.vocab_size)
-            return daub_fail(DAUB_ERROR_BAD_FILE, "%s: the tokenizer gives token %u, and the text encoder has %u",
-                             daub_checkpoint_path(engine->ckpt), ids[i], engine->desc.text.vocab_size);
-    return DAUB_OK;
-}
-
-static daub_status prompt_tokens(const struct run *run, uint32_t *ids)
-{
-    daub_result *result = run->result;
-    size_t cut_at = 0;
-    TRY(tokens_of(run, run->request->prompt, ids, &result->n_tokens, &result->n_tokens_cut, &cut_at));
-    const char *cut = result->n_tokens_cut ? run->request->prompt + cut_at : "";
-    cut += strspn(cut, " \t\r\n");
-    size_t n = strlen(cut);
-    if (n >= sizeof(result->prompt_cut))
-        n = daub_utf8_cut(cut, sizeof(result->prompt_cut) - 1);
-    memcpy(result->prompt_cut, cut, n);
-    result->prompt_cut[n] = '\0';
-    return DAUB_OK;
-}
-
-static daub_status negative_tokens(const struct run *run, uint32_t *ids)
-{
-    uint32_t n = 0, n_cut = 0;
-    size_t cut_at = 0;
-    TRY(tokens_of(run, run->request->negative, ids, &n, &n_cut, &cut_at));
-    if (n_cut > 0)
-        daub_log(run->engine->host, DAUB_LOG_WARNING,
-                 "the negative prompt is %u tokens too long for this model's window of %u; its end is left out", n_cut,
-                 n);
-    return DAUB_OK;
-}
-
 static daub_status encode_prompts(struct run *run)
 {
     struct daub_engine *engine = run->engine;
-    const struct daub_request *r = run->request;
-    const uint32_t length = engine->max_tokens;
-    const size_t one = (size_t)length * engine->desc.text.hidden_size;
-    uint32_t *ids = daub_alloc_array(engine->host, 2 * (size_t)length, sizeof(uint32_t));
+    const size_t one = (size_t)engine->max_tokens * engine->desc.text.hidden_size;
     run->owned_text = daub_alloc_array(engine->host, 2 * one, sizeof(float));
-    if (!ids || !run->owned_text) {
-        daub_free(engine->host, ids);
+    if (!run->owned_text)
         return daub_no_memory("prompt embeddings");
-    }
-    const bool guided = r->guidance_scale > 1.0f;
-    run->tokens = length;
-    run->negative = guided ? run->owned_text : NULL;
+    run->tokens = engine->max_tokens;
+    run->negative = run->request->guidance_scale > 1.0f ? run->owned_text : NULL;
     run->text = run->owned_text + one;
-    daub_status status = prompt_tokens(run, ids + length);
-    if (status == DAUB_OK && guided)
-        status = negative_tokens(run, ids);
-    if (status == DAUB_OK && guided && r->layers == r->negative_layers) {
-        status = daub_text_encode(engine, ids, 2, r->layers, r->profile, run->owned_text);
-    } else {
-        if (status == DAUB_OK && guided)
-            status = daub_text_encode(engine, ids, 1, r->negative_layers, r->profile, run->negative);
-        if (status == DAUB_OK)
-            status = daub_text_encode(engine, ids + length, 1, r->layers, r->profile, run->text);
-    }
-    daub_free(engine->host, ids);
-    return status;
+    return daub_encode_prompts(engine, run->request, run->result, run->owned_text);
 }
 
 static daub_status text_phase(struct run *run)
@@ -189,7 +131,10 @@ static daub_status draw_all(struct run *run, struct draws *draws)
     if (has_vae && daub_request_encodes_init(r))
         TRY(draw_for_encoding(run, draws, 0));
     for (uint32_t j = 0; j < r->program.n_noises; j++) {
-        draw(run, draws, run->noise + j * one, one);
+        if (j == 0 && r->latents)
+            memcpy(run->noise, r->latents, one * sizeof(float));
+        else
+            draw(run, draws, run->noise + j * one, one);
         if (j == 0 && has_vae && r->mask)
             TRY(draw_for_encoding(run, draws, 1));
     }
@@ -279,6 +224,21 @@ static daub_status given_phase(struct run *run)
 
 // ---- steps -----------------------------------------------------------------------------------------------------------
 
+// Keeps a failure for the end of the run, because who cancels says only that he does.
+static bool go_on(struct run *run, daub_status status)
+{
+    run->between_status = status;
+    if (status != DAUB_OK)
+        snprintf(run->between_sentence, sizeof(run->between_sentence), "%s", daub_last_error());
+    return status == DAUB_OK;
+}
+
+static bool before_first_call(void *user)
+{
+    struct run *run = user;
+    return go_on(run, daub_between_start(run->between));
+}
+
 static bool after_call(void *user, uint32_t call)
 {
     struct run *run = user;
@@ -290,10 +250,12 @@ static bool after_call(void *user, uint32_t call)
     }
     if (run->hooks->on_call && !run->hooks->on_call(run->hooks->user, call))
         return false;
-    if (c->step < 0)
-        return true;
-    run->steps_done = (uint32_t)c->step + 1;
-    return report(run, DAUB_PHASE_DENOISE) == DAUB_OK;
+    if (c->step >= 0) {
+        run->steps_done = (uint32_t)c->step + 1;
+        if (report(run, DAUB_PHASE_DENOISE) != DAUB_OK)
+            return false;
+    }
+    return !run->between || go_on(run, daub_between_calls(run->between, call));
 }
 
 static struct daub_denoise_params denoise_params(const struct run *run)
@@ -330,17 +292,27 @@ static daub_status denoise_phase(struct run *run)
 
     struct daub_denoise_params params = denoise_params(run);
     params.on_call = after_call;
-    params.lockstep = run->hooks->on_call != NULL;
     params.user = run;
     const uint64_t prepare_start = daub_now_ns();
     TRY(daub_denoise_prepare(run->engine, &params));
+    TRY(daub_between_create(run->engine, run->request, run->hooks, &run->between));
+    params.on_start = run->between ? before_first_call : NULL;
+    params.lockstep = run->hooks->on_call || run->between;
     run->result->prepare_seconds += since(prepare_start);
     run->denoise_start = daub_now_ns();
     const uint64_t bound = run->engine->weights_ns; // of an earlier picture, when its denoiser serves this one too
     run->result->weights_at_seconds = bound > run->start ? (double)(bound - run->start) * 1e-9 : since(run->start);
     TRY(report(run, DAUB_PHASE_DENOISE));
-    TRY(daub_denoise(run->engine, &params));
+    const daub_status status = daub_denoise(run->engine, &params);
+    if (run->between_status != DAUB_OK) {
+        daub_set_last_error(run->between_sentence);
+        return run->between_status;
+    }
+    TRY(status);
     TRY(daub_denoiser_read(run->engine, run->request->program.result, run->latents));
+    daub_between_destroy(&run->between);
+    if (run->hooks->latents)
+        memcpy(run->hooks->latents, run->latents, n * sizeof(float));
     run->result->denoise_seconds = since(run->denoise_start);
     run->result->arena_size = daub_exec_arena_size(daub_denoiser_exec(run->engine));
     return DAUB_OK;
@@ -351,6 +323,7 @@ static daub_status denoise_phase(struct run *run)
 static void fill_result(const struct daub_request *r, daub_result *out)
 {
     *out = (daub_result) {
+        .struct_size = sizeof(*out),
         .width = r->width,
         .height = r->height,
         .n_steps = r->n_steps,
@@ -425,6 +398,7 @@ daub_status daub_run(struct daub_engine *engine, const struct daub_request *requ
         status = daub_engine_reserve(engine, request->activations);
     if (status == DAUB_OK)
         status = all_phases(&run, rgb8);
+    daub_between_destroy(&run.between);
     daub_free(engine->host, run.owned_text);
     daub_free(engine->host, run.noise);
     daub_free(engine->host, run.latents);
@@ -434,18 +408,26 @@ daub_status daub_run(struct daub_engine *engine, const struct daub_request *requ
     return status;
 }
 
-daub_status daub_write_embeds(struct daub_engine *engine, const struct daub_request *request, const char *path)
+// The embeddings of both prompts into run->text and run->negative, whose memory is run->owned_text.
+static daub_status encode_alone(struct run *run, daub_result *result)
 {
+    struct daub_engine *engine = run->engine;
+    static const struct daub_run_hooks none = { 0 };
     if (!engine->desc.has_text)
         return daub_fail(DAUB_ERROR_UNSUPPORTED, "this model has no text encoder");
-    static const struct daub_run_hooks none = { 0 };
+    run->hooks = &none;
+    run->result = result;
+    run->start = daub_now_ns();
+    fill_result(run->request, result);
+    daub_engine_set_small(engine, run->request->small);
+    return text_phase(run);
+}
+
+daub_status daub_write_embeds(struct daub_engine *engine, const struct daub_request *request, const char *path)
+{
     daub_result result;
-    struct run run = {
-        .engine = engine, .request = request, .hooks = &none, .result = &result, .start = daub_now_ns()
-    };
-    fill_result(request, &result);
-    daub_engine_set_small(engine, request->small);
-    daub_status status = text_phase(&run);
+    struct run run = { .engine = engine, .request = request };
+    daub_status status = encode_alone(&run, &result);
     if (status == DAUB_OK) {
         const uint32_t width = engine->desc.text.hidden_size;
         const struct daub_st_write tensors[] = {
@@ -454,6 +436,35 @@ daub_status daub_write_embeds(struct daub_engine *engine, const struct daub_requ
         };
         status = daub_safetensors_write(engine->host, path, tensors, run.negative ? 2 : 1);
     }
+    daub_free(engine->host, run.owned_text);
+    return status;
+}
+
+static daub_status give_floats(const struct daub_host *host, const float *values, size_t n, float **out)
+{
+    float *copy = daub_alloc_array(host, n, sizeof(*copy));
+    if (!copy)
+        return daub_no_memory("prompt embeddings");
+    memcpy(copy, values, n * sizeof(*copy));
+    *out = copy;
+    return DAUB_OK;
+}
+
+daub_status daub_encode_embeds(struct daub_engine *engine, const struct daub_request *request, float **prompt,
+                               float **negative, uint32_t *tokens)
+{
+    daub_result result;
+    struct run run = { .engine = engine, .request = request };
+    daub_status status = encode_alone(&run, &result);
+    const size_t n = (size_t)run.tokens * engine->desc.text.hidden_size;
+    *prompt = NULL;
+    if (status == DAUB_OK)
+        status = give_floats(engine->host, run.text, n, prompt);
+    if (status == DAUB_OK && negative)
+        status = give_floats(engine->host, run.negative, n, negative);
+    if (status != DAUB_OK)
+        daub_free(engine->host, *prompt);
+    *tokens = run.tokens;
     daub_free(engine->host, run.owned_text);
     return status;
 }

@@ -45,6 +45,12 @@ struct daub_request {
     void *resume;              // a state that was checked, or NULL
     size_t resume_size;
     uint32_t first_call, first_step; // resume's
+
+    float *latents;            // [batch, C, h, w] instead of the first draw; NULL: the generator's
+    bool keep_floats;          // the float picture is wanted
+    struct daub_host host_log; // for messages about this picture: the host with its log
+    daub_preview_kind preview;
+    uint32_t preview_every; // steps; 0: no previews
 };
 
 // Checks params against the model and resolves them. Errors: INVALID_ARG with the thing, the value and the limit; IO, BAD_FILE
@@ -83,7 +89,10 @@ struct daub_run_hooks {
     // picture, [1, C, h, w]), then the sampler's.
     const float *(*noise)(void *user, uint32_t draw);
     float *image;       // NULL, or room for fp32 [batch, 3, H, W] in -1..1
+    float *latents;     // NULL, or room for fp32 [batch, C, h, w] as the sampler left them
     float *text_states; // NULL, or room for [1 or 2, tokens, width]: negative (with guidance), then prompt
+    void (*on_preview)(void *user, const daub_preview *preview); // where request->preview_every says so
+    bool (*on_step)(void *user, daub_step *step);                // after each step; false cancels
     void *user;
     struct daub_state_keep *keep; // NULL, or takes the newest state; its `every` is the request's
 };
@@ -91,6 +100,22 @@ struct daub_run_hooks {
 // The state that params name into a request that is complete otherwise. Errors: INVALID_ARG.
 daub_status daub_request_take_state(const struct daub_engine *engine, const daub_generate_params *params,
                                     struct daub_request *request);
+
+// between.c: what a host may see and do between two model calls.
+struct daub_between;
+struct daub_step { // the public daub_step
+    struct daub_between *between;
+    daub_step_info info;
+    uint32_t call;
+};
+// *out stays NULL where the hooks and the request want nothing of it. Its parts are on the host but for a VAE's previews.
+daub_status daub_between_create(struct daub_engine *engine, const struct daub_request *request,
+                                const struct daub_run_hooks *hooks, struct daub_between **out);
+void daub_between_destroy(struct daub_between **between);
+daub_status daub_between_start(struct daub_between *between);                // before the first call
+daub_status daub_between_calls(struct daub_between *between, uint32_t call); // after each one
+daub_status daub_between_read(const struct daub_step *step, float *out);
+daub_status daub_between_write(const struct daub_step *step, const float *latents);
 
 // Runs a request; `rgb8` gets [batch, H, W, 4] bytes, and may be NULL where there is a picture. `result` is filled as far as the run came. Not thread safe: one at a time an engine.
 daub_status daub_run(struct daub_engine *engine, const struct daub_request *request, const struct daub_run_hooks *hooks,
@@ -103,7 +128,14 @@ daub_status daub_request_estimate(const struct daub_engine *engine, const struct
 // Refuses now what would not fit: NO_GPU_MEMORY with the estimate's numbers.
 daub_status daub_request_check_memory(const struct daub_engine *engine, struct daub_request *request);
 
+// The request's prompts through the text encoder: [2, max_tokens, hidden_size], the negative one first, which stays as it is without
+// guidance. `result` gets what was used of the prompt.
+daub_status daub_encode_prompts(struct daub_engine *engine, const struct daub_request *r, daub_result *result,
+                                float *out);
 // The embeddings of the request's prompts into a file. Errors: IO, UNSUPPORTED (no text encoder).
 daub_status daub_write_embeds(struct daub_engine *engine, const struct daub_request *request, const char *path);
+// The same into memory of the host's allocator, *tokens rows of text.hidden_size each; negative may be NULL.
+daub_status daub_encode_embeds(struct daub_engine *engine, const struct daub_request *request, float **prompt,
+                               float **negative, uint32_t *tokens);
 
 #endif

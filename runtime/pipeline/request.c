@@ -1,6 +1,7 @@
 // request.c - from the caller's params to a request with every default resolved and every limit checked.
 #include "runtime/pipeline/pipeline.h"
 
+#include "runtime/base/blob.h"
 #include "runtime/base/limits.h"
 #include "runtime/base/text.h"
 
@@ -39,15 +40,17 @@ static daub_status resolve_size(const struct daub_engine *engine, const char *wh
 static daub_status resolve_text(const struct daub_engine *engine, const daub_generate_params *p, struct daub_request *r)
 {
     const struct daub_model_desc *desc = &engine->desc;
-    const bool embeds = p->prompt_embeds_path || r->embed_tokens > 0;
+    const bool given = p->prompt_embeds_path || p->prompt_embeds_source || p->prompt_embeds;
+    const bool embeds = given || r->embed_tokens > 0;
     if (!desc->has_text) {
         if ((p->prompt && *p->prompt) || (p->negative_prompt && *p->negative_prompt) || embeds)
             return daub_fail(DAUB_ERROR_INVALID_ARG, "this model has no text encoder and takes no prompt");
         return DAUB_OK;
     }
-    if (p->prompt_embeds_path && r->embed_tokens > 0)
+    if (given && r->embed_tokens > 0)
         return daub_fail(DAUB_ERROR_INVALID_ARG,
-                         "prompt embeddings from a file and from a buffer: give one or the other");
+                         "prompt embeddings from the host's memory or a file, and from a Vulkan "
+                         "buffer: give one or the other");
     if (!p->prompt && !embeds)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "a prompt is required");
     if (embeds && ((p->prompt && *p->prompt) || (p->negative_prompt && *p->negative_prompt)))
@@ -122,10 +125,12 @@ static daub_status read_embed(const struct daub_safetensors *st, const char *nam
     return DAUB_OK;
 }
 
-static daub_status read_embeds(const struct daub_engine *engine, const char *path, struct daub_request *r)
+static daub_status read_embeds(const struct daub_engine *engine, const daub_source *source, struct daub_request *r)
 {
     struct daub_safetensors *st = NULL;
-    TRY(daub_safetensors_open(engine->host, path, &st));
+    struct daub_blob *blob = NULL;
+    TRY(daub_blob_open_source(engine->host, "daub_generate_params.prompt_embeds_source", source, &blob));
+    TRY(daub_safetensors_open_blob(engine->host, blob, &st));
     const uint32_t width = engine->desc.unet.cross_attention_dim;
     daub_status status = read_embed(st, "prompt_embeds", width, r, &r->embed_tokens, &r->embeds);
     if (status == DAUB_OK && r->guidance_scale > 1.0f) {
@@ -133,7 +138,7 @@ static daub_status read_embeds(const struct daub_engine *engine, const char *pat
         status = read_embed(st, "negative_prompt_embeds", width, r, &tokens, &r->negative_embeds);
         if (status == DAUB_OK && tokens != r->embed_tokens)
             status = daub_fail(DAUB_ERROR_BAD_FILE, "%s: prompt_embeds has %u tokens and negative_prompt_embeds %u",
-                               path, r->embed_tokens, tokens);
+                               daub_safetensors_path(st), r->embed_tokens, tokens);
     }
     daub_safetensors_close(&st);
     return status;
@@ -148,6 +153,84 @@ static daub_status expect_embeds(const struct daub_engine *engine, struct daub_r
         r->negative_embeds = daub_arena_alloc(r->arena, n * sizeof(float));
     return r->embeds && (r->negative_embeds || r->guidance_scale <= 1.0f) ? DAUB_OK
                                                                           : daub_no_memory("prompt embeddings");
+}
+
+// A copy of n finite values of the caller's.
+static daub_status copy_floats(struct daub_request *r, const char *what, const float *values, size_t n, float **out)
+{
+    *out = daub_arena_alloc(r->arena, daub_mul_size(n, sizeof(float)));
+    if (!*out)
+        return daub_no_memory(what);
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(values[i]))
+            return daub_fail(DAUB_ERROR_INVALID_ARG, "value %zu of %s is not finite", i, what);
+    memcpy(*out, values, n * sizeof(float));
+    return DAUB_OK;
+}
+
+static daub_status copy_embeds(const struct daub_engine *engine, const daub_generate_params *p, struct daub_request *r)
+{
+    const size_t width = engine->desc.unet.cross_attention_dim;
+    TRY(check_range("n_embed_tokens", p->n_embed_tokens, 1, DAUB_MAX_EMBED_TOKENS));
+    r->embed_tokens = p->n_embed_tokens;
+    TRY(copy_floats(r, "prompt_embeds", p->prompt_embeds, p->n_embed_tokens * width, &r->embeds));
+    if (!(r->guidance_scale > 1.0f))
+        return DAUB_OK;
+    if (!p->negative_prompt_embeds)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "guidance %g needs negative_prompt_embeds beside prompt_embeds",
+                         (double)r->guidance_scale);
+    return copy_floats(r, "negative_prompt_embeds", p->negative_prompt_embeds, p->n_embed_tokens * width,
+                       &r->negative_embeds);
+}
+
+static daub_status resolve_embeds(const struct daub_engine *engine, const daub_generate_params *p,
+                                  struct daub_request *r)
+{
+    const int n = (p->prompt_embeds_path != NULL) + (p->prompt_embeds_source != NULL) + (p->prompt_embeds != NULL);
+    if (n > 1)
+        return daub_fail(
+            DAUB_ERROR_INVALID_ARG,
+            "prompt embeddings come from one of prompt_embeds_path, prompt_embeds_source and prompt_embeds");
+    if (p->prompt_embeds)
+        return copy_embeds(engine, p, r);
+    const daub_source file = { .path = p->prompt_embeds_path };
+    return n == 0 ? DAUB_OK : read_embeds(engine, p->prompt_embeds_source ? p->prompt_embeds_source : &file, r);
+}
+
+// What a host sees and changes beside the picture itself.
+static daub_status resolve_views(const struct daub_engine *engine, const daub_generate_params *p,
+                                 struct daub_request *r)
+{
+    const struct daub_model_desc *desc = &engine->desc;
+    const uint32_t scale = daub_latent_scale(desc);
+    if (p->latents && r->resume)
+        return daub_fail(DAUB_ERROR_INVALID_ARG,
+                         "latents to begin with and a state to go on from: give one or the other");
+    if (p->latents)
+        TRY(copy_floats(r, "latents", p->latents,
+                        (size_t)desc->unet.out_channels * (r->height / scale) * (r->width / scale), &r->latents));
+    r->keep_floats = p->keep_floats;
+    if (engine->host)
+        r->host_log = *engine->host;
+    if (p->log) {
+        r->host_log.log = p->log;
+        r->host_log.log_user = p->log_user;
+        r->host_log.log_level = p->log_level == DAUB_LOG_NONE ? DAUB_LOG_WARNING : p->log_level;
+    }
+    if (!p->on_preview)
+        return DAUB_OK;
+    TRY(check_range("preview_every", p->preview_every, 0, DAUB_MAX_STEPS));
+    if ((uint32_t)p->preview > DAUB_PREVIEW_VAE)
+        return daub_fail(DAUB_ERROR_INVALID_ARG,
+                         "preview %d is none of DAUB_PREVIEW_LINEAR (1) and DAUB_PREVIEW_VAE (2)", (int)p->preview);
+    r->preview_every = p->preview_every ? p->preview_every : 1;
+    r->preview = p->preview == DAUB_PREVIEW_VAE && desc->has_vae ? DAUB_PREVIEW_VAE : DAUB_PREVIEW_LINEAR;
+    if (r->preview == DAUB_PREVIEW_LINEAR && !desc->preview.known)
+        return daub_fail(DAUB_ERROR_UNSUPPORTED,
+                         "%s: no linear map from latents to colours is known for this VAE; DAUB_PREVIEW_VAE decodes, "
+                         "and latent_rgb in daub.json names one",
+                         daub_checkpoint_path(engine->ckpt));
+    return DAUB_OK;
 }
 
 static daub_status resolve(const struct daub_engine *engine, const daub_generate_params *p, struct daub_request *r)
@@ -185,9 +268,8 @@ static daub_status resolve(const struct daub_engine *engine, const daub_generate
     TRY(resolve_sampler(engine, p, r));
     TRY(record(r));
     TRY(daub_request_take_state(engine, p, r));
-    if (r->embed_tokens > 0)
-        return expect_embeds(engine, r);
-    return p->prompt_embeds_path ? read_embeds(engine, p->prompt_embeds_path, r) : DAUB_OK;
+    TRY(resolve_views(engine, p, r));
+    return r->embed_tokens > 0 ? expect_embeds(engine, r) : resolve_embeds(engine, p, r);
 }
 
 static daub_status create(const struct daub_engine *engine, const daub_generate_params *params, bool text_only,

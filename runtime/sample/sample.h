@@ -29,6 +29,7 @@ enum daub_sigma_spacing { // how the noise levels are laid out between the ends;
     DAUB_SIGMAS_BETA,
     DAUB_SIGMAS_LU, // DPM++ only: use_lu_lambdas
 };
+enum { DAUB_SIGMAS_COUNT = DAUB_SIGMAS_LU + 1 };
 enum daub_variance {
     DAUB_VARIANCE_FIXED_SMALL,
     DAUB_VARIANCE_FIXED_SMALL_LOG,
@@ -250,6 +251,10 @@ extern const uint32_t daub_n_samplers;
 daub_status daub_sampler_find(const char *name, const struct daub_sampler_desc **out, const char **schedule);
 // "default", "karras", "exponential", "beta", "lu", in any case. Errors: INVALID_ARG with the near names.
 daub_status daub_sigma_spacing_find(const char *name, enum daub_sigma_spacing *out);
+struct daub_sigma_spacing_desc {
+    const char *name, *label, *description;
+};
+const struct daub_sigma_spacing_desc *daub_sigma_spacing_desc(enum daub_sigma_spacing spacing);
 const char *daub_sigma_spacing_name(enum daub_sigma_spacing spacing); // "karras"
 
 // Up to three names of `names` nearest to `text` (edit distance), as "a, b or c" in buf; "" if none is near.

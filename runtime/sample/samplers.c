@@ -15,11 +15,16 @@ const struct daub_sampler_desc *const daub_samplers[] = {
 };
 const uint32_t daub_n_samplers = sizeof(daub_samplers) / sizeof(daub_samplers[0]);
 
-static const char *const spacing_names[] = {
-    [DAUB_SIGMAS_DEFAULT] = "default", [DAUB_SIGMAS_KARRAS] = "karras", [DAUB_SIGMAS_EXPONENTIAL] = "exponential",
-    [DAUB_SIGMAS_BETA] = "beta",       [DAUB_SIGMAS_LU] = "lu",
+static const struct daub_sigma_spacing_desc spacings[DAUB_SIGMAS_COUNT] = {
+    [DAUB_SIGMAS_DEFAULT] = { "default", "Automatic", "the sampler's own: noise levels of evenly spaced time steps" },
+    [DAUB_SIGMAS_KARRAS] = { "karras", "Karras",
+                             "more steps at low noise (Karras et al. 2022, arXiv:2206.00364, eq. 5)" },
+    [DAUB_SIGMAS_EXPONENTIAL] = { "exponential", "Exponential", "noise levels in geometric progression" },
+    [DAUB_SIGMAS_BETA] = { "beta", "Beta",
+                           "more steps at both ends, by a beta distribution (Lee et al. 2024, arXiv:2407.12173)" },
+    [DAUB_SIGMAS_LU] = { "lu", "LU", "even in log signal-to-noise (Lu et al. 2022, arXiv:2206.00927, section 3.4)" },
 };
-enum { N_SPACINGS = sizeof(spacing_names) / sizeof(spacing_names[0]), MAX_NAME = 96, MAX_NAMES = 64 };
+enum { MAX_NAME = 96, MAX_NAMES = 64 };
 
 static char fold(char c)
 {
@@ -148,13 +153,13 @@ daub_status daub_sampler_find(const char *name, const struct daub_sampler_desc *
     for (size_t n = strlen(name); !found && schedule && n-- > 1;) {
         if (fold(name[n]) != '_')
             continue;
-        for (uint32_t i = 1; i < N_SPACINGS; i++) {
-            const bool is = same(name + n + 1, strlen(name + n + 1), spacing_names[i]);
+        for (uint32_t i = 1; i < DAUB_SIGMAS_COUNT; i++) {
+            const bool is = same(name + n + 1, strlen(name + n + 1), spacings[i].name);
             if (!is && !(i == DAUB_SIGMAS_KARRAS && same(name + n + 1, strlen(name + n + 1), "k")))
                 continue;
             found = lookup(name, n);
             if (found)
-                *schedule = spacing_names[i];
+                *schedule = spacings[i].name;
         }
         break; // the schedule is the last word
     }
@@ -171,15 +176,23 @@ daub_status daub_sampler_find(const char *name, const struct daub_sampler_desc *
 
 daub_status daub_sigma_spacing_find(const char *name, enum daub_sigma_spacing *out)
 {
-    for (uint32_t i = 0; i < N_SPACINGS; i++)
-        if (same(name, strlen(name), spacing_names[i])) {
+    for (uint32_t i = 0; i < DAUB_SIGMAS_COUNT; i++)
+        if (same(name, strlen(name), spacings[i].name)) {
             *out = (enum daub_sigma_spacing)i;
             return DAUB_OK;
         }
-    return unknown("schedule", name, spacing_names, N_SPACINGS);
+    const char *names[DAUB_SIGMAS_COUNT];
+    for (uint32_t i = 0; i < DAUB_SIGMAS_COUNT; i++)
+        names[i] = spacings[i].name;
+    return unknown("schedule", name, names, DAUB_SIGMAS_COUNT);
 }
 
 const char *daub_sigma_spacing_name(enum daub_sigma_spacing spacing)
 {
-    return spacing_names[spacing];
+    return spacings[spacing].name;
+}
+
+const struct daub_sigma_spacing_desc *daub_sigma_spacing_desc(enum daub_sigma_spacing spacing)
+{
+    return &spacings[spacing];
 }

@@ -115,6 +115,7 @@ void host_open(struct host *host, enum host_kind kind, const char *const *more)
     open_instance(host);
     uint32_t n = 1;
     REQUIRE(host->vkEnumeratePhysicalDevices(host->instance, &n, &host->physical) >= 0 && n == 1);
+    host->wishes.struct_size = sizeof(host->wishes);
     REQUIRE_OK(daub_vulkan_wishes_get(
         daub_vulkan_wishes_params(.get_instance_proc_addr = host->get, .instance = host->instance,
                                   .physical_device = host->physical, .api_version = host->api_version),

@@ -42,7 +42,7 @@ static void *one_job(void *arg)
     params.user = &watch;
     daub_job *job = NULL;
     daub_image image = { 0 };
-    daub_progress progress;
+    daub_progress progress = { .struct_size = sizeof(progress) };
     bool done = false;
     REQUIRE_OK(daub_job_submit(models[i % 2], &params, &job));
     while (!done) {

@@ -83,17 +83,21 @@ static void forward_process(void)
 
 static void names(void)
 {
-    daub_sampler_info info;
+    daub_sampler_info info = { .struct_size = sizeof(info) };
+    daub_schedule_info schedule = { .struct_size = sizeof(schedule) };
     bool seen = false;
     REQUIRE(daub_sampler_count() >= 9);
-    for (uint32_t i = 0; daub_sampler_get_info(i, &info); i++) {
+    for (uint32_t i = 0; i < daub_sampler_count(); i++) {
+        REQUIRE_OK(daub_sampler_get_info(i, &info));
         REQUIRE(info.name && *info.name && info.label && info.aliases && info.description && info.order >= 1);
         seen |= strcmp(info.name, "dpmpp_2m") == 0;
     }
     REQUIRE(seen);
-    REQUIRE(!daub_sampler_get_info(daub_sampler_count(), &info));
-    REQUIRE_TEXT(daub_schedule_get_name(1), "karras");
-    REQUIRE(!daub_schedule_get_name(daub_schedule_count()));
+    REQUIRE_STATUS(daub_sampler_get_info(daub_sampler_count(), &info), DAUB_ERROR_INVALID_ARG, "index");
+    REQUIRE_OK(daub_schedule_get_info(1, &schedule));
+    REQUIRE_TEXT(schedule.name, "karras");
+    REQUIRE_TEXT(schedule.label, "Karras");
+    REQUIRE_STATUS(daub_schedule_get_info(daub_schedule_count(), &schedule), DAUB_ERROR_INVALID_ARG, "index");
     REQUIRE(daub_version() == DAUB_VERSION);
     REQUIRE_TEXT(daub_status_text(DAUB_ERROR_IO), "DAUB_ERROR_IO");
     REQUIRE_TEXT(daub_status_text((daub_status)-99), "unknown status");

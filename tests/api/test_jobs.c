@@ -27,7 +27,7 @@ static bool on_progress(void *user, const daub_progress *p)
 static void a_picture_repeats(void)
 {
     daub_image a = { 0 }, b = { 0 }, c = { 0 };
-    daub_result result;
+    daub_result result = { .struct_size = sizeof(result) };
     struct watch watch = { 0 };
     REQUIRE_OK(daub_generate_with_result(model,
                                          daub_generate_params(.prompt = "a red apple", .n_steps = 4, .seed = 1,
@@ -108,7 +108,7 @@ static void *two_pictures(void *arg)
     daub_image *images = arg;
     for (int i = 0; i < 2; i++) {
         daub_job *job = NULL;
-        daub_progress progress;
+        daub_progress progress = { .struct_size = sizeof(progress) };
         const uint32_t width = i ? 72 : 64;
         REQUIRE_OK(daub_job_submit(
             model, daub_generate_params(.prompt = "a star", .n_steps = 2, .width = width, .seed = 5), &job));
@@ -204,7 +204,7 @@ static void long_prompts_say_what_was_cut(void)
         memcpy(prompt + 6 * i, "apple ", 6);
     prompt[WORDS * 6] = '\0';
     daub_image image = { 0 };
-    daub_result result;
+    daub_result result = { .struct_size = sizeof(result) };
     REQUIRE_OK(daub_generate_with_result(model, daub_generate_params(.prompt = prompt, .n_steps = 1), &image, &result));
     REQUIRE(result.n_tokens == 30 && result.n_tokens_cut == WORDS - 30 && strncmp(result.prompt_cut, "apple", 5) == 0);
     daub_image_free(&image);
@@ -229,7 +229,7 @@ int main(void)
 {
     REQUIRE_OK(daub_device_create(NULL, &dev));
     REQUIRE_OK(daub_model_load(dev, NULL, NULL, &model));
-    daub_model_info info;
+    daub_model_info info = { .struct_size = sizeof(info) };
     REQUIRE_OK(daub_model_get_info(model, &info));
     REQUIRE(info.text && info.width == 64 && info.max_tokens == 30 && info.n_steps == 25);
     REQUIRE_TEXT(info.sampler, "ddim");

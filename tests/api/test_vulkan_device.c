@@ -30,7 +30,7 @@ static void a_hosts_device(enum host_kind kind)
 {
     struct host host;
     uint8_t pixels[SIZE];
-    daub_device_info info;
+    daub_device_info info = { .struct_size = sizeof(info) };
     host_open(&host, kind, NULL);
     daub_device *dev = host_daub(&host);
     REQUIRE_OK(daub_device_get_info(dev, &info));
@@ -156,13 +156,13 @@ static void arguments(void)
 {
     struct host host;
     daub_device *dev = NULL;
-    daub_vulkan_wishes wishes;
+    daub_vulkan_wishes wishes = { .struct_size = sizeof(wishes) };
     host_open(&host, HOST_WISHES, NULL);
     const daub_vulkan_device_params good = host_params(&host);
     daub_vulkan_device_params p;
-#define BAD(field, value, status, part)                                  \
-    p = good;                                                            \
-    p.field = (value);                                                   \
+#define BAD(field, value, status, part)                                    \
+    p = good;                                                              \
+    p.field = (value);                                                     \
     REQUIRE_STATUS(daub_vulkan_device_create(&p, &dev), (status), (part)); \
     REQUIRE(!dev)
     BAD(struct_size, 0, DAUB_ERROR_INVALID_ARG, "daub_vulkan_device_params.struct_size is 0");

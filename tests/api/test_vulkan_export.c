@@ -85,7 +85,7 @@ static void import_result(bool with_semaphore)
                                         VK_KHR_EXTERNAL_SEMAPHORE_FD_EXTENSION_NAME, NULL };
     struct host host;
     daub_vulkan_export *exported = NULL;
-    daub_vulkan_export_info info;
+    daub_vulkan_export_info info = { .struct_size = sizeof(info) };
     daub_job *job = NULL;
     host_open(&host, HOST_WISHES, with_semaphore ? both : extensions);
     REQUIRE_OK(daub_vulkan_export_create(
@@ -146,7 +146,7 @@ static void arguments(void)
 {
     daub_vulkan_export *exported = NULL;
     intptr_t fd;
-    daub_vulkan_export_info info;
+    daub_vulkan_export_info info = { .struct_size = sizeof(info) };
     REQUIRE_STATUS(daub_vulkan_export_create(NULL, NULL, &exported), DAUB_ERROR_INVALID_ARG, "dev is NULL");
     REQUIRE_STATUS(daub_vulkan_export_create(dev, NULL, NULL), DAUB_ERROR_INVALID_ARG, "out is NULL");
     REQUIRE_STATUS(daub_vulkan_export_create(dev, NULL, &exported), DAUB_ERROR_INVALID_ARG, "0x0 is outside 1..16384");
@@ -177,8 +177,8 @@ int main(void)
         REQUIRE_OK(daub_vulkan_export_destroy(&exported));
         REQUIRE_OK(daub_model_load(dev, NULL, NULL, &model));
         import_result(false);
-        status = daub_vulkan_export_create(
-            dev, daub_vulkan_export_params(.width = W, .height = H, .semaphore = true), &exported);
+        status = daub_vulkan_export_create(dev, daub_vulkan_export_params(.width = W, .height = H, .semaphore = true),
+                                           &exported);
         printf("semaphores: %s\n", status == DAUB_OK ? "can be exported" : daub_last_error());
         if (status == DAUB_OK) {
             REQUIRE_OK(daub_vulkan_export_destroy(&exported));

@@ -7,7 +7,7 @@ static uint64_t arena(daub_device *dev, const char *path, daub_precision precisi
 {
     daub_model *model = NULL;
     daub_image image = { 0 };
-    daub_result result;
+    daub_result result = { .struct_size = sizeof(result) };
     const daub_model_params params = { .struct_size = sizeof(params), .precision = precision };
     REQUIRE_OK(daub_model_load(dev, path, &params, &model));
     REQUIRE_OK(daub_generate_with_result(

@@ -173,7 +173,7 @@ static void keeps_to(uint64_t limit, const char *caps, daub_memory_mode mode, co
     daub_device *dev = NULL;
     daub_model *model = NULL;
     daub_image image = { 0 };
-    daub_result result;
+    daub_result result = { .struct_size = sizeof(result) };
     open_model(limit, caps, &dev, &model);
     const daub_generate_params whole = params_of(mode, DAUB_VAE_WHOLE), free_choice = params_of(mode, 0);
     REQUIRE_STATUS(daub_generate(model, &whole, &image), DAUB_ERROR_NO_GPU_MEMORY, "256x256 needs");

@@ -34,7 +34,7 @@ static void draw(daub_model *model, const daub_generate_params *params, daub_ima
 static void check_peak(daub_device *dev, const char *path, uint32_t size, daub_memory_mode mode, daub_image *image)
 {
     daub_model *model = NULL;
-    daub_result result;
+    daub_result result = { .struct_size = sizeof(result) };
     REQUIRE_OK(daub_model_load(dev, path, NULL, &model));
     const daub_generate_params params = params_of("a cat", size, mode);
     daub_memory_estimate e = { .struct_size = sizeof(e) };
@@ -96,7 +96,7 @@ static void changing(void)
     daub_device *dev = NULL;
     daub_model *model = NULL, *fresh = NULL;
     daub_image got = { 0 }, want = { 0 };
-    daub_result result;
+    daub_result result = { .struct_size = sizeof(result) };
     REQUIRE_OK(daub_device_create(NULL, &dev));
     REQUIRE_OK(daub_model_load(dev, tiny, NULL, &model));
     for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
@@ -133,7 +133,7 @@ static void prompts_are_kept(void)
     daub_device *dev = NULL;
     daub_model *model = NULL;
     daub_image image = { 0 };
-    daub_result result;
+    daub_result result = { .struct_size = sizeof(result) };
     REQUIRE_OK(daub_device_create(NULL, &dev));
     REQUIRE_OK(daub_model_load(dev, tiny, NULL, &model));
     uint64_t used[2] = { (uint64_t)(uintptr_t)dev, 0 };
@@ -221,7 +221,7 @@ static void full_size(const char *path, daub_memory_mode mode)
     daub_device *dev = NULL;
     daub_model *model = NULL;
     daub_image image = { 0 };
-    daub_result result;
+    daub_result result = { .struct_size = sizeof(result) };
     REQUIRE_OK(daub_device_create(NULL, &dev));
     REQUIRE_OK(daub_model_load(dev, path, NULL, &model));
     daub_generate_params params = params_of("a red fox", 64, DAUB_MEMORY_MODE_SMALL);

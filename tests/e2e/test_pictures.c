@@ -78,7 +78,7 @@ static void check_kept(const daub_image *got, const daub_image *init, const daub
 static void test_init(daub_model *model)
 {
     daub_image init = make_image(72, 88, 3), a = { 0 }, b = { 0 };
-    daub_result result;
+    daub_result result = { .struct_size = sizeof(result) };
     daub_generate_params p = params_of(&init, NULL, 0.0);
     REQUIRE_OK(daub_generate_with_result(model, &p, &a, &result));
     REQUIRE(a.width == 72 && a.height == 88 && result.width == 72 && result.height == 88); // its size is the default
@@ -143,7 +143,7 @@ static void test_mask(daub_model *model, const char *sampler)
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         daub_image init = make_image(sizes[i][0], sizes[i][1], 3), mask = make_mask(sizes[i][0], sizes[i][1], 1);
         daub_image got = { 0 }, again = { 0 };
-        daub_result result;
+        daub_result result = { .struct_size = sizeof(result) };
         for (int full = 0; full < 2; full++) {
             daub_generate_params p = params_of(&init, &mask, full ? 0.0 : 0.5);
             p.sampler = sampler;
@@ -165,7 +165,7 @@ static void test_mask(daub_model *model, const char *sampler)
 static void test_unconditional(daub_device *dev)
 {
     daub_model *model = NULL;
-    daub_model_info info;
+    daub_model_info info = { .struct_size = sizeof(info) };
     daub_image a = { 0 }, b = { 0 };
     REQUIRE_OK(daub_model_load(dev, ddpm, NULL, &model));
     REQUIRE_OK(daub_model_get_info(model, &info));
@@ -353,7 +353,7 @@ static void check_memory(daub_device *dev, daub_memory_mode mode)
     daub_model *model = NULL;
     daub_image init = make_image(192, 128, 3), mask = make_mask(192, 128, 1), image = { 0 };
     daub_memory_estimate e = { .struct_size = sizeof(e) }, plain = { .struct_size = sizeof(plain) };
-    daub_result result;
+    daub_result result = { .struct_size = sizeof(result) };
     REQUIRE_OK(daub_model_load(dev, tiny, NULL, &model));
     daub_generate_params p = params_of(&init, &mask, 0.7);
     p.memory = mode;

@@ -144,7 +144,7 @@ static void states(void)
         daub_generate_params params = params_of();
         daub_image whole = { 0 }, resumed = { 0 };
         daub_job *job = NULL;
-        daub_result result;
+        daub_result result = { .struct_size = sizeof(result) };
         params.sampler = samplers[i];
         params.memory = i % 2 ? DAUB_MEMORY_MODE_SMALL : DAUB_MEMORY_MODE_RESIDENT;
         params.keep_state_every = 0;

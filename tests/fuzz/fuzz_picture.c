@@ -5,7 +5,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     daub_image image = { 0 };
-    if (size == 0 || daub_image_read_memory(data, size, &image) != DAUB_OK)
+    const daub_source source = { .data = data, .size = size };
+    if (daub_image_read_source(&source, &image) != DAUB_OK)
         return 0;
     FUZZ_CHECK(image.width > 0 && image.height > 0 && image.channels > 0 && image.channels <= 4);
     volatile uint8_t sum = 0; // every pixel must be there

@@ -43,7 +43,7 @@ static uint8_t *make_file(struct daub_view *view, enum daub_file_dtype dtype, co
         n *= dims[i];
     uint8_t *block = malloc(n * file_size(dtype) + 1);
     REQUIRE(block);
-    *view = (struct daub_view) { block + 1, dtype, n_dims, { 0 }, transposed };
+    *view = (struct daub_view) { .data = block + 1, .dtype = dtype, .n_dims = n_dims, .transposed = transposed };
     for (uint32_t i = 0; i < n_dims; i++)
         view->dims[i] = dims[i];
     for (size_t i = 0; i < n; i++) {

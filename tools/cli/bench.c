@@ -36,7 +36,7 @@ int cli_bench(const struct cli *cli)
     struct cli with_prompt = *cli;
     daub_device *dev = NULL;
     daub_model *model = NULL;
-    daub_model_info info;
+    daub_model_info info = { .struct_size = sizeof(info) };
     if (!cli_open(cli, &dev, &model))
         return EXIT_FAILED;
     int status = daub_model_get_info(model, &info) == DAUB_OK ? EXIT_OK : cli_failed();
@@ -49,7 +49,7 @@ int cli_bench(const struct cli *cli)
         daub_tools_op_cost rows[MAX_ROWS];
         uint32_t n = 0;
         daub_tools_load load;
-        daub_result result;
+        daub_result result = { .struct_size = sizeof(result) };
         if (daub_tools_bench(model, &params, rows, cli->ops ? MAX_ROWS : 0, &n, &load, &result) != DAUB_OK)
             status = cli_failed();
         else if (cli->json)

@@ -128,7 +128,7 @@ static void print_text(const struct start starts[2])
 int cli_bench_start(const struct cli *cli)
 {
     const daub_model_params params = { .struct_size = sizeof(params), .config_from = cli->config_from };
-    daub_model_info info;
+    daub_model_info info = { .struct_size = sizeof(info) };
     if (daub_model_inspect(cli->model, &params, &info) != DAUB_OK)
         return cli_failed();
     const char *prompt = cli->text ? cli->text : info.text && !cli->prompt_embeds ? "a red apple" : NULL;

@@ -121,7 +121,7 @@ static int draw_one(const struct cli *cli, daub_model *model, const daub_model_i
                     daub_generate_params *params, const char *path, const char *format, struct progress *progress)
 {
     daub_image image = { 0 };
-    daub_result result;
+    daub_result result = { .struct_size = sizeof(result) };
     params->on_progress = progress_update;
     params->user = progress;
     const double begin = cli_seconds();
@@ -178,7 +178,7 @@ int cli_generate(const struct cli *cli)
 
     daub_device *dev = NULL;
     daub_model *model = NULL;
-    daub_model_info info;
+    daub_model_info info = { .struct_size = sizeof(info) };
     if (!cli_open(cli, &dev, &model))
         return EXIT_FAILED;
     int status = daub_model_get_info(model, &info) == DAUB_OK ? EXIT_OK : cli_failed();

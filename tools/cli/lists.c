@@ -32,7 +32,7 @@ static void print_caps(const struct cli *cli)
 
 int cli_devices(const struct cli *cli)
 {
-    daub_device_info devices[32];
+    daub_device_info devices[32] = { { .struct_size = sizeof(devices[0]) } };
     uint32_t n = 0;
     const daub_device_params params = { .struct_size = sizeof(params), .device = cli->device };
     if (daub_device_list(&params, devices, 32, &n) != DAUB_OK)
@@ -63,10 +63,11 @@ int cli_devices(const struct cli *cli)
 
 int cli_samplers(const struct cli *cli)
 {
-    daub_sampler_info s;
+    daub_schedule_info schedule = { .struct_size = sizeof(schedule) };
+    daub_sampler_info s = { .struct_size = sizeof(s) };
     if (cli->json)
         puts("{\"samplers\": [");
-    for (uint32_t i = 0; daub_sampler_get_info(i, &s); i++) {
+    for (uint32_t i = 0; i < daub_sampler_count() && daub_sampler_get_info(i, &s) == DAUB_OK; i++) {
         if (cli->json) {
             printf("%s  {\"name\": \"%s\", \"label\": ", i ? ",\n" : "", s.name);
             cli_json_text(stdout, s.label);
@@ -79,11 +80,16 @@ int cli_samplers(const struct cli *cli)
                 printf("%-13s also: %s\n", "", s.aliases);
         }
     }
-    fputs(cli->json ? "\n], \"schedules\": [" : "\nschedules:", stdout);
+    fputs(cli->json ? "\n], \"schedules\": [" : "\nschedules:\n", stdout);
     for (uint32_t i = 0; i < daub_schedule_count(); i++)
-        printf(cli->json ? "%s\"%s\"" : "%s%s", cli->json ? (i ? ", " : "") : (i ? ", " : " "),
-               daub_schedule_get_name(i));
-    puts(cli->json ? "]}" : "");
+        if (daub_schedule_get_info(i, &schedule) != DAUB_OK)
+            return cli_failed();
+        else if (cli->json)
+            printf("%s\"%s\"", i ? ", " : "", schedule.name);
+        else
+            printf("%-13s %s\n", schedule.name, schedule.description);
+    if (cli->json)
+        puts("]}");
     return EXIT_OK;
 }
 
@@ -91,7 +97,7 @@ int cli_inspect(const struct cli *cli)
 {
     const daub_model_params params = { .struct_size = sizeof(params), .config_from = cli->config_from };
     if (cli->json) {
-        daub_model_info info;
+        daub_model_info info = { .struct_size = sizeof(info) };
         if (daub_model_inspect(cli->text, &params, &info) != DAUB_OK)
             return cli_failed();
         fputs("{\"path\": ", stdout);

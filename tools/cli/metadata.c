@@ -63,21 +63,18 @@ static void put_value(struct text *t, const char *key, const char *value)
 // A1111 shows names with spaces and capitals.
 static const char *schedule_label(const char *name)
 {
-    static const char *const labels[][2] = {
-        { "default", "Automatic" }, { "karras", "Karras" }, { "exponential", "Exponential" },
-        { "beta", "Beta" },         { "lu", "LU" },
-    };
-    for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++)
-        if (strcmp(name, labels[i][0]) == 0)
-            return labels[i][1];
-    return NULL;
+    daub_schedule_info info = { .struct_size = sizeof(info) };
+    for (uint32_t i = 0; i < daub_schedule_count(); i++)
+        if (daub_schedule_get_info(i, &info) == DAUB_OK && strcmp(info.name, name) == 0)
+            return info.label;
+    return name;
 }
 
 static const char *sampler_label(const char *name)
 {
-    daub_sampler_info info;
-    for (uint32_t i = 0; daub_sampler_get_info(i, &info); i++)
-        if (strcmp(info.name, name) == 0)
+    daub_sampler_info info = { .struct_size = sizeof(info) };
+    for (uint32_t i = 0; i < daub_sampler_count(); i++)
+        if (daub_sampler_get_info(i, &info) == DAUB_OK && strcmp(info.name, name) == 0)
             return info.label;
     return name;
 }
@@ -108,8 +105,7 @@ char *metadata_text(const struct cli *cli, const daub_model_info *model, const d
         put(&t, "Negative prompt: %s\n", cli->negative);
     put(&t, "Steps: %u", result->n_steps);
     put_value(&t, "Sampler", sampler_label(result->sampler));
-    if (schedule_label(result->schedule))
-        put_value(&t, "Schedule type", schedule_label(result->schedule));
+    put_value(&t, "Schedule type", schedule_label(result->schedule));
     put(&t, ", CFG scale: %g, Seed: %llu, Size: %ux%u", (double)result->guidance_scale,
         (unsigned long long)result->seed, result->width, result->height);
     if (hash)

@@ -1,0 +1,104 @@
+// test_hpp.cpp - daub.hpp in C++17: handles move and destroy in any order, failures are exceptions, and what callbacks throw comes out
+// of wait.
+#include "daub.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <type_traits>
+
+#define REQUIRE(cond)                                                                \
+    do {                                                                             \
+        if (!(cond)) {                                                               \
+            std::fprintf(stderr, "%s:%d: REQUIRE(%s)\n", __FILE__, __LINE__, #cond); \
+            std::exit(1);                                                            \
+        }                                                                            \
+    } while (0)
+
+template <typename T> constexpr bool moves_only()
+{
+    return !std::is_copy_constructible_v<T> && !std::is_copy_assignable_v<T> &&
+           std::is_nothrow_move_constructible_v<T> && std::is_nothrow_move_assignable_v<T>;
+}
+static_assert(moves_only<daub::image>() && moves_only<daub::floats>() && moves_only<daub::job>());
+static_assert(std::is_nothrow_move_constructible_v<daub::device> && std::is_nothrow_move_constructible_v<daub::model>);
+
+static daub::generate_params star(std::uint32_t steps)
+{
+    daub::generate_params p;
+    p.prompt = "a star";
+    p.n_steps = steps;
+    return p;
+}
+
+static daub::model load()
+{
+    daub::device dev; // the model keeps it
+    return daub::model(dev);
+}
+
+int main()
+{
+    try {
+        daub::device dev;
+        daub::model gone(dev, "/no/such/model");
+        REQUIRE(false);
+    } catch (const daub::error &e) {
+        REQUIRE(e.status() == DAUB_ERROR_IO && std::strstr(e.what(), "/no/such/model"));
+    }
+    REQUIRE(!daub::device::list().empty());
+    REQUIRE(daub::model::inspect(nullptr).text);
+
+    daub::model model = load();
+    REQUIRE(model.info().latent_channels == 16);
+    REQUIRE(model.estimate(star(2)).peak > 0);
+    daub::result result;
+    daub::image a = model.generate(star(2), &result);
+    REQUIRE(result.n_steps == 2 && a.size() == 64 * 64 * 3);
+
+    // A job with callbacks, which outlives its model's handle.
+    unsigned n_progress = 0, n_previews = 0, n_steps = 0;
+    daub::callbacks hooks;
+    hooks.progress = [&](const daub_progress &) { return ++n_progress > 0; };
+    hooks.preview = [&](const daub_preview &p) { n_previews += p.width == 8; };
+    hooks.step = [&](daub::step &s) {
+        n_steps++;
+        s.write(s.read());
+        return s.info().channels == 16;
+    };
+    daub::generate_params with_floats = star(2);
+    with_floats.keep_floats = true;
+    daub::job job = model.submit(with_floats, hooks);
+    daub::model other = std::move(model);
+    while (!job.wait_for(std::chrono::milliseconds(20)))
+        REQUIRE(job.progress().n_steps == 2);
+    daub::image b = job.take_image();
+    REQUIRE(std::memcmp(a.data(), b.data(), a.size()) == 0);
+    REQUIRE(n_progress >= 5 && n_previews == 2 && n_steps == 2);
+    REQUIRE(job.take_latents().size() == 16 * 8 * 8 && job.take_floats().dim(0) == 3 && job.result().n_steps == 2);
+    b = std::move(a);
+    REQUIRE(b.width() == 64);
+
+    // Exceptions from callbacks cancel, and come out of wait.
+    daub::callbacks bad;
+    bad.step = [](daub::step &) -> bool { throw std::out_of_range("mine"); };
+    try {
+        daub::job throws = other.submit(star(4), bad);
+        throws.wait();
+        REQUIRE(false);
+    } catch (const std::out_of_range &e) {
+        REQUIRE(std::string(e.what()) == "mine");
+    }
+    try {
+        daub::job cancelled = other.submit(star(100));
+        cancelled.cancel();
+        cancelled.wait();
+        REQUIRE(false);
+    } catch (const daub::error &e) {
+        REQUIRE(e.status() == DAUB_ERROR_CANCELLED);
+    }
+    const auto [prompt, negative] = other.encode(star(1));
+    REQUIRE(prompt.n_dims() == 2 && prompt.size() == negative.size());
+    return 0;
+}
