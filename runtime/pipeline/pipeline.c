@@ -418,7 +418,7 @@ daub_status daub_run(struct daub_engine *engine, const struct daub_request *requ
     size_of_latent(&run);
     run.steps_done = request->first_step;
     fill_result(request, result);
-    daub_engine_set_small(engine, request->small);
+    daub_engine_set_small(engine, request->small, request->streams ? &request->stream : NULL);
     daub_device_memory_reset_peak(engine->dev);
     daub_status status = DAUB_OK;
     if (!request->small && request->activations > 0)
@@ -444,7 +444,7 @@ daub_status daub_write_embeds(struct daub_engine *engine, const struct daub_requ
         .engine = engine, .request = request, .hooks = &none, .result = &result, .start = daub_now_ns()
     };
     fill_result(request, &result);
-    daub_engine_set_small(engine, request->small);
+    daub_engine_set_small(engine, request->small, request->streams ? &request->stream : NULL);
     daub_status status = text_phase(&run);
     if (status == DAUB_OK) {
         const uint32_t width = engine->desc.text.hidden_size;
