@@ -72,9 +72,9 @@ daub_status daub_image_read(const char *path, daub_image *out)
 static daub_status read_all(const struct daub_blob *blob, uint8_t **out)
 {
     const uint64_t size = daub_blob_size(blob);
-    if (size > MAX_FILE)
+    if (size > DAUB_MAX_PICTURE)
         return daub_fail(DAUB_ERROR_BAD_FILE, "%s has %llu bytes; a picture may have %d", daub_blob_name(blob),
-                         (unsigned long long)size, MAX_FILE);
+                         (unsigned long long)size, DAUB_MAX_PICTURE);
     *out = daub_alloc(NULL, (size_t)size);
     return *out ? daub_blob_read(blob, 0, *out, (size_t)size) : daub_no_memory("a picture's file");
 }

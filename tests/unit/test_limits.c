@@ -359,10 +359,11 @@ static void test_embeds(void)
 static void read_picture(const void *data, size_t size, const char *sentence)
 {
     daub_image image = { 0 };
+    const daub_source source = { .data = data, .size = size };
     if (sentence)
-        REQUIRE_STATUS(daub_image_read_memory(data, size, &image), DAUB_ERROR_BAD_FILE, sentence);
+        REQUIRE_STATUS(daub_image_read_source(&source, &image), DAUB_ERROR_BAD_FILE, sentence);
     else
-        REQUIRE_OK(daub_image_read_memory(data, size, &image));
+        REQUIRE_OK(daub_image_read_source(&source, &image));
     daub_image_free(&image);
 }
 
