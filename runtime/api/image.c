@@ -1,15 +1,10 @@
 // image.c - pictures from files and memory, by stb_image.
 #include "runtime/api/params.h"
 #include "runtime/base/file.h"
+#include "runtime/base/limits.h"
 
 #include <stdio.h>
 #include <string.h>
-
-enum {
-    MAX_SIDE = 16384,     // as a picture's that daub draws
-    MAX_PIXELS = 1 << 28, // 1 GiB as RGBA; a file of a few bytes can claim as many
-    MAX_FILE = 1 << 30,
-};
 
 // The decoder's code, static so that it meets no other copy in the host's program. Its memory is ours to count, and it never ends the
 // host: what it would assert is checked by the sizes above.
@@ -18,10 +13,10 @@ enum {
 #define STBI_NO_STDIO
 #define STBI_NO_HDR
 #define STBI_NO_LINEAR
-#define STBI_NO_GIF // its decoder is known to be unsafe up to 2.30
+#define STBI_NO_GIF // its decoder is known to be unsafe, up to 2.30 at least
 #define STBI_NO_PIC
 #define STBI_NO_PSD
-#define STBI_MAX_DIMENSIONS MAX_SIDE
+#define STBI_MAX_DIMENSIONS DAUB_MAX_SIZE
 #define STBI_ASSERT(x) ((void)0)
 #define STBI_MALLOC(size) daub_alloc(NULL, size)
 #define STBI_REALLOC_SIZED(ptr, old_size, new_size) daub_realloc(NULL, ptr, old_size, new_size)
@@ -31,24 +26,31 @@ enum {
 #endif
 #include <stb_image_checked.h>
 
+static const char *reason(void)
+{
+    const char *why = stbi_failure_reason();
+    return why ? why : "it ends early";
+}
+
 static daub_status decode(const char *name, const void *data, size_t size, daub_image *out)
 {
     int w = 0, h = 0, channels = 0;
-    if (size > MAX_FILE)
-        return daub_fail(DAUB_ERROR_BAD_FILE, "%s has %zu bytes; a picture may have %d", name, size, MAX_FILE);
+    if (size > DAUB_MAX_IMAGE_FILE)
+        return daub_fail(DAUB_ERROR_BAD_FILE, "%s has %zu bytes; a picture may have %d", name, size,
+                         DAUB_MAX_IMAGE_FILE);
     if (!stbi_info_from_memory(data, (int)size, &w, &h, &channels))
         return daub_fail(DAUB_ERROR_BAD_FILE, "%s is no picture daub can read (PNG, JPEG, BMP, TGA, PPM): %s", name,
-                         stbi_failure_reason());
-    if (w < 1 || h < 1 || w > MAX_SIDE || h > MAX_SIDE || (int64_t)w * h > MAX_PIXELS || channels < 1 || channels > 4)
+                         reason());
+    if (w < 1 || h < 1 || w > DAUB_MAX_SIZE || h > DAUB_MAX_SIZE || (int64_t)w * h > DAUB_MAX_IMAGE_PIXELS ||
+        channels < 1 || channels > 4)
         return daub_fail(DAUB_ERROR_BAD_FILE,
                          "%s is %dx%d pixels of %d channels; a picture may have %dx%d, %d in all, of 1 to 4", name, w,
-                         h, channels, MAX_SIDE, MAX_SIDE, MAX_PIXELS);
+                         h, channels, DAUB_MAX_SIZE, DAUB_MAX_SIZE, DAUB_MAX_IMAGE_PIXELS);
     uint8_t *pixels = stbi_load_from_memory(data, (int)size, &w, &h, &channels, 0);
     if (!pixels) {
-        const char *why = stbi_failure_reason();
-        if (why && strcmp(why, "outofmem") == 0)
+        if (strcmp(reason(), "outofmem") == 0)
             return daub_no_memory("a picture");
-        return daub_fail(DAUB_ERROR_BAD_FILE, "%s is damaged: %s", name, why);
+        return daub_fail(DAUB_ERROR_BAD_FILE, "%s is damaged: %s", name, reason());
     }
     *out = (daub_image) {
         .width = (uint32_t)w, .height = (uint32_t)h, .channels = (uint32_t)channels, .pixels = pixels
@@ -62,7 +64,7 @@ daub_status daub_image_read(const char *path, daub_image *out)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_image_read: path or out is NULL");
     char *data = NULL;
     size_t size = 0;
-    TRY(daub_file_read(NULL, path, MAX_FILE, &data, &size));
+    TRY(daub_file_read(NULL, path, DAUB_MAX_IMAGE_FILE, &data, &size));
     const daub_status status = decode(path, data, size, out);
     daub_free(NULL, data);
     return status;

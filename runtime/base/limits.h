@@ -12,6 +12,12 @@ enum {
     DAUB_MAX_EMBED_TOKENS = 4096, // rows of precomputed prompt embeddings
 };
 
+// Picture files.
+enum {
+    DAUB_MAX_IMAGE_FILE = 1 << 30,   // bytes
+    DAUB_MAX_IMAGE_PIXELS = 1 << 28, // 1 GiB as RGBA; a file of a few bytes can claim as many. Sides: DAUB_MAX_SIZE
+};
+
 // JSON files. cJSON needs some 80 bytes a value, whatever it is, and recurses once a level.
 enum {
     DAUB_JSON_MAX_SIZE = 64 << 20,  // bytes; CLIP's vocab.json has 1 MB
