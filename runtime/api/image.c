@@ -15,7 +15,7 @@
 #define STBI_NO_STDIO
 #define STBI_NO_HDR
 #define STBI_NO_LINEAR
-#define STBI_NO_GIF // its decoder is known to be unsafe up to 2.30
+#define STBI_NO_GIF // its decoder is known to be unsafe, up to 2.30 at least
 #define STBI_NO_PIC
 #define STBI_NO_PSD
 #define STBI_MAX_DIMENSIONS DAUB_MAX_SIZE
@@ -28,6 +28,12 @@
 #endif
 #include <stb_image_checked.h>
 
+static const char *reason(void)
+{
+    const char *why = stbi_failure_reason();
+    return why ? why : "it ends early";
+}
+
 static daub_status decode(const char *name, const void *data, size_t size, daub_image *out)
 {
     int w = 0, h = 0, channels = 0;
@@ -35,7 +41,7 @@ static daub_status decode(const char *name, const void *data, size_t size, daub_
         return daub_fail(DAUB_ERROR_BAD_FILE, "%s has %zu bytes; a picture may have %d", name, size, DAUB_MAX_PICTURE);
     if (!stbi_info_from_memory(data, (int)size, &w, &h, &channels))
         return daub_fail(DAUB_ERROR_BAD_FILE, "%s is no picture daub can read (PNG, JPEG, BMP, TGA, PPM): %s", name,
-                         stbi_failure_reason());
+                         reason());
     if (h < 0 && h > -INT_MAX) // a BMP whose rows go down
         h = -h;
     if (w < 1 || h < 1 || w > DAUB_MAX_SIZE || h > DAUB_MAX_SIZE || (int64_t)w * h > DAUB_MAX_PIXELS || channels < 1 ||
@@ -45,10 +51,9 @@ static daub_status decode(const char *name, const void *data, size_t size, daub_
                          h, channels, DAUB_MAX_SIZE, DAUB_MAX_SIZE, DAUB_MAX_PIXELS);
     uint8_t *pixels = stbi_load_from_memory(data, (int)size, &w, &h, &channels, 0);
     if (!pixels) {
-        const char *why = stbi_failure_reason();
-        if (why && strcmp(why, "outofmem") == 0)
+        if (strcmp(reason(), "outofmem") == 0)
             return daub_no_memory("a picture");
-        return daub_fail(DAUB_ERROR_BAD_FILE, "%s is damaged: %s", name, why);
+        return daub_fail(DAUB_ERROR_BAD_FILE, "%s is damaged: %s", name, reason());
     }
     *out = (daub_image) {
         .width = (uint32_t)w, .height = (uint32_t)h, .channels = (uint32_t)channels, .pixels = pixels
