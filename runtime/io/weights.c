@@ -10,10 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum {
-    ALIGN = 256,               // of a weight in a buffer: the most that Vulkan lets an implementation ask for
-    LARGEST_BUFFER = 512 << 20 // bytes of a buffer that weights share: few allocations, which still find a place
-};
+enum { LARGEST_BUFFER = 512 << 20 }; // bytes of a buffer that weights share: few allocations, which still find a place
 
 struct entry {          // a weight, wanted
     struct entry *next; // of the same bucket
@@ -81,7 +78,7 @@ static struct entry *find_entry(const struct daub_weights *w, const char *name, 
 
 static uint64_t stored_size(uint64_t size)
 {
-    return (size + ALIGN - 1) / ALIGN * ALIGN;
+    return (size + DAUB_WEIGHT_ALIGN - 1) / DAUB_WEIGHT_ALIGN * DAUB_WEIGHT_ALIGN;
 }
 
 // The weight's view, with the dimensions that the network gives it. Files may differ in trailing ones: a matrix is
@@ -294,12 +291,36 @@ daub_status daub_weights_bind(void *weights, struct daub_tensor *const *list, ui
     return status;
 }
 
+daub_status daub_weights_pack(struct daub_weights *w, struct daub_tensor *const *list, uint32_t n, uint8_t *out)
+{
+    daub_status status = DAUB_OK;
+    for (uint32_t i = 0; i < n && status == DAUB_OK; i++) {
+        const uint64_t size = daub_pack_size(&list[i]->pack, list[i]->dims, list[i]->n_dims);
+        daub_mutex_lock(&w->lock);
+        status = make_packed(w, list[i], out, size);
+        daub_mutex_unlock(&w->lock);
+        out += stored_size(size);
+    }
+    daub_checkpoint_release(w->ckpt, w->component, NULL);
+    return status;
+}
+
 uint64_t daub_weights_size(struct daub_weights *w)
 {
     daub_mutex_lock(&w->lock);
     const uint64_t size = w->size;
     daub_mutex_unlock(&w->lock);
     return size;
+}
+
+uint64_t daub_weights_held(struct daub_weights *w)
+{
+    uint64_t held = 0;
+    daub_mutex_lock(&w->lock);
+    for (const struct block *block = w->blocks; block; block = block->next)
+        held += daub_buffer_held(block->buffer);
+    daub_mutex_unlock(&w->lock);
+    return held;
 }
 
 uint64_t daub_weights_size_with(struct daub_weights *w, struct daub_tensor *const *list, uint32_t n)

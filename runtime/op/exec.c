@@ -1,6 +1,7 @@
 // exec.c - from a finished net to recorded commands: select, plan, bind, record; then submit, write and read.
 #include "runtime/op/exec.h"
 
+#include "runtime/op/exec_segments.h"
 #include "runtime/op/op.h"
 #include "runtime/vk/kernel.h"
 
@@ -27,6 +28,7 @@ struct daub_exec {
     bool ready[DAUB_STAGE_COUNT]; // weights bound and commands recorded
     daub_status (*bind_weights)(void *user, struct daub_tensor *const *weights, uint32_t n);
     void *user;
+    struct daub_segments segments;
     uint64_t ticket; // of the last submission
     double cmd_flop; // recorded into the current cmd
     bool profile;
@@ -221,31 +223,6 @@ daub_status daub_exec_walk(const struct daub_caps *caps, struct daub_net *net, c
     return DAUB_OK;
 }
 
-// Whether a node of these stages (bits) reads the weight.
-static bool read_in(const struct daub_net *net, const struct daub_tensor *weight, uint32_t stages)
-{
-    for (uint32_t i = 0; i < daub_net_n_nodes(net); i++) {
-        const struct daub_node *node = daub_net_node(net, i);
-        for (uint32_t j = 0; j < node->n_in && (stages >> node->stage & 1u); j++)
-            if (node->in[j] == weight)
-                return true;
-    }
-    return false;
-}
-
-struct daub_tensor **daub_packed_weights(struct daub_net *net, uint32_t stages, uint32_t *count)
-{
-    const uint32_t n = daub_net_n_weights(net);
-    struct daub_tensor **weights = daub_arena_alloc(daub_net_arena(net), (n ? n : 1) * sizeof(*weights));
-    *count = 0;
-    for (uint32_t i = 0; weights && i < n; i++) {
-        struct daub_tensor *weight = daub_net_weight_at(net, i);
-        if (weight->pack.kind != DAUB_PACK_NONE && read_in(net, weight, stages))
-            weights[(*count)++] = weight;
-    }
-    return weights;
-}
-
 static daub_status bind(struct daub_exec *exec, uint32_t stages)
 {
     uint32_t n;
@@ -265,6 +242,16 @@ static daub_status get_arena(struct daub_exec *exec, const struct daub_exec_para
     return daub_buffer_create(exec->dev, DAUB_MEMORY_DEVICE, exec->arena_size, exec->name, &exec->arena);
 }
 
+// The cmd that the recording's node, the i-th, goes into.
+static daub_status cmd_for(struct daub_recording *rec, uint32_t i)
+{
+    struct daub_segments *segments = &rec->exec->segments;
+    const bool begins = daub_segments_begin(segments, rec->node->stage, i);
+    if (!rec->cmd || begins)
+        TRY(next_cmd(rec));
+    return begins ? daub_segments_bind(segments, rec->cmd, rec->exec->stage[rec->node->stage].n - 1) : DAUB_OK;
+}
+
 static daub_status record(struct daub_exec *exec, enum daub_stage stage)
 {
     const struct daub_caps *caps = daub_device_caps(exec->dev);
@@ -278,8 +265,8 @@ static daub_status record(struct daub_exec *exec, enum daub_stage stage)
         rec.node = daub_net_node(exec->net, i);
         if (rec.node->stage != stage)
             continue;
-        if (!rec.cmd && !exec->survey)
-            TRY(next_cmd(&rec));
+        if (!exec->survey)
+            TRY(cmd_for(&rec, i));
         TRY(rec.node->op->record(&rec, rec.node));
     }
     exec->ready[stage] = true;
@@ -299,6 +286,18 @@ static daub_status make_pipelines(struct daub_exec *exec)
     if (status == DAUB_OK)
         status = daub_kernels_prepare(exec->dev, survey.list, survey.n);
     daub_free(exec->host, survey.list);
+    return status;
+}
+
+static daub_status make_ready(struct daub_exec *exec, enum daub_stage stage)
+{
+    struct daub_segments *segments = &exec->segments;
+    const bool lent = segments->lender && segments->stage == stage;
+    daub_status status = lent ? daub_segments_open(segments, exec->host, exec->net) : bind(exec, 1u << stage);
+    if (status == DAUB_OK)
+        status = record(exec, stage);
+    if (status != DAUB_OK)
+        daub_exec_forget(exec); // half a stage is none
     return status;
 }
 
@@ -345,6 +344,8 @@ daub_status daub_exec_create(daub_device *dev, struct daub_net *net, const struc
     exec->profile = params->profile;
     exec->bind_weights = params->bind_weights;
     exec->user = params->user;
+    if (params->lazy)
+        exec->segments = (struct daub_segments) { .lender = params->step_weights, .stage = DAUB_STAGE_STEP };
     exec->name = params->name ? params->name : "net";
     const daub_status status = build(exec, params);
     if (status != DAUB_OK) {
@@ -363,6 +364,7 @@ void daub_exec_forget(struct daub_exec *exec)
         exec->stage[s].n = 0;
         exec->ready[s] = false;
     }
+    daub_segments_close(&exec->segments, exec->host);
 }
 
 void daub_exec_destroy(struct daub_exec **exec)
@@ -410,12 +412,13 @@ daub_status daub_exec_clear(struct daub_exec *exec)
 daub_status daub_exec_submit(struct daub_exec *exec, enum daub_stage stage, uint64_t *ticket)
 {
     const struct stage_cmds *cmds = &exec->stage[stage];
-    if (!exec->ready[stage]) {
-        TRY(bind(exec, 1u << stage));
-        TRY(record(exec, stage));
-    }
-    for (uint32_t i = 0; i < cmds->n; i++)
+    if (!exec->ready[stage])
+        TRY(make_ready(exec, stage));
+    for (uint32_t i = 0; i < cmds->n; i++) {
+        TRY(daub_segments_before(&exec->segments, stage, i));
         TRY(daub_submit(exec->dev, cmds->cmd[i], &exec->ticket));
+        TRY(daub_segments_after(&exec->segments, stage, i, cmds->n, exec->ticket));
+    }
     if (ticket)
         *ticket = exec->ticket;
     return DAUB_OK;

@@ -44,6 +44,19 @@ daub_status daub_dispatch_node(struct daub_recording *rec, struct daub_dispatch 
 
 struct daub_exec; // an arena and the recorded commands of a net, on a device
 
+// Lends a repeated stage its weights in turns (runtime/io/weight_stream.c).
+struct daub_lender {
+    void *user;
+    // Cuts the stage into segments, (*first)[0..*n) being the nodes that they begin with, and gets memory for their weights.
+    daub_status (*open)(void *user, struct daub_net *net, enum daub_stage stage, const uint32_t **first, uint32_t *n);
+    // Sets the data of what a segment's nodes read, and records into `cmd` what must run before them each time.
+    daub_status (*bind)(void *user, uint32_t segment, struct daub_cmd *cmd);
+    // A segment is about to be submitted: its weights are in their place when this returns. And it was, with this ticket.
+    daub_status (*fill)(void *user, uint32_t segment);
+    daub_status (*sent)(void *user, uint32_t segment, uint64_t ticket);
+    void (*close)(void *user); // gives the memory back; nothing runs
+};
+
 struct daub_exec_params {
     // Sets data of each packed weight (its pack says how); called once with all of the net's, or once a stage if lazy.
     daub_status (*bind_weights)(void *user, struct daub_tensor *const *weights, uint32_t n);
@@ -55,6 +68,7 @@ struct daub_exec_params {
     bool profile; // timestamps round every dispatch
     bool nofuse;  // run the graph as built
     bool lazy;    // bind and record each stage when it is first submitted: stages' weights can take turns
+    const struct daub_lender *step_weights; // those of DAUB_STAGE_STEP take turns among themselves too, if lazy; NULL: not
     const char *name;
 };
 
@@ -91,7 +105,8 @@ daub_status daub_exec_clear(struct daub_exec *exec);
 // submitted.
 void daub_exec_forget(struct daub_exec *exec);
 
-// Queues a stage; a stage without nodes queues nothing and gives the last ticket. run waits.
+// Queues a stage; a stage without nodes queues nothing and gives the last ticket. run waits. Where weights are lent, it queues while
+// they come, and returns when the last segment is queued and the one before it is over.
 daub_status daub_exec_submit(struct daub_exec *exec, enum daub_stage stage, uint64_t *ticket);
 daub_status daub_exec_run(struct daub_exec *exec, enum daub_stage stage);
 

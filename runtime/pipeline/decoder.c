@@ -62,7 +62,7 @@ daub_status daub_decoder_estimate(const struct daub_engine *engine, const struct
         return daub_bands_estimate(engine, params, need);
     struct daub_net *net = NULL;
     TRY(daub_decoder_net(engine, params->batch, params->h, params->w, &net));
-    return daub_need_of(engine, DAUB_VAE, net, false, need);
+    return daub_need_of(engine, DAUB_VAE, net, false, NULL, need);
 }
 
 daub_status daub_decode(struct daub_engine *engine, const struct daub_decode_params *params, uint8_t *rgb8,

@@ -239,6 +239,13 @@ static daub_status once_a_picture(struct daub_engine *engine, struct daub_exec *
     return DAUB_OK;
 }
 
+static daub_status first_begins(struct daub_engine *engine, uint64_t prologue)
+{
+    TRY(daub_wait(engine->dev, prologue, UINT64_MAX, NULL));
+    engine->first_step_ns = daub_now_ns();
+    return DAUB_OK;
+}
+
 daub_status daub_denoise(struct daub_engine *engine, const struct daub_denoise_params *params)
 {
     TRY(daub_denoise_prepare(engine, params));
@@ -255,20 +262,21 @@ daub_status daub_denoise(struct daub_engine *engine, const struct daub_denoise_p
         if (!params->on_start(params->user))
             return daub_fail(DAUB_ERROR_CANCELLED, "cancelled before the first model call");
     }
-    // One call stays ahead of the one that is waited for, unless someone wants to look at vectors.
+    if (engine->streams)
+        TRY(first_begins(engine, prologue));
+    // One call stays ahead of the one that is waited for, unless someone wants to look at vectors. To submit a streamed call takes as
+    // long as it runs, and the next one's first weights are there when it ends: there is nothing to be ahead of.
     const uint32_t n = params->program->n_calls;
     uint64_t before = 0, ticket = 0; // before: of a call that was not waited for, or 0
     for (uint32_t i = params->first_call; i < n; i++) {
         TRY(daub_exec_submit(exec, DAUB_STAGE_STEP, NULL));
         TRY(daub_exec_submit(exec, DAUB_STAGE_TAIL, &ticket));
-        if (i == params->first_call) {
-            TRY(daub_wait(engine->dev, prologue, UINT64_MAX, NULL)); // the step is queued behind it: this costs nothing
-            engine->first_step_ns = daub_now_ns();
-        }
+        if (i == params->first_call && !engine->streams)
+            TRY(first_begins(engine, prologue)); // the step is queued behind it: this costs nothing
         if (before)
             TRY(call_done(engine, params, before, i - 1));
         before = ticket;
-        if (params->lockstep || daub_state_wanted(params, i)) {
+        if (params->lockstep || engine->streams || daub_state_wanted(params, i)) {
             before = 0;
             TRY(call_done(engine, params, ticket, i));
         }
@@ -361,9 +369,9 @@ daub_status daub_denoiser_net(const struct daub_engine *engine, const struct dau
 }
 
 daub_status daub_denoiser_estimate(const struct daub_engine *engine, const struct daub_denoise_params *params,
-                                   struct daub_need *need)
+                                   const struct daub_stream_room *room, struct daub_need *need)
 {
     struct daub_net *net = NULL;
     TRY(daub_denoiser_net(engine, params, &net));
-    return daub_need_of(engine, DAUB_UNET, net, params->nofuse, need);
+    return daub_need_of(engine, DAUB_UNET, net, params->nofuse, room, need);
 }

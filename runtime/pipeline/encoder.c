@@ -66,7 +66,7 @@ daub_status daub_encoder_estimate(const struct daub_engine *engine, uint32_t h, 
 {
     struct daub_net *net = NULL;
     TRY(daub_encoder_net(engine, h, w, &net));
-    return daub_need_of(engine, DAUB_VAE, net, false, need);
+    return daub_need_of(engine, DAUB_VAE, net, false, NULL, need);
 }
 
 static size_t n_moments(const struct daub_engine *engine, uint32_t h, uint32_t w)

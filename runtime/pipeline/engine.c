@@ -126,6 +126,7 @@ daub_status daub_engine_create(daub_device *dev, const char *path, const daub_mo
     }
     for (int c = 0; c < DAUB_COMPONENT_COUNT; c++)
         TRY_OR_FAIL(make_weights(engine, (enum daub_component)c, params));
+    TRY_OR_FAIL(daub_weight_stream_create(dev, engine->weights[DAUB_UNET], &engine->stream));
     *out = engine;
     return DAUB_OK;
 
@@ -169,7 +170,7 @@ static daub_status make_room(struct daub_engine *engine, uint64_t size)
     const daub_status status = daub_buffer_create(engine->dev, DAUB_MEMORY_DEVICE, size, "activations",
                                                   &engine->activations);
     if (status == DAUB_OK)
-        atomic_store(&engine->arenas, size);
+        atomic_store(&engine->arenas, daub_buffer_held(engine->activations));
     return status;
 }
 
@@ -179,11 +180,13 @@ daub_status daub_engine_reserve(struct daub_engine *engine, uint64_t size)
     return same ? DAUB_OK : make_room(engine, size);
 }
 
-void daub_engine_set_small(struct daub_engine *engine, bool small)
+void daub_engine_set_small(struct daub_engine *engine, bool small, const uint64_t *stream)
 {
-    if (engine->small != small)
+    if (engine->small != small || engine->streams || stream)
         (void)daub_engine_trim(engine); // a small engine's executors are lazy, the other's are not
     engine->small = small;
+    engine->streams = stream != NULL;
+    daub_weight_stream_set_budget(engine->stream, stream ? *stream : 0);
     engine->entered = false;
 }
 
@@ -218,6 +221,7 @@ daub_status daub_engine_exec(struct daub_engine *engine, enum daub_component c, 
         .profile = profile,
         .nofuse = nofuse,
         .lazy = engine->small && c == DAUB_UNET,
+        .step_weights = engine->streams && c == DAUB_UNET ? daub_weight_stream_lender(engine->stream) : NULL,
         .name = daub_component_name(c),
     };
     const daub_status status = daub_exec_create(engine->dev, net, &params, out);
@@ -251,14 +255,14 @@ uint64_t daub_largest_transfer(const struct daub_net *net)
 }
 
 daub_status daub_need_of(const struct daub_engine *engine, enum daub_component c, struct daub_net *net, bool nofuse,
-                         struct daub_need *need)
+                         const struct daub_stream_room *room, struct daub_need *need)
 {
     *need = (struct daub_need) { 0 };
     daub_status status = daub_exec_plan(engine->dev, net, nofuse, &need->arena);
     // PICTURE and TIME run once, each with weights that the repeated stages do not read.
     const uint32_t turns[] = { DAUB_ALL_STAGES, 1u << DAUB_STAGE_PICTURE, 1u << DAUB_STAGE_TIME,
                                1u << DAUB_STAGE_STEP | 1u << DAUB_STAGE_TAIL };
-    for (int i = 0; i < 4 && status == DAUB_OK; i++) {
+    for (int i = 0; i < (room ? 3 : 4) && status == DAUB_OK; i++) {
         uint32_t n = 0;
         struct daub_tensor **weights = daub_packed_weights(net, turns[i], &n);
         if (!weights)
@@ -270,6 +274,8 @@ daub_status daub_need_of(const struct daub_engine *engine, enum daub_component c
     }
     if (status == DAUB_OK)
         need->transfer = daub_largest_transfer(net);
+    if (status == DAUB_OK && room)
+        status = daub_stream_need(engine, net, room, need);
     daub_net_destroy(&net);
     return status;
 }
@@ -283,6 +289,7 @@ void daub_engine_destroy(struct daub_engine **engine)
     daub_buffer_destroy(e->dev, &e->activations);
     daub_free(e->host, e->embeds);
     daub_encodings_forget(e);
+    daub_weight_stream_destroy(&e->stream);
     for (int c = 0; c < DAUB_COMPONENT_COUNT; c++)
         daub_weights_destroy(&e->weights[c]);
     daub_tokenizer_destroy(&e->tokenizer);

@@ -4,8 +4,7 @@
 #define DAUB_PIPELINE_ENGINE_H
 #include "models/clip_tokenizer.h"
 #include "models/family.h"
-#include "runtime/io/weights.h"
-#include "runtime/op/exec.h"
+#include "runtime/io/weight_stream.h"
 #include "runtime/vk/io.h"
 
 #include <stdatomic.h>
@@ -18,6 +17,7 @@ struct daub_engine {
     struct daub_model_desc desc;
     struct daub_tokenizer *tokenizer; // NULL without a text encoder
     struct daub_weights *weights[DAUB_COMPONENT_COUNT];
+    struct daub_weight_stream *stream; // of the U-Net's
     enum daub_dtype dtype;
     uint32_t max_tokens; // length of the text encoder's input
 
@@ -36,6 +36,7 @@ struct daub_engine {
     struct daub_buffer *activations; // of whichever executor runs: they take turns
     const struct daub_exec *tenant;  // whose turn it is
     bool small;                      // a phase, and a stage of the U-Net, releases what the last one left
+    bool streams;                    // small, and the weights of the U-Net's step take turns
 
     _Atomic uint64_t arenas; // bytes of `activations`; read by others while a job runs
 };
@@ -45,7 +46,9 @@ struct daub_need {
     uint64_t arena;    // bytes of activations
     uint64_t weights;  // packed: the network's component as it is now and what it would gain
     uint64_t turn;     // packed: the largest set that a small engine holds at once
+    uint64_t stream;   // of them, what the step's weights may take, where they are streamed
     uint64_t transfer; // the largest single upload or download
+    uint64_t slots;    // staging memory of the stream
     uint64_t host;     // bytes of host memory for activations
     uint32_t bands;    // that a map is cut into, at the most; 0: all runs as one graph
 };
@@ -75,11 +78,19 @@ daub_status daub_engine_exec(struct daub_engine *engine, enum daub_component c, 
                              bool nofuse, struct daub_exec **out);
 // The executor is about to be written to: clears what another one left in its place.
 daub_status daub_engine_use(struct daub_engine *engine, struct daub_exec *exec);
-// Small for the next picture, or not. A small engine's first phase gives back what is on the device.
-void daub_engine_set_small(struct daub_engine *engine, bool small);
-// Plans a net (and destroys it, also on failure). Errors: the net's own.
+// Small for the next picture, or not. A small engine's first phase gives back what is on the device. stream: NULL, or the bytes that
+// the weights of the U-Net's step may take; small then.
+void daub_engine_set_small(struct daub_engine *engine, bool small, const uint64_t *stream);
+// Plans a net (and destroys it, also on failure). room: NULL, or how the step's weights are streamed. Errors: the net's own.
+struct daub_stream_room {
+    uint64_t bytes; // of device memory for the phase in all
+    bool thrifty;   // nobody said how many: at most half of the weights
+};
 daub_status daub_need_of(const struct daub_engine *engine, enum daub_component c, struct daub_net *net, bool nofuse,
-                         struct daub_need *need);
+                         const struct daub_stream_room *room, struct daub_need *need);
+// stream.c: the same of the turns of a planned net's step that is streamed, where need knows the rest.
+daub_status daub_stream_need(const struct daub_engine *engine, struct daub_net *net,
+                             const struct daub_stream_room *room, struct daub_need *need);
 // What goes through the staging ring at once, where there is one, of a planned net.
 uint64_t daub_largest_transfer(const struct daub_net *net);
 
@@ -142,7 +153,7 @@ daub_status daub_denoiser_read(struct daub_engine *engine, daub_vec vec, float *
 daub_status daub_denoiser_write_state(struct daub_engine *engine, const struct daub_program *program, uint32_t call,
                                       const float *latents);
 daub_status daub_denoiser_estimate(const struct daub_engine *engine, const struct daub_denoise_params *params,
-                                   struct daub_need *need);
+                                   const struct daub_stream_room *room, struct daub_need *need);
 daub_status daub_denoiser_net(const struct daub_engine *engine, const struct daub_denoise_params *params,
                               struct daub_net **out);
 struct daub_exec *daub_denoiser_exec(const struct daub_engine *engine); // NULL before the first run, and after a trim

@@ -5,6 +5,9 @@
 
 enum { TEXT, ENCODE, DENOISE, DECODE, N_PHASES, PREVIEW = N_PHASES, N_NEEDS };
 
+// Bytes of a limit that are left alone: a buffer takes up to 1 KiB more than its size, for the driver's sake, and there are some ten.
+enum { RESERVE = 32 << 10 };
+
 static const enum daub_component component_of[N_PHASES] = { DAUB_TEXT, DAUB_VAE, DAUB_UNET, DAUB_VAE };
 
 static uint64_t most(uint64_t a, uint64_t b)
@@ -32,7 +35,8 @@ static bool has_phase(const struct daub_engine *engine, const struct daub_reques
     return true;
 }
 
-static daub_status needs_of(const struct daub_engine *engine, const struct daub_request *r,
+// `free`: bytes of device memory that this picture may take.
+static daub_status needs_of(const struct daub_engine *engine, const struct daub_request *r, uint64_t free,
                             struct daub_need needs[N_NEEDS])
 {
     static const float some = 0.0f; // only its presence shapes the graph
@@ -56,10 +60,13 @@ static daub_status needs_of(const struct daub_engine *engine, const struct daub_
         TRY(daub_text_estimate(engine, params.negative ? 2 : 1, r->layers, &needs[TEXT]));
     if (has_phase(engine, r, ENCODE))
         TRY(daub_encoder_estimate(engine, r->height, r->width, &needs[ENCODE]));
-    TRY(daub_denoiser_estimate(engine, &params, &needs[DENOISE]));
     const struct daub_bands undivided = { .on = false };
     if (r->preview == DAUB_PREVIEW_VAE) // a decoder of its own beside the denoiser
         TRY(decode_need(engine, r, &undivided, &needs[PREVIEW]));
+    const uint64_t beside = r->picture_size + needs[PREVIEW].turn + needs[PREVIEW].arena;
+    const struct daub_stream_room room = { free > beside ? free - beside : 0,
+                                           !daub_device_caps(engine->dev)->memory_given };
+    TRY(daub_denoiser_estimate(engine, &params, r->streams ? &room : NULL, &needs[DENOISE]));
     return decode_need(engine, r, &r->bands, &needs[DECODE]);
 }
 
@@ -79,8 +86,13 @@ static uint64_t host_bytes(const struct daub_engine *engine, const struct daub_r
            given + shown + 4 * pixels;
 }
 
+static daub_memory_mode mode_of(const struct daub_request *r)
+{
+    return r->streams ? DAUB_MEMORY_MODE_STREAM : r->small ? DAUB_MEMORY_MODE_SMALL : DAUB_MEMORY_MODE_RESIDENT;
+}
+
 static void sum_up(const struct daub_engine *engine, const struct daub_request *r,
-                   const struct daub_need needs[N_NEEDS], daub_memory_estimate *out)
+                   const struct daub_need needs[N_NEEDS], uint64_t limit, daub_memory_estimate *out)
 {
     uint64_t widest = 0, transfer = 0, weights = 0;
     for (int p = 0; p < N_PHASES; p++) {
@@ -105,21 +117,21 @@ static void sum_up(const struct daub_engine *engine, const struct daub_request *
             .weights = r->small ? needs[p].turn : weights,
             .activations = needs[p].arena,
             .arena = r->small ? needs[p].arena : widest,
-            .staging = staging,
+            .staging = staging + needs[p].slots,
         };
         if (p == DENOISE) {
             const uint64_t all = needs[PREVIEW].weights, missing = all > packed[DECODE] ? all - packed[DECODE] : 0;
             phases[p].weights += r->small ? needs[PREVIEW].turn : missing;
             phases[p].arena += needs[PREVIEW].arena;
         }
-        phases[p].total = phases[p].weights + phases[p].arena + staging;
+        phases[p].total = phases[p].weights + phases[p].arena + phases[p].staging;
         if (p == TEXT && daub_text_leaves(engine, r->profile))
             weights -= most(packed[TEXT], needs[TEXT].weights);
         peak = most(peak, phases[p].total);
     }
     *out = (daub_memory_estimate) {
         .struct_size = sizeof(*out),
-        .mode = r->small ? DAUB_MEMORY_MODE_SMALL : DAUB_MEMORY_MODE_RESIDENT,
+        .mode = mode_of(r),
         .width = r->width,
         .height = r->height,
         .text = phases[TEXT],
@@ -128,7 +140,7 @@ static void sum_up(const struct daub_engine *engine, const struct daub_request *
         .decode = phases[DECODE],
         .peak = peak,
         .host = host_bytes(engine, r) + needs[DECODE].host,
-        .limit = daub_device_caps(engine->dev)->max_memory,
+        .limit = limit,
         .bands = needs[DECODE].bands,
     };
 }
@@ -136,9 +148,10 @@ static void sum_up(const struct daub_engine *engine, const struct daub_request *
 // Device memory that is not part of the estimate: this model does not hold it, and it is not the staging ring.
 static uint64_t used_by_others(const struct daub_engine *engine, const struct daub_request *r)
 {
-    const uint64_t staging = daub_staging_size(engine->dev, 0); // held already
-    const uint64_t own = daub_engine_packed(engine) + atomic_load(&engine->arenas) + staging +
-                         (r->picture.buf ? r->picture_size : 0);
+    uint64_t own = daub_staging_held(engine->dev) + atomic_load(&engine->arenas) +
+                   daub_weight_stream_held(engine->stream) + (r->picture.buf ? r->picture_size : 0);
+    for (int c = 0; c < DAUB_COMPONENT_COUNT; c++)
+        own += daub_weights_held(engine->weights[c]);
     const uint64_t used = daub_device_memory_used(engine->dev);
     return used > own ? used - own : 0;
 }
@@ -146,12 +159,12 @@ static uint64_t used_by_others(const struct daub_engine *engine, const struct da
 // The most that is held beside decoding's activations: resident engines keep room for those in every phase.
 static uint64_t need_with_decoder(const daub_memory_estimate *e)
 {
-    return e->mode == DAUB_MEMORY_MODE_SMALL ? e->decode.total : e->peak;
+    return e->mode == DAUB_MEMORY_MODE_RESIDENT ? e->peak : e->decode.total;
 }
 
 static bool decode_fits(const struct daub_engine *engine, const daub_memory_estimate *e, uint64_t others)
 {
-    return others + need_with_decoder(e) <= e->limit &&
+    return others + need_with_decoder(e) + RESERVE <= e->limit &&
            e->decode.activations <= daub_device_caps(engine->dev)->max_alloc;
 }
 
@@ -171,33 +184,117 @@ static daub_status cut_into_bands(const struct daub_engine *engine, const struct
         rest = now;
         // In coarse steps, so that the next picture gets the same bands, whose weights are packed.
         const uint64_t step = out->limit / 32 + 1;
-        const uint64_t left = out->limit > others + rest ? (out->limit - others - rest) / step * step : 0;
+        const uint64_t taken = others + rest + RESERVE;
+        const uint64_t left = out->limit > taken ? (out->limit - taken) / step * step : 0;
         *bands = (struct daub_bands) { .on = true, .arena = left < max_alloc ? left : max_alloc };
         TRY(decode_need(engine, r, bands, &needs[DECODE]));
-        sum_up(engine, r, needs, out);
+        sum_up(engine, r, needs, out->limit, out);
         now = need_with_decoder(out) - out->decode.arena;
     }
     return DAUB_OK;
 }
 
-// The estimate, and the bands that it is made for.
-static daub_status estimate(const struct daub_engine *engine, const struct daub_request *r, struct daub_bands *bands,
-                            daub_memory_estimate *out)
+// What a request is planned to be, within a limit.
+struct plan {
+    daub_memory_estimate e;
+    struct daub_bands bands;
+    uint64_t stream; // bytes for the weights of the U-Net's step
+};
+
+static daub_status plan_within(const struct daub_engine *engine, const struct daub_request *r, uint64_t limit,
+                               struct plan *plan)
 {
+    const uint64_t others = used_by_others(engine, r);
     struct daub_need needs[N_NEEDS] = { { 0 } };
-    *bands = r->bands;
-    TRY(needs_of(engine, r, needs));
-    sum_up(engine, r, needs, out);
-    if (r->whole || bands->on || !engine->desc.has_vae)
+    plan->bands = r->bands;
+    TRY(needs_of(engine, r, limit > others + RESERVE ? limit - others - RESERVE : 0, needs));
+    plan->stream = needs[DENOISE].stream;
+    sum_up(engine, r, needs, limit, &plan->e);
+    if (r->whole || plan->bands.on || !engine->desc.has_vae)
         return DAUB_OK;
-    return cut_into_bands(engine, r, needs, bands, out);
+    return cut_into_bands(engine, r, needs, &plan->bands, &plan->e);
+}
+
+// By the device's limit, so that pictures are planned alike while other programs come and go; and if that is more than the
+// driver has now, by what it has.
+static daub_status make_plan(const struct daub_engine *engine, const struct daub_request *r, struct plan *plan)
+{
+    TRY(plan_within(engine, r, daub_device_caps(engine->dev)->max_memory, plan));
+    const uint64_t now = daub_device_memory_limit(engine->dev);
+    if (now < plan->e.limit && used_by_others(engine, r) + plan->e.peak + RESERVE > now)
+        return plan_within(engine, r, now, plan);
+    return DAUB_OK;
 }
 
 daub_status daub_request_estimate(const struct daub_engine *engine, const struct daub_request *r,
                                   daub_memory_estimate *out)
 {
-    struct daub_bands bands;
-    return estimate(engine, r, &bands, out);
+    struct plan plan;
+    TRY(make_plan(engine, r, &plan));
+    *out = plan.e;
+    return DAUB_OK;
+}
+
+// ---- refusing --------------------------------------------------------------------------------------------------------
+
+static double megabytes(uint64_t bytes)
+{
+    return (double)bytes * 1e-6;
+}
+
+static uint64_t activations_of(const daub_memory_estimate *e)
+{
+    return most(most(e->text.activations, e->encode.activations), most(e->denoise.activations, e->decode.activations));
+}
+
+static bool fits(const struct daub_engine *engine, const struct daub_request *r, const daub_memory_estimate *e)
+{
+    return used_by_others(engine, r) + e->peak + RESERVE <= e->limit &&
+           activations_of(e) <= daub_device_caps(engine->dev)->max_alloc;
+}
+
+// Whether the request would fit in another mode and size; planned for the least memory that will do.
+static bool would_fit(const struct daub_engine *engine, const struct daub_request *request, daub_memory_mode mode,
+                      uint32_t width, uint32_t height, daub_memory_estimate *e)
+{
+    struct daub_request r = *request;
+    r.small = mode != DAUB_MEMORY_MODE_RESIDENT;
+    r.streams = mode == DAUB_MEMORY_MODE_STREAM;
+    r.width = width;
+    r.height = height;
+    struct plan plan;
+    if (make_plan(engine, &r, &plan) != DAUB_OK)
+        return false;
+    *e = plan.e;
+    return fits(engine, &r, e);
+}
+
+enum { SIZES = 16 }; // that are tried below the one that was wanted
+
+// "; memory mode small needs 1733.7 MB", or what else helps.
+static void write_advice(const struct daub_engine *engine, const struct daub_request *r, char *text, size_t size)
+{
+    daub_memory_estimate e;
+    if (!r->small && would_fit(engine, r, DAUB_MEMORY_MODE_SMALL, r->width, r->height, &e)) {
+        snprintf(text, size, "; memory mode small needs %.1f MB", megabytes(e.peak));
+        return;
+    }
+    if (!r->streams && would_fit(engine, r, DAUB_MEMORY_MODE_STREAM, r->width, r->height, &e)) {
+        snprintf(text, size, "; memory mode stream fits, in %.1f MB", megabytes(e.peak));
+        return;
+    }
+    const uint32_t multiple = engine->desc.size_multiple;
+    for (uint32_t i = SIZES - 1; i > 0; i--) {
+        const uint32_t width = r->width * i / SIZES / multiple * multiple;
+        const uint32_t height = r->height * i / SIZES / multiple * multiple;
+        if (width == 0 || height == 0)
+            break;
+        if (!would_fit(engine, r, DAUB_MEMORY_MODE_STREAM, width, height, &e))
+            continue;
+        snprintf(text, size, "; memory mode stream fits %ux%u, in %.1f MB", width, height, megabytes(e.peak));
+        return;
+    }
+    snprintf(text, size, "; no mode and no smaller size of this shape fits");
 }
 
 static const daub_phase_memory *widest_phase(const daub_memory_estimate *e)
@@ -210,30 +307,33 @@ static const daub_phase_memory *widest_phase(const daub_memory_estimate *e)
     return e->decode.total >= phase->total ? &e->decode : phase;
 }
 
-daub_status daub_request_check_memory(const struct daub_engine *engine, struct daub_request *request)
+static daub_status refuse(const struct daub_engine *engine, const struct daub_request *r, const daub_memory_estimate *e)
 {
-    daub_memory_estimate e;
-    TRY(estimate(engine, request, &request->bands, &e));
-    request->activations = most(most(e.text.activations, e.encode.activations),
-                                most(e.denoise.activations, e.decode.activations));
-
-    // What this model holds already is part of the need.
-    const struct daub_caps *caps = daub_device_caps(engine->dev);
-    const uint64_t others = used_by_others(engine, request);
-    const daub_phase_memory *phase = widest_phase(&e);
-    if (others + e.peak > caps->max_memory)
+    char advice[128];
+    write_advice(engine, r, advice, sizeof(advice));
+    const uint64_t others = used_by_others(engine, r), max_alloc = daub_device_caps(engine->dev)->max_alloc;
+    const daub_phase_memory *phase = widest_phase(e);
+    if (others + e->peak + RESERVE > e->limit)
         return daub_fail(
             DAUB_ERROR_NO_GPU_MEMORY,
-            "%ux%u needs %.2f GB of device memory (activations %.2f, weights %.2f) beside %.2f GB in other use; "
-            "the limit is %.2f GB%s%s",
-            request->width, request->height, (double)e.peak * 1e-9, (double)(phase->arena + phase->staging) * 1e-9,
-            (double)phase->weights * 1e-9, (double)others * 1e-9, (double)caps->max_memory * 1e-9,
-            e.bands > 0 ? ", and the VAE decodes in bands already" : "",
-            request->small ? "" : "; memory mode small needs less");
-    if (request->activations > caps->max_alloc)
-        return daub_fail(DAUB_ERROR_NO_GPU_MEMORY,
-                         "%ux%u needs %.2f GB of device memory for activations, and one allocation may have %.2f GB",
-                         request->width, request->height, (double)request->activations * 1e-9,
-                         (double)caps->max_alloc * 1e-9);
+            "%ux%u needs %.1f MB of device memory (activations %.1f, weights %.1f) beside %.1f MB in other use; the "
+            "limit is %.1f MB%s%s",
+            r->width, r->height, megabytes(e->peak), megabytes(phase->arena + phase->staging),
+            megabytes(phase->weights), megabytes(others), megabytes(e->limit),
+            e->bands > 0 ? ", and the VAE decodes in bands already" : "", advice);
+    return daub_fail(DAUB_ERROR_NO_GPU_MEMORY,
+                     "%ux%u needs %.1f MB of device memory for activations, and one allocation may have %.1f MB%s",
+                     r->width, r->height, megabytes(activations_of(e)), megabytes(max_alloc), advice);
+}
+
+daub_status daub_request_check_memory(const struct daub_engine *engine, struct daub_request *request)
+{
+    struct plan plan;
+    TRY(make_plan(engine, request, &plan));
+    if (!fits(engine, request, &plan.e)) // what this model holds already is part of the need
+        return refuse(engine, request, &plan.e);
+    request->bands = plan.bands;
+    request->stream = plan.stream;
+    request->activations = activations_of(&plan.e);
     return DAUB_OK;
 }

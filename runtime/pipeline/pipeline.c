@@ -391,7 +391,7 @@ daub_status daub_run(struct daub_engine *engine, const struct daub_request *requ
     size_of_latent(&run);
     run.steps_done = request->first_step;
     fill_result(request, result);
-    daub_engine_set_small(engine, request->small);
+    daub_engine_set_small(engine, request->small, request->streams ? &request->stream : NULL);
     daub_device_memory_reset_peak(engine->dev);
     daub_status status = DAUB_OK;
     if (!request->small && request->activations > 0)
@@ -419,7 +419,7 @@ static daub_status encode_alone(struct run *run, daub_result *result)
     run->result = result;
     run->start = daub_now_ns();
     fill_result(run->request, result);
-    daub_engine_set_small(engine, run->request->small);
+    daub_engine_set_small(engine, run->request->small, run->request->streams ? &run->request->stream : NULL);
     return text_phase(run);
 }
 

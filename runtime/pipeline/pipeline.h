@@ -36,6 +36,8 @@ struct daub_request {
 
     bool text_only;          // made by daub_request_create_text
     bool small;              // weights and activations of one phase at a time
+    bool streams;            // small, and the weights of the U-Net's step take turns
+    uint64_t stream;         // bytes that they may take, once daub_request_check_memory knows; 0: as few as will do
     struct daub_bands bands; // of the VAE: as asked for, or as daub_request_check_memory finds that memory wants them
     bool whole;              // the VAE never decodes in bands
     uint64_t activations;    // bytes of the widest phase's, once daub_request_check_memory knows; 0 before

@@ -254,11 +254,13 @@ static daub_status resolve(const struct daub_engine *engine, const daub_generate
     r->rng = p->rng == DAUB_RNG_DEFAULT ? DAUB_RNG_TORCH_CPU : p->rng;
     r->seed = p->seed;
     r->batch = 1;
-    if ((uint32_t)p->memory > DAUB_MEMORY_MODE_SMALL)
+    if ((uint32_t)p->memory > DAUB_MEMORY_MODE_STREAM)
         return daub_fail(DAUB_ERROR_INVALID_ARG,
-                         "memory mode %d is none of DAUB_MEMORY_MODE_RESIDENT (1) and DAUB_MEMORY_MODE_SMALL (2)",
+                         "memory mode %d is none of DAUB_MEMORY_MODE_RESIDENT (1), DAUB_MEMORY_MODE_SMALL (2) and "
+                         "DAUB_MEMORY_MODE_STREAM (3)",
                          (int)p->memory);
-    r->small = p->memory == DAUB_MEMORY_MODE_SMALL;
+    r->streams = p->memory == DAUB_MEMORY_MODE_STREAM;
+    r->small = r->streams || p->memory == DAUB_MEMORY_MODE_SMALL;
     if (p->vae_rows != 0 && p->vae_rows != DAUB_VAE_WHOLE)
         TRY(check_range("VAE rows", p->vae_rows, 1, DAUB_MAX_SIZE));
     r->whole = p->vae_rows == DAUB_VAE_WHOLE;

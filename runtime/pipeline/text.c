@@ -61,7 +61,7 @@ daub_status daub_text_estimate(const struct daub_engine *engine, uint32_t n, uin
 {
     struct daub_net *net = NULL;
     TRY(daub_text_net(engine, n, layers, &net));
-    return daub_need_of(engine, DAUB_TEXT, net, false, need);
+    return daub_need_of(engine, DAUB_TEXT, net, false, NULL, need);
 }
 
 static size_t n_values(const struct daub_engine *engine, uint32_t n)

@@ -97,16 +97,18 @@ static daub_status get_view(daub_device *dev, struct daub_bindings *b, const str
 // What a binding that the kernel does not touch is given. Two dispatches without a barrier between them do not get the
 // same slot for writing, or synchronisation validation, which cannot know that nothing is touched, would report a
 // hazard.
-static daub_status unused_range(daub_device *dev, struct daub_bindings *b, enum daub_access access,
-                                struct daub_range *out)
+static struct daub_range unused_range(const daub_device *dev, struct daub_bindings *b, enum daub_access access)
 {
     const uint64_t slot = dev->caps.buffer_align;
-    if (!b->unused)
-        TRY(daub_buffer_create(dev, DAUB_MEMORY_DEVICE, UNUSED_SLOTS * slot, "unused bindings", &b->unused));
     // Slot 0 is for reads. The others come round, and if no barrier was recorded meanwhile the list finds a hazard.
     const uint32_t i = access == DAUB_READ ? 0 : 1 + b->n_unused++ % (UNUSED_SLOTS - 1);
-    *out = (struct daub_range) { .buf = b->unused, .offset = i * slot, .size = slot };
-    return DAUB_OK;
+    return (struct daub_range) { .buf = dev->unused, .offset = i * slot, .size = slot };
+}
+
+daub_status daub_bindings_create(daub_device *dev)
+{
+    return daub_buffer_create(dev, DAUB_MEMORY_DEVICE, UNUSED_SLOTS * (uint64_t)dev->caps.buffer_align,
+                              "unused bindings", &dev->unused);
 }
 
 static daub_status check_binding(const daub_device *dev, const struct daub_dispatch *d, uint32_t i)
@@ -157,7 +159,7 @@ daub_status daub_bindings_make(daub_device *dev, struct daub_bindings *bindings,
         if (range.buf)
             TRY(check_binding(dev, d, i));
         else
-            TRY(unused_range(dev, bindings, how, &range));
+            range = unused_range(dev, bindings, how);
         if (b->kind != DAUB_BIND_STORAGE)
             range = daub_texel_range(dev, range);
         accesses[i] = daub_range_access(&range, how ? how : DAUB_READ_WRITE);
@@ -189,7 +191,6 @@ void daub_bindings_free(daub_device *dev, struct daub_bindings *b)
         dev->vk.vkDestroyBufferView(dev->handle, b->views[i].handle, NULL);
     for (uint32_t i = 0; i < b->n_pools; i++)
         dev->vk.vkDestroyDescriptorPool(dev->handle, b->pools[i], NULL);
-    daub_buffer_destroy(dev, &b->unused);
     daub_free(&dev->host, b->views);
     daub_free(&dev->host, b->pools);
     *b = (struct daub_bindings) { 0 };

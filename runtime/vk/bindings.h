@@ -10,10 +10,11 @@ struct daub_bindings {
     uint32_t n_pools, sets_left, storage_left, texel_left; // left in the last pool
     struct daub_texel_view *views;
     uint32_t n_views, view_capacity;
-    struct daub_buffer *unused; // given to bindings that a kernel does not touch
-    uint32_t n_unused;          // how often a slot of it was given for writing
+    uint32_t n_unused; // how often a slot of dev->unused was given for writing
 };
 
+// dev->unused.
+daub_status daub_bindings_create(daub_device *dev);
 // A set for the dispatch, and what each of its bindings accesses.
 // Errors: those of daub_cmd_dispatch about ranges.
 daub_status daub_bindings_make(daub_device *dev, struct daub_bindings *bindings, const struct daub_dispatch *dispatch,

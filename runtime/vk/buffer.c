@@ -91,6 +91,11 @@ uint64_t daub_buffer_size(const struct daub_buffer *buf)
     return buf->size;
 }
 
+uint64_t daub_buffer_held(const struct daub_buffer *buf)
+{
+    return buf->slice.size;
+}
+
 void *daub_buffer_map(const struct daub_buffer *buf)
 {
     return buf->slice.map;

@@ -16,6 +16,7 @@ daub_status daub_buffer_create(daub_device *dev, enum daub_memory memory, uint64
                                struct daub_buffer **out);
 void daub_buffer_destroy(daub_device *dev, struct daub_buffer **buf);
 uint64_t daub_buffer_size(const struct daub_buffer *buf);
+uint64_t daub_buffer_held(const struct daub_buffer *buf); // bytes of device memory: its size, and up to 1 KiB for the driver's sake
 // Host address, or NULL when the memory is not host-visible.
 void *daub_buffer_map(const struct daub_buffer *buf);
 
@@ -33,6 +34,7 @@ daub_status daub_fill(daub_device *dev, struct daub_range dst, uint32_t word);
 
 // Device memory that the staging ring holds once a transfer of `largest` bytes was made; 0 where memory is shared.
 uint64_t daub_staging_size(daub_device *dev, uint64_t largest);
+uint64_t daub_staging_held(daub_device *dev); // now, as daub_buffer_held counts
 
 // Upload without a caller-side copy: `write` is called with a pointer to fill [offset, offset+size) of dst, piece by piece
 // (one piece on shared-memory devices), pieces a multiple of `granule` bytes except the last. May be called from one thread at a time.

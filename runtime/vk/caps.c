@@ -69,6 +69,12 @@ bool daub_heap_budget(const struct daub_instance *instance, VkPhysicalDevice phy
 {
     if (!daub_has_device_extension(instance, physical, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME))
         return false;
+    return daub_heap_budget_now(instance, physical, heap_index, available);
+}
+
+bool daub_heap_budget_now(const struct daub_instance *instance, VkPhysicalDevice physical, uint32_t heap_index,
+                          uint64_t *available)
+{
     VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT
     };
@@ -126,9 +132,11 @@ static void fill_memory(daub_device *dev, uint64_t max_memory)
     // lavapipe 22.3 and SwiftShader say 2 GiB whatever the machine has, and grant more: a CPU's memory is the system's.
     if (caps->cpu && !caps->memory_budget && system_memory() / 4 * 3 > caps->max_memory)
         caps->max_memory = system_memory() / 4 * 3;
-    if (max_memory)
+    // The host's word goes beyond what a CPU driver says, never beyond a budget or what a GPU has.
+    if (max_memory && (max_memory < caps->max_memory || (caps->cpu && !caps->memory_budget)))
         caps->max_memory = max_memory;
     lower_u64(&caps->max_memory, dev->mask.memory);
+    caps->memory_given = max_memory || dev->mask.memory;
 }
 
 // GEMM of 512x640x640 in f16 with shuffle8, texel or storage buffers, tiles of 12 and 16 rows, GFLOP a CPU second on cores whose sgemm

@@ -37,6 +37,7 @@ struct daub_caps {
     uint64_t max_alloc;       // bytes one allocation may have
     uint64_t heap_size;       // device-local
     uint64_t max_memory;      // budget for all our allocations
+    bool memory_given;        // by the host or a mask; the driver's budget only lowers it
     uint32_t max_shared;      // bytes of shared memory a workgroup
     uint32_t max_invocations; // a workgroup
     uint32_t max_groups[3];

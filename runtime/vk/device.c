@@ -1,5 +1,6 @@
 // device.c - opens a GPU and closes it.
 #include "runtime/vk/device.h"
+#include "runtime/vk/bindings.h"
 #include "runtime/vk/device_private.h"
 #include "runtime/vk/kernel.h"
 #include "runtime/vk/pipeline_cache.h"
@@ -119,6 +120,7 @@ daub_status daub_device_start(daub_device *dev, VkQueue queue, const char *cache
 {
     TRY(daub_queue_create(dev, queue));
     TRY(daub_heap_create(dev));
+    TRY(daub_bindings_create(dev));
     TRY(daub_staging_create(dev));
     TRY(daub_kernels_create(dev, cache_dir));
     log_device(dev);
@@ -172,6 +174,7 @@ void daub_vk_device_destroy(daub_device **dev)
     daub_device_idle(d);
     daub_kernels_destroy(d);
     daub_staging_destroy(d);
+    daub_buffer_destroy(d, &d->unused);
     daub_heap_destroy(d);
     daub_queue_destroy(d);
     if (d->handle && !d->borrowed)

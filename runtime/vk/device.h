@@ -32,6 +32,8 @@ uint32_t daub_device_exports(const daub_device *dev); // daub_vulkan_export_crea
 uint64_t daub_device_memory_used(const daub_device *dev);
 uint64_t daub_device_memory_peak(const daub_device *dev);
 void daub_device_memory_reset_peak(daub_device *dev);
+// Bytes that allocations may have in all: caps.max_memory, or what the driver's budget leaves now where that is less.
+uint64_t daub_device_memory_limit(const daub_device *dev);
 
 // Number of validation messages of severity error or warning since the device was created (DAUB_DEBUG=validate); each was logged.
 uint32_t daub_device_validation_errors(const daub_device *dev);

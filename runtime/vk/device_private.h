@@ -44,6 +44,7 @@ struct daub_device {
     struct daub_queue *queue;
     struct daub_staging *staging;
     struct daub_kernels *kernels;
+    struct daub_buffer *unused; // bound where a kernel touches nothing
     atomic_uint children, exports;
 };
 
@@ -74,6 +75,9 @@ uint64_t daub_local_heap_size(const VkPhysicalDeviceMemoryProperties *types, uin
 // Bytes the driver's budget leaves in a heap; false when it does not say.
 bool daub_heap_budget(const struct daub_instance *instance, VkPhysicalDevice physical, uint32_t heap_index,
                       uint64_t *available);
+// The same of a device that has the extension.
+bool daub_heap_budget_now(const struct daub_instance *instance, VkPhysicalDevice physical, uint32_t heap_index,
+                          uint64_t *available);
 // Fills caps, memory_types, max_*_bindings and timestamp_bits of a device whose instance, physical, mask, info and
 // queue_family are set.
 void daub_caps_fill(daub_device *dev, uint64_t max_memory);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const uint64_t block_size = 256ull << 20;
+static const uint64_t block_size = 16ull << 20; // what little buffers share
 
 struct hole { // a free range of a block
     uint64_t offset, size;
@@ -217,13 +217,14 @@ static daub_status take_hole(daub_device *dev, enum daub_memory kind, uint32_t t
 }
 
 // Small ranges share blocks. A large one has a block of its own while there is memory for that, so that all of it goes
-// back to the system when the buffer does.
+// back to the system when the buffer does. Where the host gave a limit every range has: what is allocated is what is in use,
+// to the byte, and a picture that was said to fit does.
 static daub_status take(daub_device *dev, enum daub_memory kind, uint32_t type, uint64_t size, uint64_t align,
                         const char *name, struct daub_slice *out)
 {
     struct daub_heap *heap = dev->heap;
     const uint64_t max = dev->caps.max_memory, left = max > heap->allocated ? max - heap->allocated : 0;
-    const bool large = size > heap->new_block / 16;
+    const bool large = dev->caps.memory_given || size > heap->new_block / 16;
     if (!large || size > left)
         TRY(take_hole(dev, kind, type, size, align, out));
     if (out->block)
@@ -363,6 +364,20 @@ uint64_t daub_device_memory_peak(const daub_device *dev)
     const uint64_t peak = heap->peak;
     daub_mutex_unlock(&heap->mutex);
     return peak;
+}
+
+uint64_t daub_device_memory_limit(const daub_device *dev)
+{
+    struct daub_heap *heap = dev->heap;
+    uint32_t index;
+    uint64_t available;
+    (void)daub_local_heap_size(&dev->memory_types, &index);
+    if (!dev->caps.memory_budget || !daub_heap_budget_now(&dev->instance, dev->physical, index, &available))
+        return dev->caps.max_memory;
+    daub_mutex_lock(&heap->mutex);
+    const uint64_t all = heap->allocated + available;
+    daub_mutex_unlock(&heap->mutex);
+    return all < dev->caps.max_memory ? all : dev->caps.max_memory;
 }
 
 void daub_device_memory_reset_peak(daub_device *dev)

@@ -78,6 +78,16 @@ uint64_t daub_staging_size(daub_device *dev, uint64_t largest)
     return size;
 }
 
+uint64_t daub_staging_held(daub_device *dev)
+{
+    uint64_t held = 0;
+    daub_mutex_lock(&dev->staging->mutex);
+    for (uint32_t i = 0; i < N_SLOTS; i++)
+        held += dev->staging->slots[i].buf ? daub_buffer_held(dev->staging->slots[i].buf) : 0;
+    daub_mutex_unlock(&dev->staging->mutex);
+    return held;
+}
+
 // The slot's buffer, of at least `size` bytes, no longer in use by the GPU.
 static daub_status slot_ready(daub_device *dev, struct slot *slot, uint64_t size)
 {

@@ -1,4 +1,4 @@
-// test_memory.c - daub_estimate says what a picture takes of the device, in both memory modes; both draw the same
+// test_memory.c - daub_estimate says what a picture takes of the device, in all memory modes; all draw the same
 // picture; small mode fits where the estimate says so and nothing less will do. DAUB_FULL_MODEL names a full-size
 // checkpoint, of which the process' own growth is held to the estimate too.
 #include "daub.h"
@@ -44,9 +44,9 @@ static void check_peak(daub_device *dev, const char *path, uint32_t size, daub_m
     for (int i = 0; i < 2; i++) { // a second picture of the same prompt takes no more than the first
         draw(model, &params, image, &result);
         const double error = (double)result.memory_peak / (double)e.peak - 1.0;
-        printf("%-8s %3ux%u: estimate %10llu bytes, peak %10llu (%+.3f %%)\n",
-               mode == DAUB_MEMORY_MODE_SMALL ? "small" : "resident", size, size, (unsigned long long)e.peak,
-               (unsigned long long)result.memory_peak, 100.0 * error);
+        static const char *const modes[] = { "", "resident", "small", "stream" };
+        printf("%-8s %3ux%u: estimate %10llu bytes, peak %10llu (%+.3f %%)\n", modes[mode], size, size,
+               (unsigned long long)e.peak, (unsigned long long)result.memory_peak, 100.0 * error);
         REQUIRE_NEAR(error, 0.0, 0.02);
         daub_memory_estimate again = { .struct_size = sizeof(again) };
         REQUIRE_OK(daub_estimate(model, &params, &again));
@@ -62,12 +62,15 @@ static void peaks(const char *path, const uint32_t sizes[2], const char *caps)
     daub_device *dev = NULL;
     REQUIRE_OK(daub_device_create(daub_device_params(.caps = caps), &dev));
     for (int i = 0; i < 2; i++) {
-        daub_image resident = { 0 }, small = { 0 };
+        daub_image resident = { 0 }, small = { 0 }, stream = { 0 };
         check_peak(dev, path, sizes[i], DAUB_MEMORY_MODE_RESIDENT, &resident);
         check_peak(dev, path, sizes[i], DAUB_MEMORY_MODE_SMALL, &small);
+        check_peak(dev, path, sizes[i], DAUB_MEMORY_MODE_STREAM, &stream);
         same_picture(&resident, &small);
+        same_picture(&resident, &stream);
         daub_image_free(&resident);
         daub_image_free(&small);
+        daub_image_free(&stream);
     }
     REQUIRE_OK(daub_device_destroy(&dev));
 }
@@ -92,6 +95,8 @@ static void changing(void)
         { "a cat", 128, DAUB_MEMORY_MODE_RESIDENT, true }, { "a cat", 128, DAUB_MEMORY_MODE_SMALL, true },
         { "a cat", 128, DAUB_MEMORY_MODE_SMALL, false },   { "a cat", 64, DAUB_MEMORY_MODE_DEFAULT, false },
         { "a cat", 128, DAUB_MEMORY_MODE_DEFAULT, false }, { "a dog", 64, DAUB_MEMORY_MODE_SMALL, false },
+        { "a dog", 64, DAUB_MEMORY_MODE_STREAM, false },   { "a dog", 128, DAUB_MEMORY_MODE_STREAM, true },
+        { "a dog", 64, DAUB_MEMORY_MODE_STREAM, false },   { "a dog", 64, DAUB_MEMORY_MODE_RESIDENT, false },
     };
     daub_device *dev = NULL;
     daub_model *model = NULL, *fresh = NULL;
@@ -172,21 +177,21 @@ static void limits(void)
     REQUIRE_OK(daub_device_destroy(&dev));
 
     char sentence[64];
-    snprintf(sentence, sizeof(sentence), "needs %.2f GB of device memory", (double)full.peak * 1e-9);
+    snprintf(sentence, sizeof(sentence), "needs %.1f MB of device memory", (double)full.peak * 1e-6);
     REQUIRE_OK(daub_device_create(daub_device_params(.max_memory = e.peak + (64u << 10)), &dev));
     REQUIRE_OK(daub_model_load(dev, tiny, NULL, &model));
     REQUIRE_OK(daub_generate(model, &small, &image));
     daub_image_free(&image);
     REQUIRE_STATUS(daub_generate(model, &resident, &image), DAUB_ERROR_NO_GPU_MEMORY, sentence);
-    REQUIRE_STATUS(daub_generate(model, &resident, &image), DAUB_ERROR_NO_GPU_MEMORY, "memory mode small needs less");
+    REQUIRE_STATUS(daub_generate(model, &resident, &image), DAUB_ERROR_NO_GPU_MEMORY, "memory mode small needs ");
     REQUIRE_OK(daub_model_destroy(&model));
     REQUIRE_OK(daub_device_destroy(&dev));
     REQUIRE_OK(daub_device_create(daub_device_params(.max_memory = e.peak - 1), &dev));
     REQUIRE_OK(daub_model_load(dev, tiny, NULL, &model));
     REQUIRE_STATUS(daub_generate(model, &small, &image), DAUB_ERROR_NO_GPU_MEMORY, "128x128 needs");
 
-    const daub_generate_params wrong = { .struct_size = sizeof(wrong), .memory = (daub_memory_mode)3 };
-    REQUIRE_STATUS(daub_estimate(model, &wrong, &e), DAUB_ERROR_INVALID_ARG, "memory mode 3");
+    const daub_generate_params wrong = { .struct_size = sizeof(wrong), .memory = (daub_memory_mode)4 };
+    REQUIRE_STATUS(daub_estimate(model, &wrong, &e), DAUB_ERROR_INVALID_ARG, "memory mode 4");
     daub_memory_estimate unset = { .struct_size = 0 };
     REQUIRE_STATUS(daub_estimate(model, NULL, &unset), DAUB_ERROR_INVALID_ARG, "struct_size");
     REQUIRE_STATUS(daub_estimate(NULL, NULL, &e), DAUB_ERROR_INVALID_ARG, "NULL");

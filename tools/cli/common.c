@@ -61,6 +61,22 @@ double cli_opened(void)
     return opened;
 }
 
+// "900M", "1.2G" or bytes, in powers of ten like all that daub prints.
+static bool read_bytes(const char *text, uint64_t *bytes)
+{
+    if (!text)
+        return true;
+    char *end;
+    const double number = strtod(text, &end);
+    const char *const unit = strchr("kKmMgG", *end);
+    const double scale = *end == '\0' || !unit ? 1.0 : (unit[0] | 32) == 'k' ? 1e3 : (unit[0] | 32) == 'm' ? 1e6 : 1e9;
+    const double value = number * scale;
+    if (*text < '0' || *text > '9' || (*end != '\0' && (!unit || end[1] != '\0')) || !(value >= 1.0 && value < 1e18))
+        return false;
+    *bytes = (uint64_t)value;
+    return true;
+}
+
 bool cli_open(const struct cli *cli, daub_device **dev, daub_model **model)
 {
     daub_model_params params = { .struct_size = sizeof(params),
@@ -72,9 +88,15 @@ bool cli_open(const struct cli *cli, daub_device **dev, daub_model **model)
         cli_fail("--precision wants f16 or f32, not '%s'", cli->precision);
         return false;
     }
+    uint64_t max_memory = 0;
+    if (!read_bytes(cli->max_memory, &max_memory)) {
+        cli_fail("--max-memory wants bytes, as in 900M or 1.2G, not '%s'", cli->max_memory);
+        return false;
+    }
     const daub_device_params device_params = {
         .struct_size = sizeof(device_params),
         .device = cli->device,
+        .max_memory = max_memory,
         .log = log_message,
         .log_level = cli->quiet     ? DAUB_LOG_ERROR
                      : cli->verbose ? DAUB_LOG_INFO
@@ -152,8 +174,10 @@ int cli_params(const struct cli *cli, daub_generate_params *out)
         return EXIT_FAILED;
     if (cli->memory && strcmp(cli->memory, "small") == 0)
         out->memory = DAUB_MEMORY_MODE_SMALL;
+    else if (cli->memory && strcmp(cli->memory, "stream") == 0)
+        out->memory = DAUB_MEMORY_MODE_STREAM;
     else if (cli->memory && strcmp(cli->memory, "resident") != 0)
-        return cli_fail("--memory wants resident or small, not '%s'", cli->memory);
+        return cli_fail("--memory wants resident, small or stream, not '%s'", cli->memory);
     if (!read_tiles(cli->vae_tiles, &out->vae_rows))
         return cli_fail("--vae-tiles wants auto, off or a number from 1 to 16384, not '%s'", cli->vae_tiles);
     if (!cli->rng || strcmp(cli->rng, "torch-cpu") == 0 || strcmp(cli->rng, "cpu") == 0)

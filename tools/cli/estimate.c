@@ -8,11 +8,16 @@ static double megabytes(uint64_t bytes)
     return (double)bytes * 1e-6;
 }
 
+static const char *mode_name(daub_memory_mode mode)
+{
+    return mode == DAUB_MEMORY_MODE_STREAM ? "stream" : mode == DAUB_MEMORY_MODE_SMALL ? "small" : "resident";
+}
+
 static void print_text(const daub_memory_estimate *e, const char *const names[N_PHASES],
                        const daub_phase_memory *const phases[N_PHASES])
 {
     printf("%ux%u, memory %s; MB of the device\n%-10s %10s %12s %10s %10s %10s\n", e->width, e->height,
-           e->mode == DAUB_MEMORY_MODE_SMALL ? "small" : "resident", "phase", "weights", "activations", "arena",
+           mode_name(e->mode), "phase", "weights", "activations", "arena",
            "staging", "in all");
     for (int i = 0; i < N_PHASES; i++)
         if (phases[i]->total > 0)
@@ -30,7 +35,7 @@ static void print_json(const daub_memory_estimate *e, const char *const names[N_
 {
     printf("{\"width\": %u, \"height\": %u, \"memory\": \"%s\", \"peak\": %llu, \"limit\": %llu, "
            "\"host\": %llu, \"bands\": %u",
-           e->width, e->height, e->mode == DAUB_MEMORY_MODE_SMALL ? "small" : "resident", (unsigned long long)e->peak,
+           e->width, e->height, mode_name(e->mode), (unsigned long long)e->peak,
            (unsigned long long)e->limit, (unsigned long long)e->host, e->bands);
     for (int i = 0; i < N_PHASES; i++)
         printf(", \"%s\": {\"weights\": %llu, \"activations\": %llu, \"arena\": %llu, \"staging\": %llu, "
