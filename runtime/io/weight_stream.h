@@ -17,14 +17,14 @@
 #include "runtime/op/exec.h"
 
 struct daub_stream_plan {
-    uint64_t weights;           // bytes of the stage's packed weights
-    uint64_t stays;             // of those that stay
-    uint64_t slot;              // bytes of a slot; 0: all stay
-    uint64_t device, staging;   // bytes in all: what stays and the device's slots; the host's slots
-    uint32_t n_slots;           // that packing alternates between: 2, or 1 where there is no room for 2
-    uint32_t n_segments;        // at least 1
-    const uint32_t *first;      // node of each segment
-    const bool *tensor_stays;   // by tensor index
+    uint64_t weights;         // bytes of the stage's packed weights
+    uint64_t stays;           // of those that stay
+    uint64_t slot;            // bytes of a slot; 0: all stay
+    uint64_t device, staging; // bytes in all: what stays and the device's slots; the host's slots
+    uint32_t n_slots;         // that packing alternates between: 2, or 1 where there is no room for 2
+    uint32_t n_segments;      // at least 1
+    const uint32_t *first;    // node of each segment
+    const bool *tensor_stays; // by tensor index
 };
 
 // The plan of a planned net's stage for `budget` bytes in all, or for the fewest that will do where that is more; in the net's arena.

@@ -68,7 +68,8 @@ struct daub_exec_params {
     bool profile; // timestamps round every dispatch
     bool nofuse;  // run the graph as built
     bool lazy;    // bind and record each stage when it is first submitted: stages' weights can take turns
-    const struct daub_lender *step_weights; // those of DAUB_STAGE_STEP take turns among themselves too, if lazy; NULL: not
+    // If lazy, the weights of DAUB_STAGE_STEP take turns among themselves too; NULL: not.
+    const struct daub_lender *step_weights;
     const char *name;
 };
 

@@ -16,7 +16,8 @@ daub_status daub_buffer_create(daub_device *dev, enum daub_memory memory, uint64
                                struct daub_buffer **out);
 void daub_buffer_destroy(daub_device *dev, struct daub_buffer **buf);
 uint64_t daub_buffer_size(const struct daub_buffer *buf);
-uint64_t daub_buffer_held(const struct daub_buffer *buf); // bytes of device memory: its size, and up to 1 KiB for the driver's sake
+// Bytes of device memory: its size, and up to 1 KiB for the driver's sake.
+uint64_t daub_buffer_held(const struct daub_buffer *buf);
 // Host address, or NULL when the memory is not host-visible.
 void *daub_buffer_map(const struct daub_buffer *buf);
 

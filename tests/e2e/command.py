@@ -83,6 +83,8 @@ def pictures():
           "a JPEG with its parameters")
     run(*base, "--memory", "small", "-o", "small.png")
     check(open("a.png", "rb").read() == open("small.png", "rb").read(), "little memory draws the same bytes")
+    run(*base, "--memory", "stream", "--max-memory", "0.015G", "-o", "stream.png")
+    check(open("a.png", "rb").read() == open("stream.png", "rb").read(), "streamed weights draw the same bytes")
     run(*base, "--vae-tiles", "2", "-o", "bands.ppm")
     bands = open("bands.ppm", "rb").read()
     check(len(bands) == len(ppm) and max(abs(a - b) for a, b in zip(bands, ppm)) <= 1, "decoding in bands draws the same picture")
@@ -291,11 +293,15 @@ def bad_inputs():
     os.mkdir("locked")
     os.mkdir("folder")
     p = ["x", "--steps", "1"]
-    refused("an unknown memory mode", *p, "--memory", "tiny", words=["--memory", "tiny", "small"])
+    refused("an unknown memory mode", *p, "--memory", "tiny", words=["--memory", "tiny", "small", "stream"])
+    refused("a limit that is no number", *p, "--max-memory", "much", words=["--max-memory", "much"])
+    refused("a limit of no unit", *p, "--max-memory", "12T", words=["--max-memory", "12T"])
+    refused("a limit too small for any mode", *p, "--max-memory", "100k", words=["needs", "the limit is 0.1 MB", "no mode"])
+    refused("a limit too small for the mode", *p, "--max-memory", "24M", words=["needs 29.5 MB", "the limit is 24.0 MB", "memory mode small needs 19.9 MB"])
     for rows in ("0", "16385", "-1", "2x", "of", ""):
         refused("%r rows for the VAE" % rows, *p, "--vae-tiles", rows, words=["--vae-tiles wants auto, off or a number"])
     refused("a device too small for bands", *p, "--size", "512x512", env={"DAUB_CAPS": "memory=8M"},
-            words=["512x512 needs", "the limit is 0.01 GB", "the VAE decodes in bands already"])
+            words=["512x512 needs", "the limit is 8.4 MB", "the VAE decodes in bands already"])
     refused("a missing model", *p, "-m", "none.safetensors", words=["none.safetensors"])
     refused("an empty model", *p, "-m", "empty.safetensors", words=["empty.safetensors"])
     refused("no model", *p, "-m", "text.safetensors", words=["text.safetensors"])

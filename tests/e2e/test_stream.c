@@ -9,7 +9,8 @@
 #include "tests/test.h"
 
 static const char tiny[] = DAUB_SOURCE_DIR "/tests/golden/checkpoints/tiny-sd15";
-static const uint64_t reserve = 32 << 10; // what a limit must have beyond the peak: buffers take a little more than their size
+// What a limit must have beyond the peak: buffers take a little more than their size.
+static const uint64_t reserve = 32 << 10;
 
 struct host { // counts what the library asks of the host
     size_t largest;
@@ -39,9 +40,9 @@ struct setup {
 static void open_setup(struct setup *s, const char *path, uint64_t max_memory, const char *caps)
 {
     *s = (struct setup) { 0 };
-    REQUIRE_OK(daub_device_create(daub_device_params(.max_memory = max_memory, .caps = caps,
-                                                     .allocator = { host_alloc, host_free, &s->host }),
-                                  &s->dev));
+    REQUIRE_OK(daub_device_create(
+        daub_device_params(.max_memory = max_memory, .caps = caps, .allocator = { host_alloc, host_free, &s->host }),
+        &s->dev));
     REQUIRE_OK(daub_model_load(s->dev, path, NULL, &s->model));
 }
 
@@ -154,7 +155,8 @@ static void budgets(const char *path, const char *caps)
     REQUIRE_STATUS(daub_generate(s.model, &resident, &image), DAUB_ERROR_NO_GPU_MEMORY, sentence);
     close_setup(&s);
     open_setup(&s, path, others + (full + least) / 2, caps);
-    REQUIRE_STATUS(daub_generate(s.model, &resident, &image), DAUB_ERROR_NO_GPU_MEMORY, "; memory mode stream fits, in ");
+    REQUIRE_STATUS(daub_generate(s.model, &resident, &image), DAUB_ERROR_NO_GPU_MEMORY,
+                   "; memory mode stream fits, in ");
     close_setup(&s);
     daub_image_free(&want);
 }

@@ -17,8 +17,7 @@ static void print_text(const daub_memory_estimate *e, const char *const names[N_
                        const daub_phase_memory *const phases[N_PHASES])
 {
     printf("%ux%u, memory %s; MB of the device\n%-10s %10s %12s %10s %10s %10s\n", e->width, e->height,
-           mode_name(e->mode), "phase", "weights", "activations", "arena",
-           "staging", "in all");
+           mode_name(e->mode), "phase", "weights", "activations", "arena", "staging", "in all");
     for (int i = 0; i < N_PHASES; i++)
         if (phases[i]->total > 0)
             printf("%-10s %10.1f %12.1f %10.1f %10.1f %10.1f\n", names[i], megabytes(phases[i]->weights),
@@ -35,8 +34,8 @@ static void print_json(const daub_memory_estimate *e, const char *const names[N_
 {
     printf("{\"width\": %u, \"height\": %u, \"memory\": \"%s\", \"peak\": %llu, \"limit\": %llu, "
            "\"host\": %llu, \"bands\": %u",
-           e->width, e->height, mode_name(e->mode), (unsigned long long)e->peak,
-           (unsigned long long)e->limit, (unsigned long long)e->host, e->bands);
+           e->width, e->height, mode_name(e->mode), (unsigned long long)e->peak, (unsigned long long)e->limit,
+           (unsigned long long)e->host, e->bands);
     for (int i = 0; i < N_PHASES; i++)
         printf(", \"%s\": {\"weights\": %llu, \"activations\": %llu, \"arena\": %llu, \"staging\": %llu, "
                "\"total\": %llu}",
