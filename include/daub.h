@@ -319,8 +319,9 @@ typedef enum daub_memory_mode {
     DAUB_MEMORY_MODE_SMALL = 2,
     // As small, and of the U-Net's weights only some stay on the device; the others are packed again for every step, from the model's
     // file or the weight cache, each part while the part before it runs. What stays is what daub_device_params.max_memory has room
-    // for, or half of the weights where it is 0. Same pictures. Stable Diffusion 1.5 at 512x512 draws in 0.91 GB so, and in
-    // 0.55 GB at the least; a step takes longer by what packing (about 0.5 s a GB on two cores) outlasts the work on the device.
+    // for, or half of the weights where it is 0. Same pictures. Stable Diffusion 1.5 at 512x512 draws in 0.91 GB so, in 0.55 GB
+    // without bands (vae_rows), and in 0.25 GB at the least; a step takes longer by what packing (about 0.5 s a GB on two cores)
+    // outlasts the work on the device.
     DAUB_MEMORY_MODE_STREAM = 3,
 } daub_memory_mode;
 

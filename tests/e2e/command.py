@@ -297,7 +297,7 @@ def bad_inputs():
     refused("a limit that is no number", *p, "--max-memory", "much", words=["--max-memory", "much"])
     refused("a limit of no unit", *p, "--max-memory", "12T", words=["--max-memory", "12T"])
     refused("a limit too small for any mode", *p, "--max-memory", "100k", words=["needs", "the limit is 0.1 MB", "no mode"])
-    refused("a limit too small for the mode", *p, "--max-memory", "24M", words=["needs 29.5 MB", "the limit is 24.0 MB", "memory mode small needs 19.9 MB"])
+    refused("a limit too small for the mode", *p, "--max-memory", "24M", words=["needs 29.5 MB", "the limit is 24.0 MB", "memory mode small needs 19."])
     for rows in ("0", "16385", "-1", "2x", "of", ""):
         refused("%r rows for the VAE" % rows, *p, "--vae-tiles", rows, words=["--vae-tiles wants auto, off or a number"])
     refused("a device too small for bands", *p, "--size", "512x512", env={"DAUB_CAPS": "memory=8M"},
