@@ -201,6 +201,7 @@ daub_status daub_engine_exec(struct daub_engine *engine, enum daub_component c, 
         .arena_user = engine,
         .profile = profile,
         .nofuse = nofuse,
+        .fine = engine->fine,
         .lazy = engine->small && c == DAUB_UNET,
         .name = daub_component_name(c),
     };
@@ -213,6 +214,7 @@ daub_status daub_engine_exec(struct daub_engine *engine, enum daub_component c, 
 
 daub_status daub_engine_use(struct daub_engine *engine, struct daub_exec *exec)
 {
+    daub_exec_set_fine(exec, engine->fine);
     if (engine->tenant != exec)
         TRY(daub_exec_clear(exec));
     engine->tenant = exec;

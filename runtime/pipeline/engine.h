@@ -35,6 +35,7 @@ struct daub_engine {
     bool entered;
     struct daub_buffer *activations; // of whichever executor runs: they take turns
     const struct daub_exec *tenant;  // whose turn it is
+    bool fine;                       // executors are for slices of a few milliseconds
     bool small;                      // a phase, and a stage of the U-Net, releases what the last one left
 
     _Atomic uint64_t arenas; // bytes of `activations`; read by others while a job runs
@@ -173,7 +174,7 @@ struct daub_decode_params {
     uint32_t batch, h, w; // latent
     struct daub_bands bands;
     bool profile;
-    const float *latents; // as they leave the sampler, fp32 [batch, C, h, w]
+    const float *latents;               // as they leave the sampler, fp32 [batch, C, h, w]
     const struct daub_picture *picture; // on the device, filled too; batch is 1 then. buf NULL, or NULL: none
 };
 

@@ -175,6 +175,7 @@ static daub_status resolve(const struct daub_engine *engine, const daub_generate
         return daub_fail(DAUB_ERROR_INVALID_ARG,
                          "memory mode %d is none of DAUB_MEMORY_MODE_RESIDENT (1) and DAUB_MEMORY_MODE_SMALL (2)",
                          (int)p->memory);
+    r->driven = p->host_driven;
     r->small = p->memory == DAUB_MEMORY_MODE_SMALL;
     if (p->vae_rows != 0 && p->vae_rows != DAUB_VAE_WHOLE)
         TRY(check_range("VAE rows", p->vae_rows, 1, DAUB_MAX_SIZE));
