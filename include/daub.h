@@ -69,15 +69,15 @@ DAUB_API uint32_t daub_version(void);
 // How a call ended.
 typedef enum daub_status {
     DAUB_OK = 0,
-    DAUB_ERROR_INVALID_ARG = -1,    // the caller broke a rule written in this header
+    DAUB_ERROR_INVALID_ARG = -1, // the caller broke a rule written in this header
     DAUB_ERROR_NO_HOST_MEMORY = -2,
-    DAUB_ERROR_NO_GPU_MEMORY = -3,  // the sentence says how much was wanted and how much is free
-    DAUB_ERROR_NO_DEVICE = -4,      // no Vulkan loader, or no GPU meets the minimum; the sentence says why
-    DAUB_ERROR_DEVICE_LOST = -5,    // destroy everything made from the device; a new device may work
-    DAUB_ERROR_IO = -6,             // a file cannot be opened, read or written
-    DAUB_ERROR_BAD_FILE = -7,       // malformed, truncated, of an unknown kind, or with missing or misshapen tensors
-    DAUB_ERROR_UNSUPPORTED = -8,    // well-formed, but this build or GPU cannot do it
-    DAUB_ERROR_CANCELLED = -9,      // daub_job_cancel, or a progress callback that returned false
+    DAUB_ERROR_NO_GPU_MEMORY = -3, // the sentence says how much was wanted and how much is free
+    DAUB_ERROR_NO_DEVICE = -4,     // no Vulkan loader, or no GPU meets the minimum; the sentence says why
+    DAUB_ERROR_DEVICE_LOST = -5,   // destroy everything made from the device; a new device may work
+    DAUB_ERROR_IO = -6,            // a file cannot be opened, read or written
+    DAUB_ERROR_BAD_FILE = -7,      // malformed, truncated, of an unknown kind, or with missing or misshapen tensors
+    DAUB_ERROR_UNSUPPORTED = -8,   // well-formed, but this build or GPU cannot do it
+    DAUB_ERROR_CANCELLED = -9,     // daub_job_cancel, or a progress callback that returned false
 } daub_status;
 
 // The last failure on this thread, in one English sentence without a newline. Never NULL; "" before any failure.
@@ -183,14 +183,14 @@ typedef struct daub_device_info {
     uint32_t struct_size;
     uint32_t index;         // for daub_device_params.device
     char name[256];
-    char driver[512];       // name and version
+    char driver[512]; // name and version
     daub_device_kind kind;
-    uint32_t api_version;   // VK_MAKE_API_VERSION form
-    uint64_t memory;        // bytes in the device-local heap
-    uint64_t memory_free;   // bytes of it free now; 0 if the driver does not say
-    bool usable;            // meets the minimum
-    bool chosen;            // what device = NULL opens
-    char reason[256];       // why usable or not, why chosen or not
+    uint32_t api_version; // VK_MAKE_API_VERSION form
+    uint64_t memory;      // bytes in the device-local heap
+    uint64_t memory_free; // bytes of it free now; 0 if the driver does not say
+    bool usable;          // meets the minimum
+    bool chosen;          // what device = NULL opens
+    char reason[256];     // why usable or not, why chosen or not
 } daub_device_info;
 
 // Lists every Vulkan device. Writes up to `capacity` entries (info may be NULL when it is 0) and the full count to *count.
@@ -255,11 +255,11 @@ typedef struct daub_model_info {
     float guidance_scale;
     char sampler[32];
     char schedule[32];
-    uint32_t max_tokens;       // prompt length in tokens that fits; more is cut
+    uint32_t max_tokens; // prompt length in tokens that fits; more is cut
     uint64_t n_parameters;
-    uint64_t weights_size;     // bytes on the device
+    uint64_t weights_size; // bytes on the device
     char path[1024];
-    char evidence[1024];       // what decided the family and prediction type, one sentence
+    char evidence[1024]; // what decided the family and prediction type, one sentence
 } daub_model_info;
 
 // Errors: INVALID_ARG.
@@ -310,7 +310,7 @@ typedef enum daub_rng_source {
 
 // What stays on the device between the phases of a picture.
 typedef enum daub_memory_mode {
-    DAUB_MEMORY_MODE_DEFAULT = 0,  // resident
+    DAUB_MEMORY_MODE_DEFAULT = 0, // resident
     // Packed weights stay on the device: the next picture starts at once. On a CPU device the text encoder leaves when the embeddings are
     // there, and is packed again for the next prompt.
     DAUB_MEMORY_MODE_RESIDENT = 1,
@@ -399,17 +399,17 @@ typedef struct daub_generate_params {
     const char *prompt;          // UTF-8, up to 1 MiB; required by models with a text encoder, refused by those without
     const char *negative_prompt; // UTF-8, up to 1 MiB; default ""
 
-    uint32_t width, height;  // pixels, multiples of daub_model_info.size_multiple, up to 16384; default: the model's
-    uint32_t n_steps;        // denoising steps, 1..1000; default: the model's
-    float guidance_scale;    // classifier-free guidance, 1..1000; 1 = off, half the work; default: the model's
-    float guidance_rescale;  // 0..1, Lin et al. 2023, arXiv:2305.08891, eq. 16; default 0 = off
-    uint64_t seed;           // of the noise; default 0, so a run repeats unless you vary it
+    uint32_t width, height; // pixels, multiples of daub_model_info.size_multiple, up to 16384; default: the model's
+    uint32_t n_steps;       // denoising steps, 1..1000; default: the model's
+    float guidance_scale;   // classifier-free guidance, 1..1000; 1 = off, half the work; default: the model's
+    float guidance_rescale; // 0..1, Lin et al. 2023, arXiv:2305.08891, eq. 16; default 0 = off
+    uint64_t seed;          // of the noise; default 0, so a run repeats unless you vary it
     daub_rng_source rng;
 
-    const char *sampler;     // default: the model's
-    const char *schedule;    // "default", "karras", "exponential", "beta", "lu"; default: the sampler's own spacing
-    double eta;              // DDIM's stochasticity, 0..1; default 0
-    uint32_t clip_skip;      // A1111's counting: 0 and 1 = last layer, 2 = the one before it
+    const char *sampler;  // default: the model's
+    const char *schedule; // "default", "karras", "exponential", "beta", "lu"; default: the sampler's own spacing
+    double eta;           // DDIM's stochasticity, 0..1; default 0
+    uint32_t clip_skip;   // A1111's counting: 0 and 1 = last layer, 2 = the one before it
 
     // Precomputed text embeddings instead of prompts: a safetensors file with "prompt_embeds" and, when guidance is on,
     // "negative_prompt_embeds", each [1, 1..4096 tokens, width of the text encoder] (daub_encode_text writes one).
@@ -473,12 +473,14 @@ typedef struct daub_generate_params {
     // nothing had happened, on the same kind of device.
     const void *resume_state;
     size_t resume_size;
+
+    // The device gets nothing of this job but what daub_job_advance submits. Refused by daub_generate. Default: the job's own thread submits.
+    bool host_driven;
 } daub_generate_params;
 
 #define DAUB_VAE_WHOLE UINT32_MAX
 
-#define daub_generate_params(...) \
-    (&(daub_generate_params) { .struct_size = sizeof(daub_generate_params), __VA_ARGS__ })
+#define daub_generate_params(...) (&(daub_generate_params) { .struct_size = sizeof(daub_generate_params), __VA_ARGS__ })
 
 // What a generation really used, every default resolved, and what it cost.
 typedef struct daub_result {
@@ -489,20 +491,21 @@ typedef struct daub_result {
     daub_rng_source rng;
     char sampler[32];
     char schedule[32];
-    uint32_t n_tokens, n_tokens_cut;  // of the prompt: used, and left out because the model's window is full
-    char prompt_cut[256];             // the beginning of what was left out
-    double strength;                  // 0 without init
-    bool masked;                      // there was a mask
+    uint32_t n_tokens, n_tokens_cut; // of the prompt: used, and left out because the model's window is full
+    char prompt_cut[256];            // the beginning of what was left out
+    double strength;                 // 0 without init
+    bool masked;                     // there was a mask
     uint32_t n_model_calls;
     double prepare_seconds, text_seconds, encode_seconds, denoise_seconds, decode_seconds;
-    double first_step_seconds;        // of denoise_seconds
-    uint64_t arena_size;              // bytes of activations at the peak
-    uint64_t memory_peak;             // bytes of device memory at the peak
+    double first_step_seconds; // of denoise_seconds
+    uint64_t arena_size;       // bytes of activations at the peak
+    uint64_t memory_peak;      // bytes of device memory at the peak
     // Seconds from the job's beginning until the denoiser's weights were on the device, and until its first step began.
     double weights_at_seconds, first_step_at_seconds;
 } daub_result;
 
-// Starts a generation and returns at once. Jobs of one model run in the order they were submitted.
+// Starts a generation and returns at once. Jobs of one model run in the order they were submitted; a host_driven one that nobody
+// advances holds up those behind it.
 // Errors: INVALID_ARG (a size that is no multiple, an unknown sampler, invalid UTF-8), NO_GPU_MEMORY (found out now, not
 // half-way through), IO and BAD_FILE (prompt_embeds_path), UNSUPPORTED (a linear preview of an unknown VAE).
 DAUB_API daub_status daub_job_submit(daub_model *model, const daub_generate_params *params, daub_job **out);
@@ -510,7 +513,10 @@ DAUB_API daub_status daub_job_submit(daub_model *model, const daub_generate_para
 // Waits up to timeout_ns (UINT64_MAX: without limit) for the job to end. *done is false on a timeout, and the status
 // DAUB_OK. Once it is true the status returned is the job's own. `done` may be NULL.
 DAUB_API daub_status daub_job_wait(daub_job *job, uint64_t timeout_ns, bool *done);
-DAUB_API void daub_job_cancel(daub_job *job); // takes effect at the next step; at once while it waits for others
+// From any thread. Takes effect within a slice: nothing of the job is submitted any more, and its thread ends when what it waits for has
+// finished, of which there is never more than 0.3 s on CPU devices and 0.1 s on others (of a host_driven job: what its host has
+// submitted), as predicted. At once while it waits for others. Not before the end of one kernel's compilation (up to 0.7 s on lavapipe).
+DAUB_API void daub_job_cancel(daub_job *job);
 // As on_progress had it last. Errors: INVALID_ARG.
 DAUB_API daub_status daub_job_get_progress(const daub_job *job, daub_progress *out);
 // Of a job that ended well: each hands something over, once. Errors: INVALID_ARG when it has not ended well, or was
@@ -566,6 +572,45 @@ DAUB_API daub_status daub_step_read(daub_step *step, float *out);
 // Replaces them. What a multistep sampler remembers of earlier steps stays as it was. Writing what was read changes no
 // byte of the picture. Errors: INVALID_ARG (a value that is not finite), DEVICE_LOST, NO_HOST_MEMORY.
 DAUB_API daub_status daub_step_write(daub_step *step, const float *latents);
+// ---- inside a frame ------------------------------------------------------------------------------------------------
+//
+// A renderer that shares the device with daub decides when daub's work goes out, and how much of it:
+//
+//     daub_job_submit(model, daub_generate_params(.prompt = "a red fox", .host_driven = true), &job);
+//     every frame:
+//         draw and submit the frame;
+//         daub_job_advance(job, 4000, &advance);       // 4 ms of the GPU's time at most
+//         if (advance.done) daub_job_take_image(job, &image);
+//
+// All of a host_driven job's work for the device, uploads of weights included, is submitted inside daub_job_advance, on its caller's
+// thread. What the host's processor has to do (planning graphs, making pipelines, packing weights, recording) is done by a thread of
+// the job that submits nothing, and does not hold up the caller: daub_job_advance says `idle` meanwhile. That takes longest before
+// the first picture of a size; submit a job of the same size during a loading screen and advance it with a large budget, and
+// later ones begin at once. CPU drivers also compile each kernel when it first runs, inside the slice it is in.
+//
+// Predictions are by flops and bytes at first, at rates that slow devices reach, and by what slices were measured to take, as they are.
+// Dispatches are cut so that one takes about 1 ms (2 ms on CPU devices) at the rates known when the job began; a picture has
+// the same bytes whatever the budgets were.
+
+typedef struct daub_advance {
+    uint32_t struct_size;
+    bool done; // the job has ended: daub_job_wait has its status, daub_job_take_image the picture
+    bool busy; // there is more to submit, and no room: earlier slices have not finished, or the budget is used
+    bool idle; // there was nothing (more) to submit: the job works on the host, or waits for its turn or the device
+    double submitted_us; // predicted time of what this call submitted
+    double in_flight_us; // predicted time of all that had not finished when the call returned, this slice included
+    double finished_us;  // measured time of the newest slice that finished since the last call; 0: none
+    double finished_predicted_us; // what was predicted of the same one
+} daub_advance;
+
+#define daub_advance(...) (&(daub_advance) { .struct_size = sizeof(daub_advance), __VA_ARGS__ })
+
+// Submits the next slice of a host_driven job: as much as keeps all of it that is in flight within budget_us microseconds of the
+// device's time in 99 of 100 slices. A dispatch longer than that goes out alone when nothing else is in flight. Does not wait for the
+// device; may wait 0.2 ms for the job's thread. UINT64_MAX: all there is. 0 only looks. From one thread at a time, any. `out` may be
+// NULL; it needs its struct_size. Returns DAUB_OK while the job runs, then its status. Errors: INVALID_ARG (not host_driven),
+// DEVICE_LOST.
+DAUB_API daub_status daub_job_advance(daub_job *job, uint64_t budget_us, daub_advance *out);
 
 // ---- memory ----------------------------------------------------------------------------------------------------
 
@@ -581,7 +626,7 @@ typedef struct daub_phase_memory {
 // What a picture will take, by phase.
 typedef struct daub_memory_estimate {
     uint32_t struct_size;
-    daub_memory_mode mode;                   // of the params, the default resolved
+    daub_memory_mode mode; // of the params, the default resolved
     uint32_t width, height;
     // text is zero where no prompt is encoded, encode where no picture is
     daub_phase_memory text, encode, denoise, decode;

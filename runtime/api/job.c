@@ -1,4 +1,5 @@
-// job.c - one generation in flight: a thread of its own that waits for its turn at the model, runs, and keeps the outcome.
+// job.c - one generation in flight: a thread of its own that waits for its turn at the model, runs, and keeps the outcome. Of a job that
+// its host drives, that thread prepares, and the host's submits.
 #include "runtime/api/model.h"
 #include "runtime/api/params.h"
 #include "runtime/api/vulkan.h"
@@ -19,6 +20,7 @@ struct daub_job {
 
     daub_thread thread;
     struct daub_turn turn;
+    struct daub_pace *pace;
     atomic_bool cancelled;
 
     daub_mutex mutex; // guards what follows
@@ -114,7 +116,9 @@ static daub_status job_work(daub_job *job)
 static void job_main(void *arg)
 {
     daub_job *job = arg;
+    daub_pace_enter(job->pace);
     const daub_status status = job_work(job);
+    daub_pace_leave(job->pace);
     daub_model_leave(job->model, &job->turn);
     daub_mutex_lock(&job->mutex);
     job->status = status;
@@ -130,6 +134,7 @@ static void job_free(daub_job *job)
     daub_model *model = job->model;
     daub_request_destroy(&job->request);
     daub_io_destroy(&job->io);
+    daub_pace_destroy(&job->pace);
     daub_free(job->host, job->pixels);
     daub_free(job->host, job->keep.data);
     daub_free(job->host, job->latents);
@@ -145,6 +150,7 @@ static daub_status job_start(daub_job *job, const daub_generate_params *p)
     struct daub_engine *engine = daub_model_engine(job->model);
     TRY(daub_job_request(engine, p, &job->request, &job->io));
     TRY(daub_request_check_memory(engine, job->request));
+    TRY(daub_pace_create(engine->dev, p->host_driven, &job->pace));
     job->on_progress = p->on_progress;
     job->on_preview = p->on_preview;
     job->on_step = p->on_step;
@@ -219,7 +225,39 @@ void daub_job_cancel(daub_job *job)
     if (!job)
         return;
     atomic_store(&job->cancelled, true);
+    daub_pace_cancel(job->pace);
     daub_model_wake(job->model); // it may be waiting for its turn
+}
+
+daub_status daub_job_advance(daub_job *job, uint64_t budget_us, daub_advance *out)
+{
+    if (!job)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_job_advance: job is NULL");
+    if (!daub_pace_driven(job->pace))
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_job_advance: the job was submitted without host_driven");
+    const uint32_t room = out ? out->struct_size : sizeof(*out);
+    if (room < 2 * sizeof(uint32_t))
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_advance.struct_size is %u; set it to sizeof(daub_advance)",
+                         room);
+    daub_advance advance = { 0 };
+    bool done = false;
+    daub_status status = daub_job_wait(job, 0, &done);
+    advance.done = done;
+    if (!done) {
+        struct daub_pace_info info;
+        status = daub_pace_advance(job->pace, (double)budget_us, &info);
+        advance.busy = info.busy;
+        advance.idle = info.idle;
+        advance.submitted_us = info.submitted_us;
+        advance.in_flight_us = info.in_flight_us;
+        advance.finished_us = info.finished_us;
+        advance.finished_predicted_us = info.finished_predicted_us;
+    }
+    if (out) {
+        advance.struct_size = room;
+        memcpy(out, &advance, room < sizeof(advance) ? room : sizeof(advance));
+    }
+    return status;
 }
 
 daub_status daub_job_get_progress(const daub_job *job, daub_progress *out)
@@ -365,6 +403,11 @@ daub_status daub_generate_with_result(daub_model *model, const daub_generate_par
 {
     if (!out)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_generate: out is NULL");
+    daub_generate_params p;
+    TRY(daub_params_copy("daub_generate_params", params, &p, sizeof(p)));
+    if (p.host_driven)
+        return daub_fail(DAUB_ERROR_INVALID_ARG,
+                         "daub_generate: nobody drives a host_driven job while it is waited for");
     daub_job *job = NULL;
     uint32_t room;
     if (result)

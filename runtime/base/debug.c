@@ -33,6 +33,7 @@ static const struct word caps_words[] = {
     { "-winograd", WORD_FLAG,    CAPS_FIELD(no_winograd) },
     { "-shared",   WORD_FLAG,    CAPS_FIELD(no_shared) },
     { "-timeline", WORD_FLAG,    CAPS_FIELD(no_timeline) },
+    { "-timestamps", WORD_FLAG,  CAPS_FIELD(no_timestamps) },
     { "-sync2",    WORD_FLAG,    CAPS_FIELD(no_sync2) },
     { "-uma",      WORD_FLAG,    CAPS_FIELD(no_uma) },
     { "range=",    WORD_SIZE,    CAPS_FIELD(range) },

@@ -17,20 +17,21 @@ struct daub_debug {
 
 // The words of DAUB_CAPS, comma separated; "-x" takes a capability away, "x=value" lowers a limit (K, M suffixes).
 struct daub_caps_mask {
-    bool no_f16;      // -f16: no 16-bit storage, no shaderFloat16
-    bool no_subgroup; // -subgroup: no subgroup operations
-    bool no_texel;    // -texel: no texel buffers
-    bool texel;       // +texel: read texel buffers, whatever is faster
-    bool no_lane;     // -lane: no lane kernels: the shared-memory ones, made for GPUs, run on any device
-    bool no_winograd; // -winograd: every convolution is a direct one
-    bool no_shared;   // -shared: no shared-memory kernels
-    bool no_timeline; // -timeline: no timeline semaphores
-    bool no_sync2;    // -sync2: no synchronization2
-    bool no_uma;      // -uma: always stage uploads, as on a discrete GPU
-    uint64_t range;   // range=16M: maxStorageBufferRange; 0 = the device's
-    uint64_t shared;  // shared=16K: maxComputeSharedMemorySize
-    uint64_t alloc;   // alloc=1G: maxMemoryAllocationSize
-    uint64_t memory;  // memory=2G: the heap's budget
+    bool no_f16;        // -f16: no 16-bit storage, no shaderFloat16
+    bool no_subgroup;   // -subgroup: no subgroup operations
+    bool no_texel;      // -texel: no texel buffers
+    bool texel;         // +texel: read texel buffers, whatever is faster
+    bool no_lane;       // -lane: no lane kernels: the shared-memory ones, made for GPUs, run on any device
+    bool no_winograd;   // -winograd: every convolution is a direct one
+    bool no_shared;     // -shared: no shared-memory kernels
+    bool no_timeline;   // -timeline: no timeline semaphores
+    bool no_timestamps; // -timestamps: the device's clock is not read
+    bool no_sync2;      // -sync2: no synchronization2
+    bool no_uma;        // -uma: always stage uploads, as on a discrete GPU
+    uint64_t range;     // range=16M: maxStorageBufferRange; 0 = the device's
+    uint64_t shared;    // shared=16K: maxComputeSharedMemorySize
+    uint64_t alloc;     // alloc=1G: maxMemoryAllocationSize
+    uint64_t memory;    // memory=2G: the heap's budget
     uint64_t
         align; // align=256: storage and texel buffer offsets are multiples of this power of two, at most 256; 0 = the device's
     uint64_t rows; // rows=12: GEMM tiles of 12 rows, or rows=16; 0 = the faster

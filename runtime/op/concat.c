@@ -7,7 +7,7 @@
 static daub_status concat_record(struct daub_recording *rec, const struct daub_node *node)
 {
     const struct daub_tensor *a = node->in[0], *b = node->in[1], *y = node->out;
-    const uint32_t rows = daub_rows(y), step = daub_rows_fit(rec->caps, daub_row_size(y));
+    const uint32_t rows = daub_rows(y), step = daub_rows_step(rec, daub_row_size(y));
     for (uint32_t row = 0; row < rows; row += step) {
         const uint32_t n = rows - row < step ? rows - row : step;
         struct concat_params params = {

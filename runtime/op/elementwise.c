@@ -31,7 +31,8 @@ static daub_status record(struct daub_recording *rec, struct elementwise_params 
     params.pixels = x->shape.h * x->shape.w;
 
     const struct daub_tensor *const tensors[] = { x, y, same ? b : x };
-    const uint32_t step = daub_rows_fit_all(rec->caps, 3, tensors);
+    const uint32_t fit = daub_rows_fit_all(rec->caps, 3, tensors), most = daub_rows_step(rec, daub_row_size(y));
+    const uint32_t step = fit < most ? fit : most;
     for (uint32_t row = 0; row < rows; row += step) {
         const uint32_t n = rows - row < step ? rows - row : step;
         struct daub_dispatch dispatch = {

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-struct stage_cmds { // a stage, split so that no submission runs long
+struct stage_cmds { // a stage
     struct daub_cmd **cmd;
     uint32_t n, capacity;
 };
@@ -16,6 +16,9 @@ struct survey { // one dispatch for each pipeline that the graph wants, in the o
     struct daub_dispatch *list;
     uint32_t n, capacity;
 };
+
+// A dispatch and a piece of an executor for slices, so that budgets from twice that up hold.
+enum { FINE_GPU_US = 1000, FINE_CPU_US = 2000 };
 
 struct daub_exec {
     daub_device *dev;
@@ -29,26 +32,28 @@ struct daub_exec {
     daub_status (*bind_weights)(void *user, struct daub_tensor *const *weights, uint32_t n);
     void *user;
     struct daub_segments segments;
-    uint64_t ticket; // of the last submission
-    double cmd_flop; // recorded into the current cmd
+    uint64_t ticket;  // of the last submission
+    bool fine;        // recorded for slices of a few milliseconds
+    double fine_flop; // then: of a dispatch, when the first stage was recorded
     bool profile;
     const char *name;
     struct survey *survey; // not NULL: what is recorded is only looked at
 };
 
-// What a dispatch and a submission may cost, in flops. A desktop driver kills work of about 2 s; the slowest GPUs of a kind run at
-// about 3e11 (integrated) and 3e12 flops a second, so these stay an order of magnitude below. CPU drivers have no watchdog: there
-// the limit only keeps cancelling quick, 1e11 flops being a second or two on two cores.
-static double max_submit_flop(const struct daub_caps *caps)
-{
-    return caps->kind == DAUB_DEVICE_DISCRETE ? 2e12 : 1e11;
-}
-
+// What a dispatch may cost, in flops. A desktop driver kills work of about 2 s; the slowest GPUs of a kind run at about 3e11
+// (integrated) and 3e12 flops a second, so these stay an order of magnitude below. CPU drivers have no watchdog: there the limit only
+// keeps cancelling quick, 4e10 flops being half a second on two cores.
 static double max_dispatch_flop(const struct daub_caps *caps)
 {
-    if (caps->cpu)
-        return max_submit_flop(caps);
-    return caps->kind == DAUB_DEVICE_DISCRETE ? 2e11 : 2e10;
+    return caps->kind == DAUB_DEVICE_DISCRETE ? 2e11 : caps->cpu ? 4e10 : 2e10;
+}
+
+// What a piece may take, in microseconds: of a few tens of milliseconds, so that slices can be cut, and submissions stay few.
+static double piece_us(const struct daub_exec *exec, const struct daub_caps *caps)
+{
+    if (exec->fine)
+        return caps->cpu ? FINE_CPU_US : FINE_GPU_US;
+    return caps->cpu ? 50e3 : 10e3;
 }
 
 // ---- for op files ----------------------------------------------------------------------------------------------------
@@ -135,7 +140,7 @@ static daub_status next_cmd(struct daub_recording *rec)
     }
     TRY(daub_cmd_create(exec->dev, exec->name, &cmds->cmd[cmds->n]));
     rec->cmd = cmds->cmd[cmds->n++];
-    exec->cmd_flop = 0.0;
+    daub_cmd_limit(rec->cmd, piece_us(exec, rec->caps));
     return exec->profile ? daub_cmd_profile(rec->cmd) : DAUB_OK;
 }
 
@@ -179,9 +184,6 @@ daub_status daub_dispatch_node(struct daub_recording *rec, struct daub_dispatch 
         dispatch->op = node->op->name;
     if (rec->walk)
         return rec->walk->dispatch(rec->walk->user, node, dispatch);
-    if (rec->exec->cmd_flop > 0.0 && rec->exec->cmd_flop + dispatch->flop > max_submit_flop(rec->caps))
-        TRY(next_cmd(rec));
-    rec->exec->cmd_flop += dispatch->flop;
     return daub_cmd_dispatch(rec->cmd, dispatch);
 }
 
@@ -215,7 +217,9 @@ daub_status daub_exec_plan(daub_device *dev, struct daub_net *net, bool nofuse, 
 
 daub_status daub_exec_walk(const struct daub_caps *caps, struct daub_net *net, const struct daub_walk *walk)
 {
-    struct daub_recording rec = { .caps = caps, .walk = walk, .max_flop = max_dispatch_flop(caps) };
+    struct daub_recording rec = {
+        .caps = caps, .walk = walk, .max_flop = max_dispatch_flop(caps), .max_bytes = (double)UINT64_MAX
+    };
     for (uint32_t i = 0; i < daub_net_n_nodes(net); i++) {
         rec.node = daub_net_node(net, i);
         TRY(rec.node->op->record(&rec, rec.node));
@@ -260,7 +264,15 @@ static daub_status record(struct daub_exec *exec, enum daub_stage stage)
         .caps = caps,
         .exec = exec,
         .max_flop = max_dispatch_flop(caps),
+        .max_bytes = (double)UINT64_MAX,
     };
+    if (exec->fine) {
+        const double us = piece_us(exec, caps), flop = daub_device_flop_in(exec->dev, us);
+        rec.max_flop = flop < rec.max_flop ? flop : rec.max_flop;
+        rec.max_bytes = daub_device_bytes_in(exec->dev, us);
+        if (exec->fine_flop <= 0.0)
+            exec->fine_flop = flop;
+    }
     for (uint32_t i = 0; i < daub_net_n_nodes(exec->net); i++) {
         rec.node = daub_net_node(exec->net, i);
         if (rec.node->stage != stage)
@@ -342,6 +354,7 @@ daub_status daub_exec_create(daub_device *dev, struct daub_net *net, const struc
     exec->host = daub_device_host(dev);
     exec->net = net;
     exec->profile = params->profile;
+    exec->fine = params->fine;
     exec->bind_weights = params->bind_weights;
     exec->user = params->user;
     if (params->lazy)
@@ -409,19 +422,37 @@ daub_status daub_exec_clear(struct daub_exec *exec)
     return DAUB_OK;
 }
 
-daub_status daub_exec_submit(struct daub_exec *exec, enum daub_stage stage, uint64_t *ticket)
+void daub_exec_set_fine(struct daub_exec *exec, bool fine)
+{
+    const double flop = daub_device_flop_in(exec->dev, piece_us(exec, daub_device_caps(exec->dev)));
+    const bool outdated = fine && exec->fine && exec->fine_flop > 0.0 &&
+                          (flop < exec->fine_flop / 2.0 || flop > exec->fine_flop * 2.0);
+    if (exec->fine == fine && !outdated)
+        return;
+    daub_exec_forget(exec);
+    exec->fine = fine;
+    exec->fine_flop = 0.0;
+}
+
+daub_status daub_exec_slices(struct daub_exec *exec, enum daub_stage stage, daub_status (*between)(void *user),
+                             void *user, uint64_t *ticket)
 {
     const struct stage_cmds *cmds = &exec->stage[stage];
     if (!exec->ready[stage])
         TRY(make_ready(exec, stage));
     for (uint32_t i = 0; i < cmds->n; i++) {
         TRY(daub_segments_before(&exec->segments, stage, i));
-        TRY(daub_submit(exec->dev, cmds->cmd[i], &exec->ticket));
+        TRY(daub_submit_with(exec->dev, cmds->cmd[i], between, user, &exec->ticket));
         TRY(daub_segments_after(&exec->segments, stage, i, cmds->n, exec->ticket));
     }
     if (ticket)
         *ticket = exec->ticket;
     return DAUB_OK;
+}
+
+daub_status daub_exec_submit(struct daub_exec *exec, enum daub_stage stage, uint64_t *ticket)
+{
+    return daub_exec_slices(exec, stage, NULL, NULL, ticket);
 }
 
 daub_status daub_exec_run(struct daub_exec *exec, enum daub_stage stage)

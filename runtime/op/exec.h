@@ -24,7 +24,7 @@ struct daub_recording {
     struct daub_cmd *cmd;
     const struct daub_walk *walk; // NULL: into cmd
     const struct daub_node *node;
-    double max_flop; // a dispatch estimated above this is split by rows
+    double max_flop, max_bytes; // a dispatch estimated above these is split by rows
 };
 
 // The whole tensor as a binding: arena range of a value, packed range of a weight. NULL tensor: an unused binding.
@@ -67,6 +67,7 @@ struct daub_exec_params {
     void *arena_user;
     bool profile; // timestamps round every dispatch
     bool nofuse;  // run the graph as built
+    bool fine;    // see daub_exec_set_fine
     bool lazy;    // bind and record each stage when it is first submitted: stages' weights can take turns
     // If lazy, the weights of DAUB_STAGE_STEP take turns among themselves too; NULL: not.
     const struct daub_lender *step_weights;
@@ -106,6 +107,15 @@ daub_status daub_exec_clear(struct daub_exec *exec);
 // submitted.
 void daub_exec_forget(struct daub_exec *exec);
 
+// For slices of a few milliseconds, of the device's own rate: dispatches are split by rows, and command buffers are short. The next
+// submission of each stage records it again where that, or the rates as measured since, is another than before. No result
+// depends on it.
+void daub_exec_set_fine(struct daub_exec *exec, bool fine);
+
+// Queues a stage at the thread's pace (runtime/vk/pace.h), slice after slice: `between` is called now and then meanwhile, as in
+// daub_submit_with.
+daub_status daub_exec_slices(struct daub_exec *exec, enum daub_stage stage, daub_status (*between)(void *user),
+                             void *user, uint64_t *ticket);
 // Queues a stage; a stage without nodes queues nothing and gives the last ticket. run waits. Where weights are lent, it queues while
 // they come, and returns when the last segment is queued and the one before it is over.
 daub_status daub_exec_submit(struct daub_exec *exec, enum daub_stage stage, uint64_t *ticket);

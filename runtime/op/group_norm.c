@@ -97,7 +97,7 @@ static daub_status record_chunks(struct daub_recording *rec, struct group_norm_p
     const struct daub_tensor *x[2];
     sources(node->in[X], x);
     const uint32_t all = node->in[X]->shape.n * params.chunks, words = params.words0 + params.words1;
-    const uint32_t fit = daub_rows_fit(rec->caps, (uint64_t)words * daub_word_size(node->in[X]));
+    const uint32_t fit = daub_rows_step(rec, (uint64_t)words * daub_word_size(node->in[X]));
     const uint32_t step = fit > params.chunk_pixels ? fit / params.chunk_pixels : 1;
     for (uint32_t q = 0; q < all; q += step) {
         const uint32_t n = all - q < step ? all - q : step;

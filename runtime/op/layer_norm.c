@@ -26,7 +26,7 @@ static daub_status layer_norm_record(struct daub_recording *rec, const struct da
 {
     const struct daub_layer_norm_attrs *attrs = node->attrs;
     const struct daub_tensor *x = node->in[X];
-    const uint32_t rows = daub_rows(x), step = daub_rows_fit(rec->caps, daub_row_size(x));
+    const uint32_t rows = daub_rows(x), step = daub_rows_step(rec, daub_row_size(x));
     for (uint32_t row = 0; row < rows; row += step) {
         struct layer_norm_params params = {
             .first = row,

@@ -7,7 +7,7 @@
 static daub_status rgb8_record(struct daub_recording *rec, const struct daub_node *node)
 {
     const struct daub_tensor *x = node->in[0], *y = node->out;
-    const uint32_t rows = daub_rows(x), step = daub_rows_fit(rec->caps, daub_row_size(x));
+    const uint32_t rows = daub_rows(x), step = daub_rows_step(rec, daub_row_size(x));
     for (uint32_t row = 0; row < rows; row += step) {
         struct rgb8_params params = { .first = row, .n = rows - row < step ? rows - row : step };
         struct daub_dispatch dispatch = {

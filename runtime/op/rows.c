@@ -19,6 +19,13 @@ uint32_t daub_rows_fit_all(const struct daub_caps *caps, uint32_t n, const struc
     return least;
 }
 
+uint32_t daub_rows_step(const struct daub_recording *rec, uint64_t row_size)
+{
+    const uint32_t fit = daub_rows_fit(rec->caps, row_size);
+    const double most = rec->max_bytes / (2.0 * (double)row_size); // it is read and written
+    return most >= fit ? fit : most >= 1.0 ? (uint32_t)most : 1;
+}
+
 void daub_light_groups(const struct daub_caps *caps, uint64_t n, uint32_t groups[3])
 {
     uint64_t x = n;

@@ -8,7 +8,7 @@ static daub_status upsample_record(struct daub_recording *rec, const struct daub
 {
     const struct daub_tensor *x = node->in[0], *y = node->out;
     const uint32_t x_h = x->shape.h, x_w = x->shape.w, y_h = y->shape.h, y_w = y->shape.w;
-    const uint32_t lines = y->shape.n * y_h, fit = daub_rows_fit(rec->caps, daub_row_size(y));
+    const uint32_t lines = y->shape.n * y_h, fit = daub_rows_step(rec, daub_row_size(y));
     const uint32_t step = fit > y_w ? fit / y_w : 1;
     for (uint32_t line = 0; line < lines; line += step) {
         const uint32_t n = lines - line < step ? lines - line : step, last = line + n - 1;

@@ -246,6 +246,28 @@ static daub_status first_begins(struct daub_engine *engine, uint64_t prologue)
     return DAUB_OK;
 }
 
+struct ahead { // the call before the one that is being submitted
+    struct daub_engine *engine;
+    const struct daub_denoise_params *params;
+    uint64_t ticket; // 0: it is done and reported
+    uint32_t call;
+};
+
+// A step may be submitted in many slices, and the call before it ends long before the last of them.
+static daub_status look_back(void *user)
+{
+    struct ahead *a = user;
+    bool done = false;
+    if (a->ticket == 0)
+        return DAUB_OK;
+    TRY(daub_wait(a->engine->dev, a->ticket, 0, &done));
+    if (!done)
+        return DAUB_OK;
+    const uint64_t ticket = a->ticket;
+    a->ticket = 0;
+    return call_done(a->engine, a->params, ticket, a->call);
+}
+
 daub_status daub_denoise(struct daub_engine *engine, const struct daub_denoise_params *params)
 {
     TRY(daub_denoise_prepare(engine, params));
@@ -267,21 +289,23 @@ daub_status daub_denoise(struct daub_engine *engine, const struct daub_denoise_p
     // One call stays ahead of the one that is waited for, unless someone wants to look at vectors. To submit a streamed call takes as
     // long as it runs, and the next one's first weights are there when it ends: there is nothing to be ahead of.
     const uint32_t n = params->program->n_calls;
-    uint64_t before = 0, ticket = 0; // before: of a call that was not waited for, or 0
+    struct ahead before = { .engine = engine, .params = params }; // a call that was not waited for
     for (uint32_t i = params->first_call; i < n; i++) {
-        TRY(daub_exec_submit(exec, DAUB_STAGE_STEP, NULL));
-        TRY(daub_exec_submit(exec, DAUB_STAGE_TAIL, &ticket));
+        uint64_t ticket = 0;
+        TRY(daub_exec_slices(exec, DAUB_STAGE_STEP, look_back, &before, NULL));
+        TRY(daub_exec_slices(exec, DAUB_STAGE_TAIL, look_back, &before, &ticket));
         if (i == params->first_call && !engine->streams)
             TRY(first_begins(engine, prologue)); // the step is queued behind it: this costs nothing
-        if (before)
-            TRY(call_done(engine, params, before, i - 1));
-        before = ticket;
+        if (before.ticket != 0)
+            TRY(call_done(engine, params, before.ticket, i - 1));
+        before.ticket = ticket;
+        before.call = i;
         if (params->lockstep || engine->streams || daub_state_wanted(params, i)) {
-            before = 0;
+            before.ticket = 0;
             TRY(call_done(engine, params, ticket, i));
         }
     }
-    return before ? call_done(engine, params, before, n - 1) : DAUB_OK;
+    return before.ticket != 0 ? call_done(engine, params, before.ticket, n - 1) : DAUB_OK;
 }
 
 static struct daub_range range_of_vec(const struct daub_denoiser *d, daub_vec vec, struct daub_tensor *one)

@@ -220,6 +220,7 @@ daub_status daub_engine_exec(struct daub_engine *engine, enum daub_component c, 
         .arena_user = engine,
         .profile = profile,
         .nofuse = nofuse,
+        .fine = engine->fine,
         .lazy = engine->small && c == DAUB_UNET,
         .step_weights = engine->streams && c == DAUB_UNET ? daub_weight_stream_lender(engine->stream) : NULL,
         .name = daub_component_name(c),
@@ -233,6 +234,7 @@ daub_status daub_engine_exec(struct daub_engine *engine, enum daub_component c, 
 
 daub_status daub_engine_use(struct daub_engine *engine, struct daub_exec *exec)
 {
+    daub_exec_set_fine(exec, engine->fine);
     if (engine->tenant != exec)
         TRY(daub_exec_clear(exec));
     engine->tenant = exec;

@@ -35,6 +35,7 @@ struct daub_engine {
     bool entered;
     struct daub_buffer *activations; // of whichever executor runs: they take turns
     const struct daub_exec *tenant;  // whose turn it is
+    bool fine;                       // executors are for slices of a few milliseconds
     bool small;                      // a phase, and a stage of the U-Net, releases what the last one left
     bool streams;                    // small, and the weights of the U-Net's step take turns
 

@@ -377,6 +377,24 @@ static void size_of_latent(struct run *run)
     run->channels = desc->unet.out_channels;
 }
 
+// All phases at the pace that the thread has entered.
+static daub_status run_paced(struct run *run, uint8_t *rgb8)
+{
+    struct daub_engine *engine = run->engine;
+    const struct daub_request *request = run->request;
+    engine->fine = request->driven;
+    daub_engine_set_small(engine, request->small, request->streams ? &request->stream : NULL);
+    daub_device_memory_reset_peak(engine->dev);
+    daub_status status = DAUB_OK;
+    if (!request->small && request->activations > 0)
+        status = daub_engine_reserve(engine, request->activations);
+    if (status == DAUB_OK)
+        status = all_phases(run, rgb8);
+    if (status == DAUB_ERROR_CANCELLED)
+        return daub_fail(status, "cancelled after %u of %u steps", run->steps_done, request->n_steps);
+    return status;
+}
+
 daub_status daub_run(struct daub_engine *engine, const struct daub_request *request, const struct daub_run_hooks *hooks,
                      uint8_t *rgb8, daub_result *result)
 {
@@ -391,13 +409,15 @@ daub_status daub_run(struct daub_engine *engine, const struct daub_request *requ
     size_of_latent(&run);
     run.steps_done = request->first_step;
     fill_result(request, result);
-    daub_engine_set_small(engine, request->small, request->streams ? &request->stream : NULL);
-    daub_device_memory_reset_peak(engine->dev);
-    daub_status status = DAUB_OK;
-    if (!request->small && request->activations > 0)
-        status = daub_engine_reserve(engine, request->activations);
-    if (status == DAUB_OK)
-        status = all_phases(&run, rgb8);
+    struct daub_pace *own = NULL;
+    if (!daub_pace_entered()) { // so that what runs without a job runs as a job does
+        TRY(daub_pace_create(engine->dev, false, &own));
+        daub_pace_enter(own);
+    }
+    const daub_status status = run_paced(&run, rgb8);
+    if (own)
+        daub_pace_leave(own);
+    daub_pace_destroy(&own);
     daub_between_destroy(&run.between);
     daub_free(engine->host, run.owned_text);
     daub_free(engine->host, run.noise);

@@ -3,6 +3,7 @@
 #define DAUB_PIPELINE_PIPELINE_H
 #include "runtime/base/rng.h"
 #include "runtime/pipeline/state.h"
+#include "runtime/vk/pace.h"
 
 // A request with every default resolved and every string owned; made by daub_request_create.
 struct daub_request {
@@ -42,6 +43,7 @@ struct daub_request {
     bool whole;              // the VAE never decodes in bands
     uint64_t activations;    // bytes of the widest phase's, once daub_request_check_memory knows; 0 before
     bool profile, nofuse;
+    bool driven; // by daub_job_advance
 
     uint32_t keep_state_every; // steps; 0: never
     void *resume;              // a state that was checked, or NULL
@@ -119,7 +121,7 @@ daub_status daub_between_calls(struct daub_between *between, uint32_t call); // 
 daub_status daub_between_read(const struct daub_step *step, float *out);
 daub_status daub_between_write(const struct daub_step *step, const float *latents);
 
-// Runs a request; `rgb8` gets [batch, H, W, 4] bytes, and may be NULL where there is a picture. `result` is filled as far as the run came. Not thread safe: one at a time an engine.
+// Runs a request at the thread's pace, or one of its own; `rgb8` gets [batch, H, W, 4] bytes, and may be NULL where there is a picture. `result` is filled as far as the run came. Not thread safe: one at a time an engine.
 daub_status daub_run(struct daub_engine *engine, const struct daub_request *request, const struct daub_run_hooks *hooks,
                      uint8_t *rgb8, daub_result *result);
 

@@ -261,6 +261,7 @@ static daub_status resolve(const struct daub_engine *engine, const daub_generate
                          (int)p->memory);
     r->streams = p->memory == DAUB_MEMORY_MODE_STREAM;
     r->small = r->streams || p->memory == DAUB_MEMORY_MODE_SMALL;
+    r->driven = p->host_driven;
     if (p->vae_rows != 0 && p->vae_rows != DAUB_VAE_WHOLE)
         TRY(check_range("VAE rows", p->vae_rows, 1, DAUB_MAX_SIZE));
     r->whole = p->vae_rows == DAUB_VAE_WHOLE;

@@ -235,7 +235,7 @@ static void fill_limits(daub_device *dev, const VkPhysicalDeviceLimits *limits, 
 
     while (caps->buffer_align < dev->mask.align)
         caps->buffer_align *= 2;
-    caps->timestamps = dev->timestamp_bits > 0 && limits->timestampPeriod > 0.0f;
+    caps->timestamps = dev->timestamp_bits > 0 && limits->timestampPeriod > 0.0f && !dev->mask.no_timestamps;
     caps->timestamp_ns = (double)limits->timestampPeriod;
     dev->max_storage_bindings = limits->maxPerStageDescriptorStorageBuffers;
     dev->max_texel_bindings = limits->maxPerStageDescriptorSampledImages;

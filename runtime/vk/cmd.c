@@ -1,15 +1,22 @@
-// cmd.c - recording of dispatches, copies and fills into one command buffer, and its submission.
+// cmd.c - recording of dispatches, copies and fills into command buffers, and their submission.
 #include "runtime/vk/cmd.h"
 #include "runtime/vk/bindings.h"
-#include "runtime/vk/device_private.h"
 #include "runtime/vk/hazard.h"
+#include "runtime/vk/pace_private.h"
+
+#include <string.h>
 
 struct daub_cmd {
     daub_device *dev;
     struct daub_arena *arena; // names
     const char *name;
     VkCommandPool pool;
-    VkCommandBuffer cb;
+    VkCommandBuffer cb; // of the last piece
+    struct daub_piece *pieces;
+    uint32_t n_pieces, piece_capacity;
+    struct daub_cost costs[DAUB_COST_CLASSES]; // of the last piece so far
+    uint32_t n_costs;
+    double limit_us;    // of a piece; 0: none
     daub_status failed; // first error
     const char *sentence;
     bool ended;
@@ -38,6 +45,39 @@ static daub_status fail_again(const struct daub_cmd *cmd)
     return daub_fail(cmd->failed, "%s", cmd->sentence ? cmd->sentence : "recording failed before");
 }
 
+static daub_status begin_piece(struct daub_cmd *cmd)
+{
+    daub_device *dev = cmd->dev;
+    if (cmd->n_pieces == cmd->piece_capacity) {
+        const uint32_t wanted = cmd->piece_capacity ? 2 * cmd->piece_capacity : 8;
+        struct daub_piece *pieces = daub_realloc(&dev->host, cmd->pieces, cmd->piece_capacity * sizeof(*pieces),
+                                                 wanted * sizeof(*pieces));
+        if (!pieces)
+            return daub_no_memory("recorded work");
+        cmd->pieces = pieces;
+        cmd->piece_capacity = wanted;
+    }
+    struct daub_piece *piece = &cmd->pieces[cmd->n_pieces++];
+    TRY(daub_piece_begin(dev, cmd->pool, cmd->name, piece));
+    cmd->cb = piece->cb;
+    cmd->bound = VK_NULL_HANDLE;
+    cmd->n_costs = 0;
+    return DAUB_OK;
+}
+
+static daub_status end_piece(struct daub_cmd *cmd)
+{
+    struct daub_piece *piece = &cmd->pieces[cmd->n_pieces - 1];
+    struct daub_cost *costs = daub_arena_alloc(cmd->arena, (cmd->n_costs ? cmd->n_costs : 1) * sizeof(*costs));
+    if (!costs)
+        return daub_no_memory("recorded work");
+    if (cmd->n_costs > 0)
+        memcpy(costs, cmd->costs, cmd->n_costs * sizeof(*costs));
+    piece->costs = costs;
+    piece->n_costs = cmd->n_costs;
+    return daub_piece_end(cmd->dev, piece);
+}
+
 daub_status daub_cmd_create(daub_device *dev, const char *name, struct daub_cmd **out)
 {
     daub_status status;
@@ -56,20 +96,7 @@ daub_status daub_cmd_create(daub_device *dev, const char *name, struct daub_cmd 
         .queueFamilyIndex = dev->queue_family,
     };
     VK_TRY(dev->vk.vkCreateCommandPool(dev->handle, &pool_info, NULL, &cmd->pool));
-    const VkCommandBufferAllocateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
-        .commandPool = cmd->pool,
-        .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
-        .commandBufferCount = 1,
-    };
-    VK_TRY(dev->vk.vkAllocateCommandBuffers(dev->handle, &info, &cmd->cb));
-    DAUB_NAME(dev, VK_OBJECT_TYPE_COMMAND_BUFFER, cmd->cb, cmd->name);
-    // Simultaneous use: steps are queued ahead, so one cmd is submitted again before its last run has ended.
-    const VkCommandBufferBeginInfo begin = {
-        .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
-        .flags = VK_COMMAND_BUFFER_USAGE_SIMULTANEOUS_USE_BIT,
-    };
-    VK_TRY(dev->vk.vkBeginCommandBuffer(cmd->cb, &begin));
+    TRY_OR_FAIL(begin_piece(cmd));
     daub_barrier_begin(dev, cmd->cb);
     *out = cmd;
     return DAUB_OK;
@@ -86,6 +113,10 @@ void daub_cmd_destroy(daub_device *dev, struct daub_cmd **cmd)
         return;
     if (c->ticket)
         (void)daub_wait(dev, c->ticket, UINT64_MAX, NULL); // on a lost device nothing runs either
+    daub_pace_forget(c->pieces, c->n_pieces);
+    for (uint32_t i = 0; i < c->n_pieces; i++)
+        daub_piece_free(dev, &c->pieces[i]);
+    daub_free(&dev->host, c->pieces);
     daub_profile_destroy(dev, &c->profile);
     daub_bindings_free(dev, &c->bindings);
     dev->vk.vkDestroyCommandPool(dev->handle, c->pool, NULL);
@@ -106,6 +137,26 @@ static daub_status order(struct daub_cmd *cmd, const struct daub_range_access *a
         cmd->n_barriers++;
     if (needed || cmd->profile)
         daub_barrier_work(cmd->dev, cmd->cb);
+    return DAUB_OK;
+}
+
+// Counts work into the piece at hand, or into a new one where this one would take too long with it.
+static daub_status add_cost(struct daub_cmd *cmd, const char *op, double flop, double bytes)
+{
+    struct daub_costs *model = cmd->dev->costs;
+    const struct daub_cost more = daub_costs_of(model, daub_costs_class(model, op), flop, bytes);
+    if (cmd->limit_us > 0.0 && cmd->n_costs > 0 &&
+        daub_costs_predict(model, cmd->costs, cmd->n_costs) + daub_costs_predict(model, &more, 1) > cmd->limit_us) {
+        TRY(end_piece(cmd));
+        TRY(begin_piece(cmd)); // barriers go on: they order all that was submitted before, in other command buffers too
+    }
+    uint32_t i = 0;
+    while (i < cmd->n_costs && cmd->costs[i].op != more.op)
+        i++;
+    if (i == cmd->n_costs)
+        cmd->costs[cmd->n_costs++] = (struct daub_cost) { .op = more.op };
+    cmd->costs[i].flop_us += more.flop_us;
+    cmd->costs[i].byte_us += more.byte_us;
     return DAUB_OK;
 }
 
@@ -170,6 +221,7 @@ static daub_status dispatch(struct daub_cmd *cmd, const struct daub_dispatch *d)
         TRY(daub_bindings_make(dev, &cmd->bindings, d, &pipeline, &set, accesses));
     if (cmd->profile)
         TRY(fill_row(cmd, d, &row));
+    TRY(add_cost(cmd, d->op ? d->op : "", d->flop, (double)daub_dispatch_bytes(d)));
     TRY(order(cmd, accesses, d->n_bindings));
 
     const bool label = dev->debug.names && dev->instance.debug_utils;
@@ -230,6 +282,7 @@ static daub_status copy(struct daub_cmd *cmd, const struct daub_range *dst, cons
         return daub_fail(DAUB_ERROR_INVALID_ARG, "%s: copy inside %s: the ranges overlap", cmd->name, dst->buf->name);
     const struct daub_range_access accesses[] = { daub_range_access(dst, DAUB_WRITE),
                                                   daub_range_access(src, DAUB_READ) };
+    TRY(add_cost(cmd, "copy", 0.0, 2.0 * (double)src->size));
     TRY(order(cmd, accesses, 2));
     const VkBufferCopy region = { .srcOffset = src->offset, .dstOffset = dst->offset, .size = dst->size };
     cmd->dev->vk.vkCmdCopyBuffer(cmd->cb, src->buf->handle, dst->buf->handle, 1, &region);
@@ -246,6 +299,7 @@ static daub_status fill(struct daub_cmd *cmd, const struct daub_range *dst, uint
 {
     TRY(check_transfer(cmd, dst, "fill of"));
     const struct daub_range_access access = daub_range_access(dst, DAUB_WRITE);
+    TRY(add_cost(cmd, "fill", 0.0, (double)dst->size));
     TRY(order(cmd, &access, 1));
     cmd->dev->vk.vkCmdFillBuffer(cmd->cb, dst->buf->handle, dst->offset, dst->size, word);
     return DAUB_OK;
@@ -260,8 +314,7 @@ daub_status daub_cmd_fill(struct daub_cmd *cmd, struct daub_range dst, uint32_t 
 static daub_status end(struct daub_cmd *cmd)
 {
     daub_barrier_end(cmd->dev, cmd->cb);
-    VK_RETURN(cmd->dev->vk.vkEndCommandBuffer(cmd->cb));
-    return DAUB_OK;
+    return end_piece(cmd);
 }
 
 daub_status daub_cmd_end(struct daub_cmd *cmd)
@@ -270,6 +323,16 @@ daub_status daub_cmd_end(struct daub_cmd *cmd)
     TRY(stick(cmd, end(cmd)));
     cmd->ended = true;
     return DAUB_OK;
+}
+
+void daub_cmd_limit(struct daub_cmd *cmd, double us)
+{
+    cmd->limit_us = us;
+}
+
+uint32_t daub_cmd_piece_count(const struct daub_cmd *cmd)
+{
+    return cmd->n_pieces;
 }
 
 uint32_t daub_cmd_dispatch_count(const struct daub_cmd *cmd)
@@ -284,7 +347,8 @@ uint32_t daub_cmd_barrier_count(const struct daub_cmd *cmd)
 
 // ---- running -----------------------------------------------------------------------------------------------------
 
-daub_status daub_submit(daub_device *dev, struct daub_cmd *cmd, uint64_t *ticket)
+daub_status daub_submit_with(daub_device *dev, struct daub_cmd *cmd, daub_status (*between)(void *user), void *user,
+                             uint64_t *ticket)
 {
     if (cmd->failed != DAUB_OK)
         return fail_again(cmd);
@@ -292,14 +356,19 @@ daub_status daub_submit(daub_device *dev, struct daub_cmd *cmd, uint64_t *ticket
         return daub_fail(DAUB_ERROR_INVALID_ARG, "%s: submitted before its recording has ended", cmd->name);
     if (cmd->profile) // its queries hold one run
         TRY(daub_wait(dev, cmd->ticket, UINT64_MAX, NULL));
+    struct daub_post post = {
+        .pieces = cmd->pieces, .n = cmd->n_pieces, .newest = &cmd->ticket, .between = between, .user = user
+    };
     uint64_t taken = 0;
-    TRY(daub_queue_submit(dev, cmd->cb, &taken));
-    uint64_t newest = cmd->ticket; // another thread may have submitted it later and come here first
-    while (newest < taken && !atomic_compare_exchange_weak(&cmd->ticket, &newest, taken))
-        continue;
+    TRY(daub_pace_submit(dev, &post, &taken));
     if (ticket)
         *ticket = taken;
     return DAUB_OK;
+}
+
+daub_status daub_submit(daub_device *dev, struct daub_cmd *cmd, uint64_t *ticket)
+{
+    return daub_submit_with(dev, cmd, NULL, NULL, ticket);
 }
 
 daub_status daub_submit_and_wait(daub_device *dev, struct daub_cmd *cmd)

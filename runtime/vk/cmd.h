@@ -2,7 +2,8 @@
 //
 // Hazards are tracked per buffer range while recording: a dispatch that reads what an earlier one wrote, or writes what
 // an earlier one read or wrote, gets one memory barrier before it, and none otherwise, so independent dispatches overlap.
-// A cmd begins and ends with a full barrier against other submissions, host writes and host reads.
+// A cmd begins and ends with a full barrier against other submissions, host writes and host reads. Between, it is cut into pieces,
+// each a command buffer, which may be submitted apart: a pace (pace.h) does.
 #ifndef DAUB_VK_CMD_H
 #define DAUB_VK_CMD_H
 #include "runtime/vk/buffer.h"
@@ -58,11 +59,20 @@ daub_status daub_cmd_copy(struct daub_cmd *cmd, struct daub_range dst,
 daub_status daub_cmd_fill(struct daub_cmd *cmd, struct daub_range dst, uint32_t word);
 daub_status daub_cmd_end(struct daub_cmd *cmd); // recording is over
 
+// What is recorded from now on goes into pieces that are predicted to take so many microseconds at most, or hold one dispatch; 0: one.
+void daub_cmd_limit(struct daub_cmd *cmd, double us);
+
+uint32_t daub_cmd_piece_count(const struct daub_cmd *cmd);
 uint32_t daub_cmd_dispatch_count(const struct daub_cmd *cmd);
 uint32_t daub_cmd_barrier_count(const struct daub_cmd *cmd);
 
-// Queues a cmd; returns a ticket to wait for. Tickets of a device are reached in order. Thread safe.
+// Queues a cmd, at the thread's pace if it has one; returns a ticket to wait for. Tickets of a device are reached in order. Thread safe,
+// save that a cmd of more than one piece goes through one thread at a time.
 daub_status daub_submit(daub_device *dev, struct daub_cmd *cmd, uint64_t *ticket);
+// The same; at a pace, `between` (may be NULL) is called now and then while pieces are still to be submitted, and what it fails with
+// ends the submission there.
+daub_status daub_submit_with(daub_device *dev, struct daub_cmd *cmd, daub_status (*between)(void *user), void *user,
+                             uint64_t *ticket);
 // Errors: DEVICE_LOST. timeout_ns UINT64_MAX: no limit; *done may be NULL.
 daub_status daub_wait(daub_device *dev, uint64_t ticket, uint64_t timeout_ns, bool *done);
 daub_status daub_submit_and_wait(daub_device *dev, struct daub_cmd *cmd);

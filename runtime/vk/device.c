@@ -1,8 +1,10 @@
 // device.c - opens a GPU and closes it.
 #include "runtime/vk/device.h"
 #include "runtime/vk/bindings.h"
+#include "runtime/vk/costs.h"
 #include "runtime/vk/device_private.h"
 #include "runtime/vk/kernel.h"
+#include "runtime/vk/piece.h"
 #include "runtime/vk/pipeline_cache.h"
 
 #include <assert.h>
@@ -121,7 +123,9 @@ daub_status daub_device_start(daub_device *dev, VkQueue queue, const char *cache
     TRY(daub_queue_create(dev, queue));
     TRY(daub_heap_create(dev));
     TRY(daub_bindings_create(dev));
-    TRY(daub_staging_create(dev));
+    TRY(daub_costs_create(&dev->host, &dev->caps, &dev->costs));
+    TRY(daub_clocks_create(dev));
+    TRY(daub_staging_make(dev, DAUB_STAGING_SLOT, &dev->staging));
     TRY(daub_kernels_create(dev, cache_dir));
     log_device(dev);
     return DAUB_OK;
@@ -173,7 +177,9 @@ void daub_vk_device_destroy(daub_device **dev)
         daub_kernels_save(d);
     daub_device_idle(d);
     daub_kernels_destroy(d);
-    daub_staging_destroy(d);
+    daub_staging_free(d, &d->staging);
+    daub_clocks_destroy(d);
+    daub_costs_destroy(&d->costs);
     daub_buffer_destroy(d, &d->unused);
     daub_heap_destroy(d);
     daub_queue_destroy(d);
@@ -268,6 +274,16 @@ void daub_device_tuning_key(const daub_device *dev, char *key, size_t size)
     driver = daub_hash64(driver, caps->name, strlen(caps->name));
     snprintf(key, size, "%016llx-%016llx-%d", (unsigned long long)driver, (unsigned long long)daub_kernels_hash(),
              caps->texel);
+}
+
+double daub_device_flop_in(const daub_device *dev, double us)
+{
+    return daub_costs_flop(dev->costs, us);
+}
+
+double daub_device_bytes_in(const daub_device *dev, double us)
+{
+    return daub_costs_bytes(dev->costs, us);
 }
 
 const struct daub_caps *daub_device_caps(const daub_device *dev)

@@ -19,6 +19,9 @@ void daub_device_tune(daub_device *dev, bool prefer_texel, float rate12, float r
 bool daub_device_tunable(const daub_device *dev);
 // A text that is equal for devices that one measurement serves: driver and kernels.
 void daub_device_tuning_key(const daub_device *dev, char *key, size_t size);
+// Flops and bytes of a dispatch of any class that are predicted to take so many microseconds.
+double daub_device_flop_in(const daub_device *dev, double us);
+double daub_device_bytes_in(const daub_device *dev, double us);
 const struct daub_caps *daub_device_caps(const daub_device *dev);
 const struct daub_host *daub_device_host(const daub_device *dev);
 const struct daub_debug *daub_device_debug(const daub_device *dev);

@@ -11,6 +11,8 @@ struct daub_heap;    // memory.c
 struct daub_queue;   // queue.c
 struct daub_staging; // transfer.c
 struct daub_kernels; // kernel.c
+struct daub_clocks;  // piece.c
+struct daub_costs;   // costs.c
 
 // What memory and semaphores are exported by (export.c), if the device has it enabled.
 #if defined(_WIN32)
@@ -45,6 +47,8 @@ struct daub_device {
     struct daub_staging *staging;
     struct daub_kernels *kernels;
     struct daub_buffer *unused; // bound where a kernel touches nothing
+    struct daub_clocks *clocks;
+    struct daub_costs *costs;
     atomic_uint children, exports;
 };
 
@@ -120,22 +124,23 @@ struct daub_range daub_texel_range(const daub_device *dev, struct daub_range ran
 
 daub_status daub_queue_create(daub_device *dev, VkQueue handle);
 void daub_queue_destroy(daub_device *dev); // waits for all work
-daub_status daub_queue_submit(daub_device *dev, VkCommandBuffer cb, uint64_t *ticket);
-struct daub_semaphore { // of the host's; zeroed: none
+struct daub_semaphore {                    // of the host's; zeroed: none
     VkSemaphore handle;
     bool timeline;
     uint64_t value;
 };
-// As daub_queue_submit; the transfers in `cb`, and what their barriers hold back, wait for `wait`.
-daub_status daub_queue_submit_with(daub_device *dev, VkCommandBuffer cb, const struct daub_semaphore *wait,
-                                   const struct daub_semaphore *signal, uint64_t *ticket);
+// Submits at once: whatever belongs to a job goes through daub_pace_submit. The transfers in the command buffers, and what their barriers
+// hold back, wait for `wait`. Semaphores may be NULL.
+daub_status daub_queue_submit(daub_device *dev, const VkCommandBuffer *cbs, uint32_t n,
+                              const struct daub_semaphore *wait, const struct daub_semaphore *signal, uint64_t *ticket);
 uint64_t daub_queue_last(daub_device *dev);     // ticket of the newest submission
 daub_status daub_queue_drain(daub_device *dev); // waits for all submitted so far
 
 // transfer.c -------------------------------------------------------------------------------------------------------
 
-daub_status daub_staging_create(daub_device *dev);
-void daub_staging_destroy(daub_device *dev);
+enum { DAUB_STAGING_SLOT = 16 << 20, DAUB_DRIVEN_STAGING_SLOT = 4 << 20 }; // bytes: one copy
+daub_status daub_staging_make(daub_device *dev, uint64_t slot_size, struct daub_staging **out);
+void daub_staging_free(daub_device *dev, struct daub_staging **staging); // waits for its transfers
 
 // kernel.c ---------------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,8 @@
 // no barrier of its own.
 #include "runtime/vk/io_private.h"
 
+#include "runtime/vk/pace_private.h"
+
 uint32_t daub_pixel_size(enum daub_pixels pixels)
 {
     return pixels == DAUB_PIXELS_RGBA32F ? 16 : pixels == DAUB_PIXELS_RGBA16F ? 8 : 4;
@@ -189,7 +191,10 @@ daub_status daub_io_submit(struct daub_io *io, VkCommandBuffer cb, const struct 
                            const struct daub_semaphore *signal, uint64_t *ticket)
 {
     VK_RETURN(io->dev->vk.vkEndCommandBuffer(cb));
-    return daub_queue_submit_with(io->dev, cb, wait, signal, ticket);
+    // As uploads are predicted; embeddings are less than a picture.
+    struct daub_piece piece = { .cb = cb, .fixed_us = 4.0 * io->w * io->h / 3e3 };
+    struct daub_post post = { .pieces = &piece, .n = 1, .wait = wait, .signal = signal };
+    return daub_pace_submit(io->dev, &post, ticket);
 }
 
 // ---- the result --------------------------------------------------------------------------------------------------

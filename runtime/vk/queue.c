@@ -200,8 +200,9 @@ static VkResult queue_submit(daub_device *dev, const VkSubmitInfo *info, VkFence
     return result;
 }
 
-static daub_status submit_locked(daub_device *dev, VkCommandBuffer cb, const struct daub_semaphore *wait,
-                                 const struct daub_semaphore *signal, uint64_t *ticket)
+static daub_status submit_locked(daub_device *dev, const VkCommandBuffer *cbs, uint32_t n,
+                                 const struct daub_semaphore *wait, const struct daub_semaphore *signal,
+                                 uint64_t *ticket)
 {
     struct daub_queue *queue = dev->queue;
     if (queue->lost)
@@ -233,8 +234,8 @@ static daub_status submit_locked(daub_device *dev, VkCommandBuffer cb, const str
         .waitSemaphoreCount = s.n_wait,
         .pWaitSemaphores = &s.wait,
         .pWaitDstStageMask = &wait_stage,
-        .commandBufferCount = 1,
-        .pCommandBuffers = &cb,
+        .commandBufferCount = n,
+        .pCommandBuffers = cbs,
         .signalSemaphoreCount = s.n_signal,
         .pSignalSemaphores = s.signal,
     };
@@ -249,18 +250,13 @@ static daub_status submit_locked(daub_device *dev, VkCommandBuffer cb, const str
     return DAUB_OK;
 }
 
-daub_status daub_queue_submit_with(daub_device *dev, VkCommandBuffer cb, const struct daub_semaphore *wait,
-                                   const struct daub_semaphore *signal, uint64_t *ticket)
+daub_status daub_queue_submit(daub_device *dev, const VkCommandBuffer *cbs, uint32_t n,
+                              const struct daub_semaphore *wait, const struct daub_semaphore *signal, uint64_t *ticket)
 {
     daub_mutex_lock(&dev->queue->mutex);
-    const daub_status status = submit_locked(dev, cb, wait, signal, ticket);
+    const daub_status status = submit_locked(dev, cbs, n, wait, signal, ticket);
     daub_mutex_unlock(&dev->queue->mutex);
     return status;
-}
-
-daub_status daub_queue_submit(daub_device *dev, VkCommandBuffer cb, uint64_t *ticket)
-{
-    return daub_queue_submit_with(dev, cb, NULL, NULL, ticket);
 }
 
 uint64_t daub_queue_last(daub_device *dev)

@@ -41,6 +41,8 @@ static void caps_words(void)
     REQUIRE_OK(daub_caps_mask_parse("-texel,-lane,-shared,-timeline,-sync2,-uma", &mask));
     REQUIRE(mask.no_texel && mask.no_lane && mask.no_shared && mask.no_timeline && mask.no_sync2 && mask.no_uma &&
             !mask.no_f16);
+    REQUIRE_OK(daub_caps_mask_parse("-timestamps", &mask));
+    REQUIRE(mask.no_timestamps && !mask.no_timeline);
     REQUIRE_OK(daub_caps_mask_parse("alloc=1g,memory=12345,api=1.3", &mask));
     REQUIRE(mask.alloc == 1u << 30 && mask.memory == 12345 && mask.api == 0x00403000);
 }
