@@ -112,6 +112,7 @@ daub_status daub_engine_create(daub_device *dev, const char *path, const daub_mo
     engine->dev = dev;
     engine->host = host;
     engine->dtype = params && params->precision == DAUB_PRECISION_F32 ? DAUB_F32 : DAUB_F16;
+    engine->precision = engine->dtype;
     daub_device_retain(dev);
 
     daub_status status;
@@ -217,11 +218,12 @@ daub_status daub_engine_exec(struct daub_engine *engine, enum daub_component c, 
         .arena_user = engine,
         .profile = profile,
         .nofuse = nofuse,
+        .watch = engine->watch,
         .lazy = engine->small && c == DAUB_UNET,
         .name = daub_component_name(c),
     };
     const daub_status status = daub_exec_create(engine->dev, net, &params, out);
-    if (status == DAUB_OK && !params.lazy)
+    if (status == DAUB_OK && !params.lazy && engine->dtype == engine->precision)
         daub_weights_keep(engine->weights[c]);
     engine->tenant = status == DAUB_OK ? *out : NULL;
     return status;
