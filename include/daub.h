@@ -502,6 +502,11 @@ typedef struct daub_result {
     uint64_t memory_peak;      // bytes of device memory at the peak
     // Seconds from the job's beginning until the denoiser's weights were on the device, and until its first step began.
     double weights_at_seconds, first_step_at_seconds;
+    // Where fp16 was not enough: the first layer whose values left its range (65504) or were no numbers, "unet mid_block.resnets.0.conv1",
+    // and how many networks (the U-Net, the VAE's decoder) ran again in fp32 for that; "" and 0 where all was finite. A model whose every
+    // picture needs it is faster loaded with DAUB_PRECISION_F32, where nothing can run again and such values stay in the picture.
+    char nonfinite_layer[128];
+    uint32_t n_repeated_in_f32;
 } daub_result;
 
 // Starts a generation and returns at once. Jobs of one model run in the order they were submitted; a host_driven one that nobody

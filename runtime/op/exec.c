@@ -2,6 +2,7 @@
 #include "runtime/op/exec.h"
 
 #include "runtime/op/exec_segments.h"
+#include "runtime/op/finite.h"
 #include "runtime/op/op.h"
 #include "runtime/vk/kernel.h"
 
@@ -36,6 +37,7 @@ struct daub_exec {
     bool fine;        // recorded for slices of a few milliseconds
     double fine_flop; // then: of a dispatch, when the first stage was recorded
     bool profile;
+    struct daub_buffer *watch; // a flag: 1 + position of the first bad node; NULL: nobody looks
     const char *name;
     struct survey *survey; // not NULL: what is recorded is only looked at
 };
@@ -256,6 +258,24 @@ static daub_status cmd_for(struct daub_recording *rec, uint32_t i)
     return begins ? daub_segments_bind(segments, rec->cmd, rec->exec->stage[rec->node->stage].n - 1) : DAUB_OK;
 }
 
+static daub_status watch_node(struct daub_recording *rec)
+{
+    const struct daub_node *node = rec->node;
+    if (!rec->exec->watch || node->stage == DAUB_STAGE_TAIL || !node->out || node->out->dtype == DAUB_U32)
+        return DAUB_OK;
+    const struct daub_binding flag = {
+        .range = { rec->exec->watch, 0, daub_buffer_size(rec->exec->watch) },
+        .access = DAUB_READ_WRITE,
+    };
+    return daub_finite_record(rec, node->out, NULL, flag, 0, 1 + node->position, 1);
+}
+
+static daub_status start_watch(struct daub_exec *exec)
+{
+    TRY(daub_buffer_create(exec->dev, DAUB_MEMORY_DEVICE, 4 * sizeof(uint32_t), "watch", &exec->watch));
+    return daub_fill(exec->dev, (struct daub_range) { exec->watch, 0, 4 * sizeof(uint32_t) }, UINT32_MAX);
+}
+
 static daub_status record(struct daub_exec *exec, enum daub_stage stage)
 {
     const struct daub_caps *caps = daub_device_caps(exec->dev);
@@ -280,6 +300,7 @@ static daub_status record(struct daub_exec *exec, enum daub_stage stage)
         if (!exec->survey)
             TRY(cmd_for(&rec, i));
         TRY(rec.node->op->record(&rec, rec.node));
+        TRY(watch_node(&rec));
     }
     exec->ready[stage] = true;
     return rec.cmd ? daub_cmd_end(rec.cmd) : DAUB_OK;
@@ -336,6 +357,8 @@ static daub_status build(struct daub_exec *exec, const struct daub_exec_params *
     if (debug->graph || debug->plan)
         log_text(exec);
     TRY(get_arena(exec, params));
+    if (params->watch)
+        TRY(start_watch(exec));
     TRY(make_pipelines(exec));
     if (!params->lazy)
         TRY(record_all(exec));
@@ -388,6 +411,7 @@ void daub_exec_destroy(struct daub_exec **exec)
     daub_exec_forget(e);
     for (uint32_t s = 0; s < DAUB_STAGE_COUNT; s++)
         daub_free(e->host, e->stage[s].cmd);
+    daub_buffer_destroy(e->dev, &e->watch);
     if (!e->lent_arena)
         daub_buffer_destroy(e->dev, &e->arena);
     daub_net_destroy(&e->net);
@@ -489,6 +513,19 @@ daub_status daub_exec_read(struct daub_exec *exec, const struct daub_tensor *t, 
         daub_tensor_unpack(t, nchw, stored, plain);
     daub_free(exec->host, stored);
     return status;
+}
+
+daub_status daub_exec_bad_node(struct daub_exec *exec, const struct daub_node **node)
+{
+    uint32_t flag[4] = { UINT32_MAX };
+    *node = NULL;
+    if (!exec->watch)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "%s: nobody watched its nodes", exec->name);
+    TRY(daub_download(exec->dev, (struct daub_range) { exec->watch, 0, sizeof(flag) }, flag));
+    for (uint32_t i = 0; i < daub_net_n_nodes(exec->net) && !*node; i++)
+        if (daub_net_node(exec->net, i)->position + 1 == flag[0])
+            *node = daub_net_node(exec->net, i);
+    return DAUB_OK;
 }
 
 uint32_t daub_exec_dispatch_count(const struct daub_exec *exec, enum daub_stage stage)

@@ -68,6 +68,7 @@ struct daub_exec_params {
     bool profile; // timestamps round every dispatch
     bool nofuse;  // run the graph as built
     bool fine;    // see daub_exec_set_fine
+    bool watch;   // look at every node's result, for daub_exec_bad_node
     bool lazy;    // bind and record each stage when it is first submitted: stages' weights can take turns
     // If lazy, the weights of DAUB_STAGE_STEP take turns among themselves too; NULL: not.
     const struct daub_lender *step_weights;
@@ -125,6 +126,10 @@ daub_status daub_exec_run(struct daub_exec *exec, enum daub_stage stage);
 // Blocking.
 daub_status daub_exec_write(struct daub_exec *exec, const struct daub_tensor *t, bool nchw, const void *plain);
 daub_status daub_exec_read(struct daub_exec *exec, const struct daub_tensor *t, bool nchw, void *plain);
+
+// Of an executor made with `watch`, whose work was waited for: the first node in order of execution whose result held an infinity or a NaN
+// since it was made, or NULL. TAIL is not looked at.
+daub_status daub_exec_bad_node(struct daub_exec *exec, const struct daub_node **node);
 
 uint32_t daub_exec_dispatch_count(const struct daub_exec *exec, enum daub_stage stage);
 // Costs of the stage's last finished run, a row a dispatch (see daub_cmd_times).

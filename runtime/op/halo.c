@@ -2,6 +2,7 @@
 #include "runtime/op/halo.h"
 
 #include "runtime/op/elementwise.h"
+#include "runtime/op/finite.h"
 #include "runtime/op/gemm.h"
 #include "runtime/op/group_norm.h"
 #include "runtime/op/upsample.h"
@@ -36,6 +37,8 @@ static uint32_t halo_of(const struct daub_net *net, const struct daub_tensor *t,
     uint32_t most = 0;
     for (uint32_t i = 0; t != out && i < daub_net_n_nodes(net); i++) {
         const struct daub_node *node = daub_net_node(net, i);
+        if (node->op == &daub_op_finite) // makes nothing of what it looks at
+            continue;
         for (uint32_t slot = 0; slot < node->n_in; slot++) {
             const struct daub_tensor *in = node->in[slot];
             const bool reads = in && (in == t || in->pair[0] == t || in->pair[1] == t);

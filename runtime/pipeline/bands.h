@@ -33,7 +33,7 @@ bool daub_part_in_place(const struct daub_part *part);
 
 struct daub_band_graph { // of the head or of a band; what is written and read
     struct daub_net *net;
-    struct daub_tensor *x, *residual, *stats, *out, *rgb8; // NULL where there is none
+    struct daub_tensor *x, *residual, *stats, *out, *rgb8, *flags; // NULL where there is none
 };
 daub_status daub_head_graph(const struct daub_cut *cut, uint32_t n_blocks, struct daub_band_graph *out);
 daub_status daub_band_graph(const struct daub_cut *cut, const struct daub_part *part, uint32_t rows,

@@ -5,7 +5,7 @@
 
 struct daub_decoder {
     struct daub_exec *exec;
-    struct daub_tensor *latents, *image, *rgb8;
+    struct daub_tensor *latents, *image, *rgb8, *flags; // flags NULL without a VAE
     uint32_t batch, h, w;
     bool profile;
 };
@@ -25,6 +25,8 @@ static daub_status build(const struct daub_engine *engine, struct daub_decoder *
         struct daub_tensor *z = daub_scale(net, d->latents, (float)scale, (float)desc->vae.shift_factor, engine->dtype);
         d->image = daub_vae_decode_build(net, &desc->vae, z);
         daub_net_output(net, "image", d->image);
+        d->flags = daub_net_input(net, "flags", DAUB_STAGE_STEP, DAUB_U32, (struct daub_shape) { 1, 1, 1, 4 });
+        daub_check_finite(net, d->image, d->flags, NULL);
     }
     d->rgb8 = daub_to_rgb8(net, d->image);
     daub_net_output(net, "rgb8", d->rgb8);
@@ -89,7 +91,13 @@ daub_status daub_decode(struct daub_engine *engine, const struct daub_decode_par
     *arena = daub_exec_arena_size(d->exec);
     TRY(daub_engine_use(engine, d->exec));
     TRY(daub_exec_write(d->exec, d->latents, true, params->latents));
+    uint32_t flags[4] = { UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX };
+    if (d->flags)
+        TRY(daub_exec_write(d->exec, d->flags, false, flags));
     TRY(daub_exec_run(d->exec, DAUB_STAGE_STEP));
+    if (d->flags)
+        TRY(daub_exec_read(d->exec, d->flags, false, flags));
+    engine->nonfinite = flags[0] == UINT32_MAX ? 0 : 1;
     TRY(daub_picture_put(engine, params, d->exec, d->rgb8, d->image, 0, daub_rows(d->rgb8), 0));
     if (image)
         TRY(daub_exec_read(d->exec, d->image, true, image));

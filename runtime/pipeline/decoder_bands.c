@@ -121,7 +121,14 @@ static daub_status run_band(struct decoding *d, const struct daub_part *p, const
     }
     TRY(write_rows(d, d->graph.x, d->x, window));
     TRY(write_rows(d, d->graph.residual, d->residual, window));
+    uint32_t flags[4] = { UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX };
+    if (d->graph.flags)
+        TRY(daub_exec_write(d->exec, d->graph.flags, false, flags));
     TRY(daub_exec_run(d->exec, DAUB_STAGE_STEP));
+    if (d->graph.flags)
+        TRY(daub_exec_read(d->exec, d->graph.flags, false, flags));
+    if (flags[0] != UINT32_MAX)
+        d->engine->nonfinite = 1;
     return p->segment.last ? read_picture(d, p, window) : read_rows(d, p, window);
 }
 
@@ -194,6 +201,7 @@ daub_status daub_bands_decode(struct daub_engine *engine, const struct daub_deco
 {
     struct daub_cut cut = { .engine = engine, .params = params };
     struct decoding d = { .engine = engine, .cut = &cut, .rgb8 = rgb8, .image = image };
+    engine->nonfinite = 0;
     daub_status status = daub_cut_choose(&cut);
     if (status == DAUB_OK)
         status = run_all(&d);

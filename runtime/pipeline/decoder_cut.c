@@ -62,6 +62,8 @@ daub_status daub_band_graph(const struct daub_cut *cut, const struct daub_part *
     g->out = daub_vae_segment_build(g->net, &engine->desc.vae, s, &band);
     daub_net_output(g->net, "out", g->out);
     if (s->last) {
+        g->flags = daub_net_input(g->net, "flags", DAUB_STAGE_STEP, DAUB_U32, (struct daub_shape) { 1, 1, 1, 4 });
+        daub_check_finite(g->net, g->out, g->flags, NULL);
         g->rgb8 = daub_to_rgb8(g->net, g->out);
         daub_net_output(g->net, "rgb8", g->rgb8);
     }

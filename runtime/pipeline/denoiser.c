@@ -17,7 +17,7 @@
 struct daub_denoiser {
     struct daub_denoise_shape shape;
     struct daub_exec *exec;
-    struct daub_tensor *x, *time, *text, *vecs, *noise, *table, *counter;
+    struct daub_tensor *x, *time, *text, *vecs, *noise, *table, *counter, *flags;
 };
 
 static uint32_t count_thresholds(const struct daub_program *program)
@@ -79,6 +79,8 @@ static daub_status build(const struct daub_engine *engine, const struct daub_den
     struct daub_tensor *output = daub_unet_build(net, cfg, d->x, d->time, d->text);
     if (!daub_net_failed(net)) {
         daub_net_output(net, "output", output);
+        d->flags = daub_net_input(net, "flags", DAUB_STAGE_STEP, DAUB_U32, (struct daub_shape) { 1, 1, 1, 4 });
+        daub_check_finite(net, output, d->flags, d->counter);
         const struct daub_sampler_step step = {
             .output = output,
             .x = d->x,
@@ -186,6 +188,8 @@ static daub_status write_inputs(struct daub_engine *engine, const struct daub_de
         TRY(write_condition(engine, params));
     TRY(write_table(engine, params));
     TRY(daub_exec_write(d->exec, d->noise, true, params->noise));
+    static const uint32_t all_finite[4] = { UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX };
+    TRY(daub_exec_write(d->exec, d->flags, false, all_finite));
     if (params->resume)
         TRY(daub_state_write(engine, params, d->exec, d->x, d->vecs));
     return daub_exec_write(d->exec, d->counter, false, counter);
@@ -288,7 +292,7 @@ daub_status daub_denoise(struct daub_engine *engine, const struct daub_denoise_p
         TRY(first_begins(engine, prologue));
     // One call stays ahead of the one that is waited for, unless someone wants to look at vectors. To submit a streamed call takes as
     // long as it runs, and the next one's first weights are there when it ends: there is nothing to be ahead of.
-    const uint32_t n = params->program->n_calls;
+    const uint32_t n = params->n_calls ? params->n_calls : params->program->n_calls;
     struct ahead before = { .engine = engine, .params = params }; // a call that was not waited for
     for (uint32_t i = params->first_call; i < n; i++) {
         uint64_t ticket = 0;
@@ -305,7 +309,12 @@ daub_status daub_denoise(struct daub_engine *engine, const struct daub_denoise_p
             TRY(call_done(engine, params, ticket, i));
         }
     }
-    return before.ticket != 0 ? call_done(engine, params, before.ticket, n - 1) : DAUB_OK;
+    if (before.ticket != 0)
+        TRY(call_done(engine, params, before.ticket, n - 1));
+    uint32_t flags[4];
+    TRY(daub_exec_read(exec, engine->denoiser->flags, false, flags));
+    engine->nonfinite = flags[0] == UINT32_MAX ? 0 : flags[0];
+    return DAUB_OK;
 }
 
 static struct daub_range range_of_vec(const struct daub_denoiser *d, daub_vec vec, struct daub_tensor *one)

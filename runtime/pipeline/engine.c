@@ -112,6 +112,7 @@ daub_status daub_engine_create(daub_device *dev, const char *path, const daub_mo
     engine->dev = dev;
     engine->host = host;
     engine->dtype = params && params->precision == DAUB_PRECISION_F32 ? DAUB_F32 : DAUB_F16;
+    engine->precision = engine->dtype;
     daub_device_retain(dev);
 
     daub_status status;
@@ -221,12 +222,13 @@ daub_status daub_engine_exec(struct daub_engine *engine, enum daub_component c, 
         .profile = profile,
         .nofuse = nofuse,
         .fine = engine->fine,
+        .watch = engine->watch,
         .lazy = engine->small && c == DAUB_UNET,
         .step_weights = engine->streams && c == DAUB_UNET ? daub_weight_stream_lender(engine->stream) : NULL,
         .name = daub_component_name(c),
     };
     const daub_status status = daub_exec_create(engine->dev, net, &params, out);
-    if (status == DAUB_OK && !params.lazy)
+    if (status == DAUB_OK && !params.lazy && engine->dtype == engine->precision)
         daub_weights_keep(engine->weights[c]);
     engine->tenant = status == DAUB_OK ? *out : NULL;
     return status;

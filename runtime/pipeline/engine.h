@@ -18,7 +18,11 @@ struct daub_engine {
     struct daub_tokenizer *tokenizer; // NULL without a text encoder
     struct daub_weights *weights[DAUB_COMPONENT_COUNT];
     struct daub_weight_stream *stream; // of the U-Net's
-    enum daub_dtype dtype;
+    enum daub_dtype dtype;             // of the network at hand: `precision`, or fp32 where that was not enough
+    enum daub_dtype precision;         // that the model was loaded with
+    bool watch;                        // executors made now look at every node's result
+    uint32_t
+        nonfinite; // of the last run of denoiser or decoder: 0, or 1 + the model call whose result held an infinity or a NaN
     uint32_t max_tokens; // length of the text encoder's input
 
     struct daub_text *text; // made on first use; see below
@@ -142,6 +146,7 @@ struct daub_denoise_params {
     const void *resume;           // a checked state, or NULL: from the beginning
     size_t resume_size;
     uint32_t first_call; // resume's
+    uint32_t n_calls;    // that run; 0: all
 };
 
 // Builds what daub_denoise would build on its first call for this shape, so that times can be told apart. Optional.
@@ -222,6 +227,18 @@ daub_status daub_side_decoder_create(struct daub_engine *engine, uint32_t batch,
                                      struct daub_decoder **out);
 daub_status daub_side_decode(const struct daub_decoder *decoder, const float *latents, uint8_t *rgb8);
 void daub_side_decoder_destroy(struct daub_engine *engine, struct daub_decoder **decoder);
+
+// ---- what fp16 cannot hold -------------------------------------------------------------------------------------------
+
+// repair.c: as daub_denoise and daub_decode, but where an infinity or a NaN came out in fp16 the layer that made it goes into result,
+// and the network runs again in fp32. engine->dtype is fp32 then until daub_repair_end. Errors: as theirs, NO_GPU_MEMORY when fp32 does
+// not fit, UNSUPPORTED when the picture was resumed from a state in fp16.
+daub_status daub_denoise_repaired(struct daub_engine *engine, const struct daub_denoise_params *params,
+                                  daub_result *result);
+daub_status daub_decode_repaired(struct daub_engine *engine, const struct daub_decode_params *params, uint8_t *rgb8,
+                                 float *image, uint64_t *arena, daub_result *result);
+// Gives fp32 weights and executors back, if there are any.
+void daub_repair_end(struct daub_engine *engine);
 
 // Pixels a latent covers: 8 for SD, 1 without a VAE.
 uint32_t daub_latent_scale(const struct daub_model_desc *desc);

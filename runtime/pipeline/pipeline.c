@@ -303,7 +303,7 @@ static daub_status denoise_phase(struct run *run)
     const uint64_t bound = run->engine->weights_ns; // of an earlier picture, when its denoiser serves this one too
     run->result->weights_at_seconds = bound > run->start ? (double)(bound - run->start) * 1e-9 : since(run->start);
     TRY(report(run, DAUB_PHASE_DENOISE));
-    const daub_status status = daub_denoise(run->engine, &params);
+    const daub_status status = daub_denoise_repaired(run->engine, &params, run->result);
     if (run->between_status != DAUB_OK) {
         daub_set_last_error(run->between_sentence);
         return run->between_status;
@@ -315,6 +315,7 @@ static daub_status denoise_phase(struct run *run)
         memcpy(run->hooks->latents, run->latents, n * sizeof(float));
     run->result->denoise_seconds = since(run->denoise_start);
     run->result->arena_size = daub_exec_arena_size(daub_denoiser_exec(run->engine));
+    daub_repair_end(run->engine);
     return DAUB_OK;
 }
 
@@ -357,7 +358,7 @@ static daub_status all_phases(struct run *run, uint8_t *rgb8)
         .picture = &run->request->picture,
     };
     uint64_t decoder = 0;
-    TRY(daub_decode(run->engine, &params, rgb8, run->hooks->image, &decoder));
+    TRY(daub_decode_repaired(run->engine, &params, rgb8, run->hooks->image, &decoder, run->result));
     if (rgb8)
         daub_paste(run->request, rgb8, run->hooks->image);
     TRY(daub_picture_paste(run->engine, run->request));
@@ -419,6 +420,7 @@ daub_status daub_run(struct daub_engine *engine, const struct daub_request *requ
         daub_pace_leave(own);
     daub_pace_destroy(&own);
     daub_between_destroy(&run.between);
+    daub_repair_end(engine);
     daub_free(engine->host, run.owned_text);
     daub_free(engine->host, run.noise);
     daub_free(engine->host, run.latents);

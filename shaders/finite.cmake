@@ -1,0 +1,1 @@
+daub_add_kernel(finite VARIANTS f32 f16 DEFINES_f32 REAL_F32 DEFINES_f16 REAL_F16)
