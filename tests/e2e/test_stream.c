@@ -101,7 +101,7 @@ static void draws(const char *path, uint64_t limit, const char *caps, daub_memor
         const daub_generate_params params = params_of(&s, mode);
         const daub_memory_estimate e = estimate(&s, mode);
         daub_image image = { 0 };
-        daub_result result;
+        daub_result result = { .struct_size = sizeof(result) };
         REQUIRE(e.mode == mode && e.limit == limit && others + e.peak <= limit);
         REQUIRE_OK(daub_generate_with_result(s.model, &params, &image, &result));
         printf("limit %9llu: estimate %9llu, peak %9llu, denoising %9llu of %9llu\n", (unsigned long long)limit,
@@ -168,7 +168,7 @@ static void run_with(struct daub_engine *engine, const daub_generate_params *par
                      uint8_t *pixels)
 {
     struct daub_request *request = NULL;
-    daub_result result;
+    daub_result result = { .struct_size = sizeof(result) };
     REQUIRE_OK(daub_request_create(engine, params, &request));
     request->streams = streams;
     request->stream = budget;
@@ -252,7 +252,7 @@ static void copies(daub_memory_mode mode, const char *caps)
 {
     struct setup s;
     daub_image image = { 0 };
-    daub_result result;
+    daub_result result = { .struct_size = sizeof(result) };
     open_setup(&s, NULL, 0, caps);
     const struct daub_caps *c = daub_device_caps(s.dev);
     const uint64_t others = daub_device_memory_used(s.dev);
@@ -275,7 +275,7 @@ static void full_size(const char *path, uint32_t size, uint64_t limit, daub_imag
 {
     struct setup s;
     daub_image image = { 0 };
-    daub_result result;
+    daub_result result = { .struct_size = sizeof(result) };
     open_setup(&s, path, limit, NULL);
     daub_generate_params params = params_of(&s, DAUB_MEMORY_MODE_STREAM);
     params.width = params.height = size;
