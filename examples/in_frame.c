@@ -138,6 +138,7 @@ static void open_device(struct renderer *r)
     r->vkGetPhysicalDeviceMemoryProperties(r->gpu, &r->memory_types);
 
     // What daub can make use of goes into our own device; nothing of it has to be there.
+    r->wishes.struct_size = sizeof(r->wishes);
     DAUB(daub_vulkan_wishes_get(daub_vulkan_wishes_params(.get_instance_proc_addr = r->get, .instance = r->instance,
                                                           .physical_device = r->gpu, .api_version = VK_API_VERSION_1_3),
                                 &r->wishes));

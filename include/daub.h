@@ -597,6 +597,7 @@ DAUB_API daub_status daub_step_write(daub_step *step, const float *latents);
 // Dispatches are cut so that one takes about 1 ms (2 ms on CPU devices) at the rates known when the job began; a picture has
 // the same bytes whatever the budgets were.
 
+// What a call of daub_job_advance did, and how things stand after it.
 typedef struct daub_advance {
     uint32_t struct_size;
     bool done; // the job has ended: daub_job_wait has its status, daub_job_take_image the picture

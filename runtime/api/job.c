@@ -235,11 +235,10 @@ daub_status daub_job_advance(daub_job *job, uint64_t budget_us, daub_advance *ou
         return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_job_advance: job is NULL");
     if (!daub_pace_driven(job->pace))
         return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_job_advance: the job was submitted without host_driven");
-    const uint32_t room = out ? out->struct_size : sizeof(*out);
-    if (room < 2 * sizeof(uint32_t))
-        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_advance.struct_size is %u; set it to sizeof(daub_advance)",
-                         room);
     daub_advance advance = { 0 };
+    uint32_t room;
+    if (out) // before anything is submitted
+        TRY(daub_params_room("daub_advance", out, &room));
     bool done = false;
     daub_status status = daub_job_wait(job, 0, &done);
     advance.done = done;
@@ -253,10 +252,8 @@ daub_status daub_job_advance(daub_job *job, uint64_t budget_us, daub_advance *ou
         advance.finished_us = info.finished_us;
         advance.finished_predicted_us = info.finished_predicted_us;
     }
-    if (out) {
-        advance.struct_size = room;
-        memcpy(out, &advance, room < sizeof(advance) ? room : sizeof(advance));
-    }
+    if (out)
+        (void)daub_params_give("daub_advance", &advance, sizeof(advance), out);
     return status;
 }
 

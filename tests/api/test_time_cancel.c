@@ -44,7 +44,7 @@ int main(void)
     daub_device *dev = NULL;
     daub_model *model = NULL;
     daub_image before = { 0 }, after = { 0 };
-    daub_result result;
+    daub_result result = { .struct_size = sizeof(result) };
     REQUIRE_OK(daub_device_create(NULL, &dev));
     REQUIRE_OK(daub_model_load(dev, NULL, NULL, &model));
     const daub_generate_params p = {
@@ -57,7 +57,7 @@ int main(void)
     double seconds[TRIES];
     uint32_t n = 0, phases[5] = { 0 };
     for (uint32_t i = 0; i < TRIES; i++) {
-        daub_progress progress;
+        daub_progress progress = { .struct_size = sizeof(progress) };
         const double took = cancel_after(model, &p, (uint64_t)(all * 1.02e9 * (i + 1) / TRIES), &progress);
         if (took < 0.0)
             continue;

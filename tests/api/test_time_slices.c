@@ -76,8 +76,8 @@ static uint64_t any(void *user) // xorshift (Marsaglia 2003, doi:10.18637/jss.v0
 static void take(daub_job **job, uint8_t *pixels)
 {
     daub_image image = { 0 };
-    daub_result result;
-    daub_progress progress;
+    daub_result result = { .struct_size = sizeof(result) };
+    daub_progress progress = { .struct_size = sizeof(progress) };
     bool done = false;
     REQUIRE_OK(daub_job_wait(*job, 0, &done));
     REQUIRE(done);
@@ -166,7 +166,7 @@ static void nothing_happens_by_itself(void)
         REQUIRE(!a.done && a.submitted_us == 0.0 && a.in_flight_us == 0.0);
     }
     for (uint32_t step = 0; step < 3;) {
-        daub_progress progress;
+        daub_progress progress = { .struct_size = sizeof(progress) };
         REQUIRE_OK(daub_job_advance(job, 2000, &a));
         REQUIRE_OK(daub_job_get_progress(job, &progress));
         REQUIRE(!a.done && progress.step <= step + 1);
