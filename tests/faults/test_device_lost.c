@@ -112,16 +112,17 @@ static bool lose(enum inject_kind kind, const char *caps, uint64_t nth, const da
 
 static void lose_everywhere(enum inject_kind kind, const char *name, const char *caps, const daub_image *reference)
 {
-    uint64_t calls, unused, n_lost = 0, n_resumed = 0, last = 0;
+    uint64_t calls, unused, n_lost = 0, n_resumed = 0;
     uint32_t step;
     REQUIRE(!lose(kind, caps, 0, reference, &calls, &step));
     const uint64_t stride = all || calls < FEW ? 1 : calls / FEW;
-    for (uint64_t n = 1; n <= calls && lose(kind, caps, n, reference, &unused, &step); n += stride) {
-        n_lost++;
-        n_resumed += step > 0;
-        last = step;
+    for (uint64_t n = calls; n > 0;
+         n = n > stride ? n - stride : 0) { // from the end: most of what is staged is weights
+        const bool fired = lose(kind, caps, n, reference, &unused, &step);
+        n_lost += fired;
+        n_resumed += fired && step > 0;
     }
-    REQUIRE(n_lost > 0 && (kind != INJECT_SUBMIT || last > 0));
+    REQUIRE(n_lost > 0 && (kind != INJECT_SUBMIT || n_resumed > 0));
     printf("%s: lost at %llu of %llu calls%s%s, resumed from a step %llu times\n", name, (unsigned long long)n_lost,
            (unsigned long long)calls, *caps ? " with " : "", caps, (unsigned long long)n_resumed);
 }
