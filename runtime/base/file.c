@@ -2,6 +2,7 @@
 #include "runtime/base/file.h"
 #include "runtime/base/file_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,7 @@ uint64_t daub_file_map_mtime(const struct daub_file_map *map)
     return map->mtime_ns;
 }
 
-char *daub_path_join(const struct daub_host *host, const char *dir, const char *name)
+static const char *separator(const char *dir)
 {
     const size_t n = strlen(dir);
     const char last = n > 0 ? dir[n - 1] : '/';
@@ -29,7 +30,18 @@ char *daub_path_join(const struct daub_host *host, const char *dir, const char *
 #else
     const bool parted = last == '/';
 #endif
-    return daub_asprintf(host, "%s%s%s", dir, parted ? "" : "/", name);
+    return parted ? "" : "/";
+}
+
+char *daub_path_join(const struct daub_host *host, const char *dir, const char *name)
+{
+    return daub_asprintf(host, "%s%s%s", dir, separator(dir), name);
+}
+
+bool daub_path_put(char *out, size_t size, const char *dir, const char *name)
+{
+    const int length = snprintf(out, size, "%s%s%s", dir, separator(dir), name);
+    return length > 0 && (size_t)length < size;
 }
 
 char *daub_cache_dir(const struct daub_host *host)

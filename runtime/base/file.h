@@ -41,6 +41,8 @@ bool daub_path_stat(const char *path, uint64_t *size, uint64_t *mtime_ns);
 char *daub_path_absolute(const struct daub_host *host,
                          const char *path); // links followed; NULL when there is no such file
 char *daub_path_join(const struct daub_host *host, const char *dir, const char *name);
+// The same into `out`, without memory of its own; false: it has no room for that.
+bool daub_path_put(char *out, size_t size, const char *dir, const char *name);
 daub_status daub_make_dirs(const char *path);
 // $XDG_CACHE_HOME/daub or ~/.cache/daub (LOCALAPPDATA on Windows); NULL when none can be named.
 char *daub_cache_dir(const struct daub_host *host);

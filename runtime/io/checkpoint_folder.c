@@ -22,6 +22,8 @@ static const struct {
     { ".non_ema.safetensors", false },
 };
 
+enum { LONGEST_PATH = 4096 }; // bytes
+
 static const char *stem_of(enum daub_component c)
 {
     return c == DAUB_TEXT ? "model" : "diffusion_pytorch_model";
@@ -36,12 +38,11 @@ static char *join(const struct daub_checkpoint *ckpt, const char *dir, const cha
     return path;
 }
 
+// Takes no memory, whose lack would look like a file that is not there. No system opens a longer path.
 static bool has_file(const struct daub_checkpoint *ckpt, const char *dir, const char *name)
 {
-    char *path = daub_path_join(ckpt->host, dir, name);
-    const bool is = path && daub_fs_is_file(ckpt->fs, path);
-    daub_free(ckpt->host, path);
-    return is;
+    char path[LONGEST_PATH];
+    return daub_path_put(path, sizeof(path), dir, name) && daub_fs_is_file(ckpt->fs, path);
 }
 
 // Loads dir/name if it is there and nothing has been loaded yet.
