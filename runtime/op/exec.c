@@ -58,71 +58,7 @@ static double piece_us(const struct daub_exec *exec, const struct daub_caps *cap
     return caps->cpu ? 50e3 : 10e3;
 }
 
-// ---- for op files ----------------------------------------------------------------------------------------------------
-
-static struct daub_range tensor_range(const struct daub_exec *exec, const struct daub_tensor *t)
-{
-    struct daub_buffer *arena = exec ? exec->arena : NULL; // a walk has none
-    if (t->kind == DAUB_TENSOR_WEIGHT)                     // a survey comes before the weights
-        return t->data ? *t->data : (struct daub_range) { .buf = arena };
-    if (t->kind == DAUB_TENSOR_PART)
-        return (struct daub_range) { arena, t->pair[0]->offset + t->part * daub_tensor_size(t), daub_tensor_size(t) };
-    return (struct daub_range) { arena, t->offset, daub_tensor_size(t) };
-}
-
-static enum daub_bind_kind bind_kind(const struct daub_tensor *t, bool texel)
-{
-    if (!texel)
-        return DAUB_BIND_STORAGE;
-    const bool f16 = t->kind == DAUB_TENSOR_WEIGHT ? t->pack.dtype == DAUB_F16 : t->dtype == DAUB_F16;
-    return f16 ? DAUB_BIND_TEXEL_UINT4 : DAUB_BIND_TEXEL_FLOAT4;
-}
-
-struct daub_binding daub_bind(const struct daub_recording *rec, const struct daub_tensor *t, enum daub_access access,
-                              bool texel)
-{
-    if (!t)
-        return (struct daub_binding) { .access = access };
-    return (struct daub_binding) {
-        .range = tensor_range(rec->exec, t),
-        .access = access,
-        .kind = bind_kind(t, texel),
-    };
-}
-
-struct daub_binding daub_bind_rows(const struct daub_recording *rec, const struct daub_tensor *t, uint32_t row,
-                                   uint32_t n, enum daub_access access, bool texel, uint32_t *first)
-{
-    *first = 0;
-    if (t && t->kind == DAUB_TENSOR_PART) { // its own start need not be aligned: count from there, below it modulo 2^32
-        const uint32_t skip = t->part * daub_rows(t);
-        const struct daub_binding whole = daub_bind_rows(rec, t->pair[0], skip + row, n, access, texel, first);
-        *first -= skip * daub_words(t);
-        return whole;
-    }
-    struct daub_binding binding = daub_bind(rec, t, access, texel);
-    if (!t || n == 0)
-        return binding;
-    uint64_t row_size = daub_row_size(t), word_size = daub_word_size(t);
-    if (t->kind == DAUB_TENSOR_WEIGHT) { // DAUB_PACK_ROWS
-        word_size = t->pack.dtype == DAUB_F16 ? 16 : 32;
-        row_size = (t->dims[1] + 7) / 8 * word_size;
-    }
-    uint64_t align = rec->caps->buffer_align;
-    if (align < word_size)
-        align = word_size;
-    const uint64_t low = row * row_size / align * align, high = ((uint64_t)row + n) * row_size;
-    *first = (uint32_t)(low / word_size);
-    binding.range.offset += low;
-    binding.range.size = high - low;
-    return binding;
-}
-
-bool daub_range_fits(const struct daub_caps *caps, uint64_t size, bool texel)
-{
-    const uint64_t padded = size + caps->buffer_align;
-    return padded <= caps->max_range && (!texel || padded / 16 <= caps->max_texel_elements);
-}
+// ---- recording ----------------------------------------------------------------------------------------------------
 
 // Ends the recording's cmd, if there is one, and goes on in a new one of the node's stage.
 static daub_status next_cmd(struct daub_recording *rec)
@@ -431,7 +367,12 @@ uint64_t daub_exec_arena_size(const struct daub_exec *exec)
 
 struct daub_range daub_exec_range(const struct daub_exec *exec, const struct daub_tensor *t)
 {
-    return tensor_range(exec, t);
+    struct daub_buffer *arena = exec ? exec->arena : NULL; // a walk has none
+    if (t->kind == DAUB_TENSOR_WEIGHT)                     // a survey comes before the weights
+        return t->data ? *t->data : (struct daub_range) { .buf = arena };
+    if (t->kind == DAUB_TENSOR_PART)
+        return (struct daub_range) { arena, t->pair[0]->offset + t->part * daub_tensor_size(t), daub_tensor_size(t) };
+    return (struct daub_range) { arena, t->offset, daub_tensor_size(t) };
 }
 
 // ---- running ---------------------------------------------------------------------------------------------------------
@@ -441,7 +382,7 @@ daub_status daub_exec_clear(struct daub_exec *exec)
     for (uint32_t i = 0; i < daub_net_n_tensors(exec->net); i++) {
         const struct daub_tensor *t = daub_net_tensor(exec->net, i);
         if (t->kind == DAUB_TENSOR_INPUT && t->size > 0)
-            TRY(daub_fill(exec->dev, tensor_range(exec, t), 0));
+            TRY(daub_fill(exec->dev, daub_exec_range(exec, t), 0));
     }
     return DAUB_OK;
 }
@@ -488,7 +429,7 @@ daub_status daub_exec_run(struct daub_exec *exec, enum daub_stage stage)
 
 daub_status daub_exec_write(struct daub_exec *exec, const struct daub_tensor *t, bool nchw, const void *plain)
 {
-    const struct daub_range range = tensor_range(exec, t);
+    const struct daub_range range = daub_exec_range(exec, t);
     if (t->dtype == DAUB_U32)
         return daub_upload(exec->dev, range, plain);
     void *stored = daub_alloc(exec->host, (size_t)range.size);
@@ -502,7 +443,7 @@ daub_status daub_exec_write(struct daub_exec *exec, const struct daub_tensor *t,
 
 daub_status daub_exec_read(struct daub_exec *exec, const struct daub_tensor *t, bool nchw, void *plain)
 {
-    const struct daub_range range = tensor_range(exec, t);
+    const struct daub_range range = daub_exec_range(exec, t);
     if (t->dtype == DAUB_U32)
         return daub_download(exec->dev, range, plain);
     void *stored = daub_alloc(exec->host, (size_t)range.size);

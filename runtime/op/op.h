@@ -88,7 +88,8 @@ struct daub_tensor *daub_embed(struct daub_net *net, struct daub_tensor *ids, st
 struct daub_tensor *daub_to_rgb8(struct daub_net *net, struct daub_tensor *x);
 // finite.c: lowers word 0 of flags, an input U32 [1,1,1,4] that the host sets to UINT32_MAX before a run, where a word of x among up to 65536 of
 // each window is not finite: to the counter's word 0, or to 1 without a counter (NULL).
-void daub_check_finite(struct daub_net *net, struct daub_tensor *x, struct daub_tensor *flags, struct daub_tensor *counter);
+void daub_check_finite(struct daub_net *net, struct daub_tensor *x, struct daub_tensor *flags,
+                       struct daub_tensor *counter);
 
 // sampler_step.c ---------------------------------------------------------------------------------------------------
 

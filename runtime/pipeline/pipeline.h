@@ -121,7 +121,8 @@ daub_status daub_between_calls(struct daub_between *between, uint32_t call); // 
 daub_status daub_between_read(const struct daub_step *step, float *out);
 daub_status daub_between_write(const struct daub_step *step, const float *latents);
 
-// Runs a request at the thread's pace, or one of its own; `rgb8` gets [batch, H, W, 4] bytes, and may be NULL where there is a picture. `result` is filled as far as the run came. Not thread safe: one at a time an engine.
+// Runs a request at the thread's pace, or one of its own; `rgb8` gets [batch, H, W, 4] bytes, and may be NULL where there is a picture on the
+// device. `result` is filled as far as the run came. Not thread safe: one at a time an engine.
 daub_status daub_run(struct daub_engine *engine, const struct daub_request *request, const struct daub_run_hooks *hooks,
                      uint8_t *rgb8, daub_result *result);
 

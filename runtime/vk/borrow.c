@@ -126,8 +126,7 @@ static daub_status check_queue_family(const struct daub_instance *instance, cons
     instance->vkGetPhysicalDeviceQueueFamilyProperties(physical, &n, families);
     const bool compute = families[family].queueFlags & VK_QUEUE_COMPUTE_BIT;
     daub_free(host, families);
-    return compute ? DAUB_OK
-                   : daub_fail(DAUB_ERROR_INVALID_ARG, "queue_family %u does no compute", family);
+    return compute ? DAUB_OK : daub_fail(DAUB_ERROR_INVALID_ARG, "queue_family %u does no compute", family);
 }
 
 static uint32_t version_or_least(uint32_t version)

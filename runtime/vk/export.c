@@ -11,7 +11,8 @@
 
 #include <vulkan/vulkan_win32.h>
 static const VkExternalMemoryHandleTypeFlagBits memory_handle = VK_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_WIN32_BIT;
-static const VkExternalSemaphoreHandleTypeFlagBits semaphore_handle = VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_OPAQUE_WIN32_BIT;
+static const VkExternalSemaphoreHandleTypeFlagBits semaphore_handle =
+    VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_OPAQUE_WIN32_BIT;
 #else
 static const VkExternalMemoryHandleTypeFlagBits memory_handle = VK_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_FD_BIT;
 static const VkExternalSemaphoreHandleTypeFlagBits semaphore_handle = VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_OPAQUE_FD_BIT;
@@ -114,9 +115,8 @@ static daub_status make_memory(struct daub_vulkan_export *e)
 static daub_status make(struct daub_vulkan_export *e, bool semaphore)
 {
     daub_device *dev = e->dev;
-    const VkExternalMemoryBufferCreateInfo external = {
-        .sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO, .handleTypes = memory_handle
-    };
+    const VkExternalMemoryBufferCreateInfo external = { .sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO,
+                                                        .handleTypes = memory_handle };
     const VkBufferCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
         .pNext = &external,
@@ -128,12 +128,10 @@ static daub_status make(struct daub_vulkan_export *e, bool semaphore)
     if (!semaphore)
         return DAUB_OK;
     e->info.semaphore_handle = semaphore_handle;
-    const VkExportSemaphoreCreateInfo exported = {
-        .sType = VK_STRUCTURE_TYPE_EXPORT_SEMAPHORE_CREATE_INFO, .handleTypes = semaphore_handle
-    };
-    const VkSemaphoreCreateInfo semaphore_info = {
-        .sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO, .pNext = &exported
-    };
+    const VkExportSemaphoreCreateInfo exported = { .sType = VK_STRUCTURE_TYPE_EXPORT_SEMAPHORE_CREATE_INFO,
+                                                   .handleTypes = semaphore_handle };
+    const VkSemaphoreCreateInfo semaphore_info = { .sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO,
+                                                   .pNext = &exported };
     VK_RETURN(dev->vk.vkCreateSemaphore(dev->handle, &semaphore_info, NULL, &e->semaphore));
     return DAUB_OK;
 }
@@ -218,8 +216,8 @@ daub_status daub_export_target(const daub_vulkan_export *e, const daub_device *d
     if (e->dev != dev)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "vulkan.result.exported is of another device");
     if (e->w != w || e->h != h)
-        return daub_fail(DAUB_ERROR_INVALID_ARG, "vulkan.result.exported is for %ux%u pixels, and the picture has %ux%u",
-                         e->w, e->h, w, h);
+        return daub_fail(DAUB_ERROR_INVALID_ARG,
+                         "vulkan.result.exported is for %ux%u pixels, and the picture has %ux%u", e->w, e->h, w, h);
     *out = (struct daub_io_target) {
         .pixels = e->pixels,
         .buffer = e->buffer,

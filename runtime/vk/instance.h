@@ -15,25 +15,25 @@ daub_status daub_volk_open(PFN_vkGetInstanceProcAddr *get);
 void daub_volk_load_device(PFN_vkGetDeviceProcAddr get, VkDevice device, struct VolkDeviceTable *table);
 
 // X(function): every instance function we use; those of extensions are NULL where the extension is off.
-#define DAUB_INSTANCE_FUNCTIONS(X)              \
-    X(vkDestroyInstance)                        \
-    X(vkEnumeratePhysicalDevices)               \
-    X(vkEnumerateDeviceExtensionProperties)     \
-    X(vkGetPhysicalDeviceProperties)            \
-    X(vkGetPhysicalDeviceProperties2)           \
-    X(vkGetPhysicalDeviceFeatures2)             \
-    X(vkGetPhysicalDeviceFormatProperties)      \
-    X(vkGetPhysicalDeviceMemoryProperties)      \
-    X(vkGetPhysicalDeviceMemoryProperties2)     \
-    X(vkGetPhysicalDeviceQueueFamilyProperties) \
-    X(vkGetPhysicalDeviceExternalBufferProperties) \
+#define DAUB_INSTANCE_FUNCTIONS(X)                    \
+    X(vkDestroyInstance)                              \
+    X(vkEnumeratePhysicalDevices)                     \
+    X(vkEnumerateDeviceExtensionProperties)           \
+    X(vkGetPhysicalDeviceProperties)                  \
+    X(vkGetPhysicalDeviceProperties2)                 \
+    X(vkGetPhysicalDeviceFeatures2)                   \
+    X(vkGetPhysicalDeviceFormatProperties)            \
+    X(vkGetPhysicalDeviceMemoryProperties)            \
+    X(vkGetPhysicalDeviceMemoryProperties2)           \
+    X(vkGetPhysicalDeviceQueueFamilyProperties)       \
+    X(vkGetPhysicalDeviceExternalBufferProperties)    \
     X(vkGetPhysicalDeviceExternalSemaphoreProperties) \
-    X(vkCreateDevice)                           \
-    X(vkGetDeviceProcAddr)                      \
-    X(vkCreateDebugUtilsMessengerEXT)           \
-    X(vkDestroyDebugUtilsMessengerEXT)          \
-    X(vkSetDebugUtilsObjectNameEXT)             \
-    X(vkCmdBeginDebugUtilsLabelEXT)             \
+    X(vkCreateDevice)                                 \
+    X(vkGetDeviceProcAddr)                            \
+    X(vkCreateDebugUtilsMessengerEXT)                 \
+    X(vkDestroyDebugUtilsMessengerEXT)                \
+    X(vkSetDebugUtilsObjectNameEXT)                   \
+    X(vkCmdBeginDebugUtilsLabelEXT)                   \
     X(vkCmdEndDebugUtilsLabelEXT)
 
 struct daub_instance {

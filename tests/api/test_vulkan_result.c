@@ -271,11 +271,11 @@ static void arguments(void)
     daub_vulkan_io io;
     const daub_vulkan_picture to_image = { .image = image.handle, .final_layout = VK_IMAGE_LAYOUT_GENERAL };
     const daub_vulkan_picture to_buffer = { .buffer = buffer.handle, .buffer_size = buffer.size };
-#define BAD(base, set, part)                                                                                     \
-    io = (daub_vulkan_io) { .struct_size = sizeof(io), .result = base };                                         \
-    set;                                                                                                         \
-    REQUIRE_STATUS(daub_job_submit(model, daub_generate_params(PROMPT, .vulkan = &io), &job),                     \
-                   DAUB_ERROR_INVALID_ARG, part);                                                                \
+#define BAD(base, set, part)                                                                                          \
+    io = (daub_vulkan_io) { .struct_size = sizeof(io), .result = base };                                              \
+    set;                                                                                                              \
+    REQUIRE_STATUS(daub_job_submit(model, daub_generate_params(PROMPT, .vulkan = &io), &job), DAUB_ERROR_INVALID_ARG, \
+                   part);                                                                                             \
     REQUIRE(!job)
     BAD(to_image, io.struct_size = 0, "daub_vulkan_io.struct_size is 0");
     BAD(to_image, io.result.format = VK_FORMAT_B8G8R8A8_UNORM, "vulkan.result.format is 44, which is none of");
@@ -286,7 +286,8 @@ static void arguments(void)
     BAD(to_image, io.result.buffer = buffer.handle, "has 2 of image, buffer and exported");
     BAD(to_buffer, io.result.format = VK_FORMAT_R8G8B8A8_SRGB, "not _SRGB");
     BAD(to_buffer, io.result.row_pitch = 255, "row_pitch is 255, wanted a multiple of 4 from 256");
-    BAD(to_buffer, io.result.row_pitch = 260, "64 rows of 256 bytes, 260 apart, at 0 are not inside the buffer of 16384");
+    BAD(to_buffer, io.result.row_pitch = 260,
+        "64 rows of 256 bytes, 260 apart, at 0 are not inside the buffer of 16384");
     BAD(to_buffer, io.result.offset = 2, "offset is 2");
     BAD(to_buffer, io.result.offset = 4, "not inside the buffer");
     BAD(to_buffer, io.result.offset = UINT64_MAX - 3, "not inside the buffer");
