@@ -154,7 +154,7 @@ daub_status daub_vk_device_borrow(const daub_vulkan_device_params *params, const
                                      version_or_least(params->api_version), &dev->mask));
     TRY_OR_FAIL(check_debug(dev, params, base));
     struct daub_candidate candidate = { .physical = dev->physical };
-    daub_judge(&dev->instance, &dev->host, &candidate);
+    daub_judge(&dev->instance, &candidate);
     if (!candidate.info.usable) {
         status = daub_fail(DAUB_ERROR_NO_DEVICE, "the host's device (%s) is %s", candidate.info.name,
                            candidate.info.reason);
@@ -221,7 +221,7 @@ daub_status daub_vk_wishes(const daub_vulkan_wishes_params *params, daub_vulkan_
         return DAUB_OK;
     }
     struct daub_candidate candidate = { .physical = params->physical_device };
-    daub_judge(&instance, &host, &candidate);
+    daub_judge(&instance, &candidate);
     w.usable = candidate.info.usable;
     if (!w.usable) {
         snprintf(w.reason, sizeof(w.reason), "%s", candidate.info.reason);

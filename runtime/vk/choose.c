@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MIN_PUSH = DAUB_MAX_PUSH, MIN_STORAGE_BUFFERS = 8, LISTED = 8 };
+enum { MIN_PUSH = DAUB_MAX_PUSH, MIN_STORAGE_BUFFERS = 8, LISTED = 8, MAX_FAMILIES = 64 };
 
 static daub_device_kind kind_of(VkPhysicalDeviceType type)
 {
@@ -48,14 +48,10 @@ static int rank(daub_device_kind kind)
 
 // A family for compute, one without graphics last: on GPUs whose compute-only family is a low-priority one, the general
 // one is the fast one. UINT32_MAX: none.
-static uint32_t find_queue_family(const struct daub_instance *instance, const struct daub_host *host,
-                                  VkPhysicalDevice physical)
+static uint32_t find_queue_family(const struct daub_instance *instance, VkPhysicalDevice physical)
 {
-    uint32_t n = 0;
-    instance->vkGetPhysicalDeviceQueueFamilyProperties(physical, &n, NULL);
-    VkQueueFamilyProperties *families = daub_alloc_array(host, n ? n : 1, sizeof(*families));
-    if (!families)
-        return UINT32_MAX;
+    VkQueueFamilyProperties families[MAX_FAMILIES]; // on the stack: a device is not called unusable for want of memory
+    uint32_t n = MAX_FAMILIES;
     instance->vkGetPhysicalDeviceQueueFamilyProperties(physical, &n, families);
     uint32_t best = UINT32_MAX;
     for (uint32_t i = 0; i < n; i++) {
@@ -65,11 +61,10 @@ static uint32_t find_queue_family(const struct daub_instance *instance, const st
         if (best == UINT32_MAX || (general && !(families[best].queueFlags & VK_QUEUE_GRAPHICS_BIT)))
             best = i;
     }
-    daub_free(host, families);
     return best;
 }
 
-void daub_judge(const struct daub_instance *instance, const struct daub_host *host, struct daub_candidate *c)
+void daub_judge(const struct daub_instance *instance, struct daub_candidate *c)
 {
     VkPhysicalDeviceProperties p;
     instance->vkGetPhysicalDeviceProperties(c->physical, &p);
@@ -83,7 +78,7 @@ void daub_judge(const struct daub_instance *instance, const struct daub_host *ho
     uint32_t heap;
     info->memory = daub_local_heap_size(&memory, &heap);
 
-    c->queue_family = find_queue_family(instance, host, c->physical);
+    c->queue_family = find_queue_family(instance, c->physical);
     const uint32_t buffers = p.limits.maxPerStageDescriptorStorageBuffers;
     if (p.apiVersion < VK_API_VERSION_1_1) {
         snprintf(info->reason, sizeof(info->reason), "not usable: Vulkan %u.%u, wanted 1.1",
@@ -160,7 +155,7 @@ daub_status daub_candidates(const struct daub_instance *instance, const struct d
     for (uint32_t i = 0; i < n; i++) {
         candidates[i].physical = devices[i];
         candidates[i].info.index = i;
-        daub_judge(instance, host, &candidates[i]);
+        daub_judge(instance, &candidates[i]);
     }
     daub_candidates_mark(candidates, n);
     daub_free(host, devices);

@@ -63,7 +63,7 @@ struct daub_candidate {
 daub_status daub_candidates(const struct daub_instance *instance, const struct daub_host *host,
                             struct daub_candidate **list, uint32_t *count);
 // Fills in the rest of a candidate whose `physical` is set: what it is, and whether it is usable.
-void daub_judge(const struct daub_instance *instance, const struct daub_host *host, struct daub_candidate *candidate);
+void daub_judge(const struct daub_instance *instance, struct daub_candidate *candidate);
 // Marks what NULL opens, and says of each usable one why it is that one or not.
 void daub_candidates_mark(struct daub_candidate *list, uint32_t count);
 // `text` as daub_device_params.device; NULL: the marked one. Errors: NO_DEVICE, INVALID_ARG (more than one match).

@@ -119,6 +119,22 @@ static VkResult wait_fence(daub_device *dev, uint64_t ticket, uint64_t timeout_n
     return result;
 }
 
+// A driver that is short of memory may fail to wait and go on running. What follows a failed wait is freeing, so that nothing may run then:
+// the plainest of all waits has nothing to fail for. Called with the mutex held.
+static daub_status failed_wait(daub_device *dev, VkResult result)
+{
+    struct daub_queue *queue = dev->queue;
+    const daub_status status = from_result(queue, result, queue->timeline ? "vkWaitSemaphores" : "vkWaitForFences");
+    if (queue->lost)
+        return status;
+    if (dev->lock_queue)
+        dev->lock_queue(dev->queue_user);
+    (void)dev->vk.vkQueueWaitIdle(queue->handle);
+    if (dev->unlock_queue)
+        dev->unlock_queue(dev->queue_user);
+    return status;
+}
+
 // Called with the mutex held; may release it meanwhile.
 static daub_status wait_locked(daub_device *dev, uint64_t ticket, uint64_t timeout_ns, bool *done)
 {
@@ -135,7 +151,7 @@ static daub_status wait_locked(daub_device *dev, uint64_t ticket, uint64_t timeo
             result = wait_fence(dev, ticket, timeout_ns);
         }
         if (result != VK_SUCCESS && result != VK_TIMEOUT)
-            return from_result(queue, result, queue->timeline ? "vkWaitSemaphores" : "vkWaitForFences");
+            return failed_wait(dev, result);
         if (result == VK_SUCCESS && ticket > queue->reached)
             queue->reached = ticket;
     }

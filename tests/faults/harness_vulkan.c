@@ -191,6 +191,13 @@ static VKAPI_ATTR VkResult VKAPI_CALL our_vkDeviceWaitIdle(VkDevice d)
     return inject_lost() ? VK_ERROR_DEVICE_LOST : inject_fails(INJECT_VULKAN, "vkDeviceWaitIdle") ? OOM : result;
 }
 
+static _Atomic(PFN_vkQueueWaitIdle) real_vkQueueWaitIdle;
+static VKAPI_ATTR VkResult VKAPI_CALL our_vkQueueWaitIdle(VkQueue q)
+{
+    const VkResult result = atomic_load(&real_vkQueueWaitIdle)(q);
+    return inject_lost() ? VK_ERROR_DEVICE_LOST : inject_fails(INJECT_VULKAN, "vkQueueWaitIdle") ? OOM : result;
+}
+
 // ---- without the GPU's work ------------------------------------------------------------------------------------------
 
 static _Atomic(PFN_vkCreateComputePipelines) real_vkCreateComputePipelines;
@@ -285,6 +292,7 @@ static VKAPI_ATTR void VKAPI_CALL our_vkCmdDispatch(VkCommandBuffer c, uint32_t 
     X(vkWaitForFences)                        \
     X(vkWaitSemaphores)                       \
     X(vkDeviceWaitIdle)                       \
+    X(vkQueueWaitIdle)                        \
     X(vkCreateComputePipelines)               \
     X(vkDestroyPipeline)                      \
     X(vkCmdBindPipeline)                      \
