@@ -19,7 +19,7 @@ struct survey { // one dispatch for each pipeline that the graph wants, in the o
 };
 
 // A dispatch and a piece of an executor for slices, so that budgets from twice that up hold.
-enum { FINE_GPU_US = 1000, FINE_CPU_US = 2000 };
+enum { FINE_GPU_US = 1000, FINE_CPU_US = 2000, MAX_FILLS = 32 };
 
 struct daub_exec {
     daub_device *dev;
@@ -379,12 +379,19 @@ struct daub_range daub_exec_range(const struct daub_exec *exec, const struct dau
 
 daub_status daub_exec_clear(struct daub_exec *exec)
 {
+    struct daub_range inputs[MAX_FILLS];
+    uint32_t n = 0;
     for (uint32_t i = 0; i < daub_net_n_tensors(exec->net); i++) {
         const struct daub_tensor *t = daub_net_tensor(exec->net, i);
-        if (t->kind == DAUB_TENSOR_INPUT && t->size > 0)
-            TRY(daub_fill(exec->dev, daub_exec_range(exec, t), 0));
+        if (t->kind != DAUB_TENSOR_INPUT || t->size == 0)
+            continue;
+        inputs[n++] = daub_exec_range(exec, t);
+        if (n == MAX_FILLS) { // one submission each time
+            TRY(daub_fill_all(exec->dev, inputs, n, 0));
+            n = 0;
+        }
     }
-    return DAUB_OK;
+    return n > 0 ? daub_fill_all(exec->dev, inputs, n, 0) : DAUB_OK;
 }
 
 void daub_exec_set_fine(struct daub_exec *exec, bool fine)

@@ -32,6 +32,8 @@ struct daub_range {
 daub_status daub_upload(daub_device *dev, struct daub_range dst, const void *data);
 daub_status daub_download(daub_device *dev, struct daub_range src, void *data);
 daub_status daub_fill(daub_device *dev, struct daub_range dst, uint32_t word);
+// n of them, which do not overlap, by one submission.
+daub_status daub_fill_all(daub_device *dev, const struct daub_range *dst, uint32_t n, uint32_t word);
 
 // Device memory that the staging ring holds once a transfer of `largest` bytes was made; 0 where memory is shared.
 uint64_t daub_staging_size(daub_device *dev, uint64_t largest);

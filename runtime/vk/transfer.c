@@ -242,25 +242,37 @@ daub_status daub_download(daub_device *dev, struct daub_range src, void *data)
     return status;
 }
 
-static daub_status fill(daub_device *dev, struct daub_staging *staging, const struct daub_range *dst, uint32_t word)
+static daub_status fill(daub_device *dev, struct daub_staging *staging, const struct daub_range *dst, uint32_t n,
+                        uint32_t word)
 {
     struct slot *slot = &staging->slots[0];
+    uint64_t size = 0;
     TRY(slot_begin(dev, slot));
-    dev->vk.vkCmdFillBuffer(slot->cb, dst->buf->handle, dst->offset, dst->size, word);
-    TRY(slot_submit(dev, slot, dst->size));
+    for (uint32_t i = 0; i < n; i++) {
+        dev->vk.vkCmdFillBuffer(slot->cb, dst[i].buf->handle, dst[i].offset, dst[i].size, word);
+        size += dst[i].size;
+    }
+    TRY(slot_submit(dev, slot, size));
     return daub_wait(dev, slot->ticket, UINT64_MAX, NULL);
 }
 
 daub_status daub_fill(daub_device *dev, struct daub_range dst, uint32_t word)
 {
-    TRY(check(&dst, "fill"));
-    if (dst.offset % 4 || dst.size % 4)
-        return daub_fail(DAUB_ERROR_INVALID_ARG, "fill: offset %llu and size %llu of %s are not multiples of 4",
-                         (unsigned long long)dst.offset, (unsigned long long)dst.size, dst.buf->name);
+    return daub_fill_all(dev, &dst, 1, word);
+}
+
+daub_status daub_fill_all(daub_device *dev, const struct daub_range *dst, uint32_t n, uint32_t word)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        TRY(check(&dst[i], "fill"));
+        if (dst[i].offset % 4 || dst[i].size % 4)
+            return daub_fail(DAUB_ERROR_INVALID_ARG, "fill: offset %llu and size %llu of %s are not multiples of 4",
+                             (unsigned long long)dst[i].offset, (unsigned long long)dst[i].size, dst[i].buf->name);
+    }
     struct daub_staging *staging;
     TRY(daub_pace_staging(dev, &staging));
     daub_mutex_lock(&staging->mutex);
-    const daub_status status = fill(dev, staging, &dst, word);
+    const daub_status status = fill(dev, staging, dst, n, word);
     daub_mutex_unlock(&staging->mutex);
     return status;
 }
