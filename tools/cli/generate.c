@@ -117,6 +117,27 @@ static const char *hash_of(const struct cli *cli, struct model_hash *hash)
     return hash->known ? hash->text : NULL;
 }
 
+// As daub_generate_with_result, but Ctrl-C ends it inside a step.
+static daub_status draw(daub_model *model, const daub_generate_params *params, daub_image *image, daub_result *result)
+{
+    enum { LOOK_NS = 50000000 };
+    daub_job *job = NULL;
+    daub_status status = daub_job_submit(model, params, &job);
+    if (status != DAUB_OK)
+        return status;
+    for (bool done = false; !done;) {
+        status = daub_job_wait(job, LOOK_NS, &done);
+        if (!done && cli_interrupted())
+            daub_job_cancel(job);
+    }
+    if (status == DAUB_OK)
+        status = daub_job_get_result(job, result);
+    if (status == DAUB_OK)
+        status = daub_job_take_image(job, image);
+    daub_job_destroy(&job);
+    return status;
+}
+
 static int draw_one(const struct cli *cli, daub_model *model, const daub_model_info *info, struct model_hash *hash,
                     daub_generate_params *params, const char *path, const char *format, struct progress *progress)
 {
@@ -125,7 +146,7 @@ static int draw_one(const struct cli *cli, daub_model *model, const daub_model_i
     params->on_progress = progress_update;
     params->user = progress;
     const double begin = cli_seconds();
-    const daub_status status = daub_generate_with_result(model, params, &image, &result);
+    const daub_status status = draw(model, params, &image, &result);
     progress_end(progress);
     if (status == DAUB_ERROR_CANCELLED) {
         cli_failed();
