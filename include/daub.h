@@ -181,7 +181,7 @@ typedef enum daub_device_kind {
 // A GPU, and whether and why it would be opened.
 typedef struct daub_device_info {
     uint32_t struct_size;
-    uint32_t index;         // for daub_device_params.device
+    uint32_t index; // for daub_device_params.device
     char name[256];
     char driver[512]; // name and version
     daub_device_kind kind;
@@ -243,15 +243,15 @@ DAUB_API daub_status daub_model_destroy(daub_model **model);
 // What a model is, and what it draws if it is not told otherwise.
 typedef struct daub_model_info {
     uint32_t struct_size;
-    char family[32];           // "sd1", "sd2", "ddpm"
-    bool text;                 // draws from a prompt; false: unconditional
-    uint32_t width, height;    // default picture size, pixels
-    uint32_t size_multiple;    // width and height must be multiples of it
+    char family[32];        // "sd1", "sd2", "ddpm"
+    bool text;              // draws from a prompt; false: unconditional
+    uint32_t width, height; // default picture size, pixels
+    uint32_t size_multiple; // width and height must be multiples of it
     // Latents are [latent_channels, height / latent_scale, width / latent_scale].
     uint32_t latent_channels, latent_scale;
-    uint32_t text_width;       // values a token of prompt embeddings; 0 without text
-    bool linear_preview;       // whether DAUB_PREVIEW_LINEAR is known for its VAE
-    uint32_t n_steps;          // defaults used where daub_generate_params has 0
+    uint32_t text_width; // values a token of prompt embeddings; 0 without text
+    bool linear_preview; // whether DAUB_PREVIEW_LINEAR is known for its VAE
+    uint32_t n_steps;    // defaults used where daub_generate_params has 0
     float guidance_scale;
     char sampler[32];
     char schedule[32];
@@ -451,7 +451,7 @@ typedef struct daub_generate_params {
     uint32_t preview_every; // 0..1000
     daub_preview_kind preview;
     // Called after every step, before the next one begins, which then waits for it. Return false to cancel, see
-    // on_progress.
+    // on_progress. Where the network must run again in fp32 (daub_result.n_repeated_in_f32), all three begin anew with the first step.
     bool (*on_step)(void *user, daub_step *step);
     void *user; // of all of these
 
@@ -560,8 +560,8 @@ DAUB_API daub_status daub_generate_with_result(daub_model *model, const daub_gen
 // Where a picture is after a step.
 typedef struct daub_step_info {
     uint32_t struct_size;
-    uint32_t step, n_steps; // steps finished, in all
-    double timestep;        // what the network was told in the step's last call, 0..1000
+    uint32_t step, n_steps;           // steps finished, in all
+    double timestep;                  // what the network was told in the step's last call, 0..1000
     uint32_t channels, height, width; // of the latents
     // Latents hold x0 + noise_level * noise (samplers of k-diffusion's kind), or where scaled is true the same divided
     // by sqrt(1 + noise_level^2).
@@ -569,7 +569,8 @@ typedef struct daub_step_info {
     bool scaled;
 } daub_step_info;
 
-// These three only within on_step, on its thread. Errors: INVALID_ARG.
+// These three only within on_step, on its thread. Of a host_driven job, reading and writing go on when the host advances it: a hook that
+// keeps the thread that does from doing so waits for ever. Errors: INVALID_ARG.
 DAUB_API daub_status daub_step_get_info(const daub_step *step, daub_step_info *out);
 // The latents that the next step begins with, or after the last step the result's: [channels, height, width] floats
 // into `out`. Errors: DEVICE_LOST, NO_HOST_MEMORY.
@@ -622,11 +623,11 @@ DAUB_API daub_status daub_job_advance(daub_job *job, uint64_t budget_us, daub_ad
 
 // Bytes of device memory in one phase of a picture.
 typedef struct daub_phase_memory {
-    uint64_t weights;     // packed, of every network that the device holds during this phase; with the slots of mode stream
+    uint64_t weights; // packed, of every network that the device holds during this phase; with the slots of mode stream
     uint64_t activations; // of the network that runs in it
-    uint64_t arena;       // held for activations: this phase's in modes small and stream, the widest phase's in resident mode
-    uint64_t staging;     // for transfers, where the host cannot reach the device's memory
-    uint64_t total;       // weights, arena and staging
+    uint64_t arena; // held for activations: this phase's in modes small and stream, the widest phase's in resident mode
+    uint64_t staging; // for transfers, where the host cannot reach the device's memory
+    uint64_t total;   // weights, arena and staging
 } daub_phase_memory;
 
 // What a picture will take, by phase.
@@ -636,10 +637,10 @@ typedef struct daub_memory_estimate {
     uint32_t width, height;
     // text is zero where no prompt is encoded, encode where no picture is
     daub_phase_memory text, encode, denoise, decode;
-    uint64_t peak;                           // bytes of device memory at the picture's widest phase
-    uint64_t host;                           // bytes of host memory for noise, latents, embeddings, pixels, and bands
-    uint64_t limit;                          // bytes of device memory that may be used now, by others on the device too
-    uint32_t bands;                          // that layers of the VAE decode in, at the most; 0: it decodes whole
+    uint64_t peak;  // bytes of device memory at the picture's widest phase
+    uint64_t host;  // bytes of host memory for noise, latents, embeddings, pixels, and bands
+    uint64_t limit; // bytes of device memory that may be used now, by others on the device too
+    uint32_t bands; // that layers of the VAE decode in, at the most; 0: it decodes whole
 } daub_memory_estimate;
 
 #define daub_memory_estimate(...) (&(daub_memory_estimate) { .struct_size = sizeof(daub_memory_estimate), __VA_ARGS__ })
@@ -654,8 +655,8 @@ DAUB_API daub_status daub_estimate(daub_model *model, const daub_generate_params
 // Errors: IO, UNSUPPORTED (a model without text), and as daub_job_submit.
 DAUB_API daub_status daub_encode_text(daub_model *model, const daub_generate_params *params, const char *path);
 // The same as [tokens, width] floats, for prompt_embeds and negative_prompt_embeds; `negative` may be NULL.
-DAUB_API daub_status daub_encode_text_floats(daub_model *model, const daub_generate_params *params,
-                                             daub_floats *prompt, daub_floats *negative);
+DAUB_API daub_status daub_encode_text_floats(daub_model *model, const daub_generate_params *params, daub_floats *prompt,
+                                             daub_floats *negative);
 
 // ---- limits ----------------------------------------------------------------------------------------------------
 
@@ -663,15 +664,15 @@ DAUB_API daub_status daub_encode_text_floats(daub_model *model, const daub_gener
 // daub_estimate.
 typedef struct daub_limits {
     uint32_t struct_size;
-    uint32_t max_size;               // pixels of a side
+    uint32_t max_size; // pixels of a side
     uint32_t max_steps;
     float max_guidance_scale;
-    uint64_t max_prompt_size;        // bytes; how many tokens count says daub_model_info.max_tokens
-    uint32_t max_embed_tokens;       // of precomputed embeddings
-    uint64_t max_header_size;        // bytes of a .safetensors file's header
-    uint32_t max_tensors;            // in such a file
-    uint32_t max_tensor_name;        // bytes
-    uint64_t max_json_size;          // bytes of a config file
+    uint64_t max_prompt_size;  // bytes; how many tokens count says daub_model_info.max_tokens
+    uint32_t max_embed_tokens; // of precomputed embeddings
+    uint64_t max_header_size;  // bytes of a .safetensors file's header
+    uint32_t max_tensors;      // in such a file
+    uint32_t max_tensor_name;  // bytes
+    uint64_t max_json_size;    // bytes of a config file
     uint32_t max_json_nesting;
 } daub_limits;
 

@@ -330,7 +330,12 @@ class job
 {
   public:
     job(job &&) noexcept = default;
-    job &operator=(job &&) noexcept = default;
+    job &operator=(job &&other) noexcept
+    {
+        handle_ = std::move(other.handle_); // ends the one that was here, before what its callbacks use goes
+        state_ = std::move(other.state_);
+        return *this;
+    }
 
     // Until it has ended; throws what it failed with.
     void wait()

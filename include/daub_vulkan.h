@@ -173,7 +173,8 @@ typedef struct daub_vulkan_embeds {
 // nothing to give, and daub_generate leaves its image as it was. It is all written or not at all, by one submission: a job that fails or
 // is cancelled leaves the result, its layout, result_wait and result_signal alone, so wait for a binary result_signal only once
 // daub_job_wait has said DAUB_OK. Inputs are read by one submission too, when the job's turn comes; a job that ends before that has not
-// touched their semaphores. Until then and until the result is there, the host must not use what it gave.
+// touched their semaphores. Until then and until the result is there, the host must not use what it gave. Once submitted, either waits
+// for its semaphore whatever becomes of the job: daub_job_cancel and daub_job_destroy do not end one before input_wait is signalled.
 //
 // With result_signal a job is done when that submission is on the queue; without, when it has been executed. daub_job_destroy waits
 // for it in any case. Whatever shares the queue comes after result_wait too: a signal that the host has yet to submit must not be

@@ -32,9 +32,11 @@ struct daub_weights {
     struct daub_checkpoint *ckpt;
     enum daub_component component;
     const struct daub_host *host;
+    uint32_t n_locks; // of the two that were made
+    // Of who packs, keeps or clears: held while bytes go to the device or come from it, which takes a driven job as long as its host likes.
+    daub_mutex turn;
+    // Held for moments, inside a turn or without one: sizes are asked for from any thread, the one that drives that job too. Guards:
     daub_mutex lock;
-    bool has_lock;
-    // Guarded by the lock:
     struct daub_arena *arena; // entries, blocks, names; NULL while there are none
     struct entry *buckets[N_BUCKETS];
     struct block *blocks; // all buffers, to free them
@@ -213,9 +215,12 @@ static daub_status place_all(struct daub_weights *w, struct daub_tensor *const *
     return place(w, list, n);
 }
 
+// In the caller's turn, which nobody else changes entries in.
 static daub_status bind_one(struct daub_weights *w, struct daub_tensor *weight)
 {
+    daub_mutex_lock(&w->lock);
     struct entry *e = find_entry(w, weight->name, &weight->pack);
+    daub_mutex_unlock(&w->lock);
     if (!e->packed) {
         TRY(pack_into(w, weight, e->range));
         e->packed = true;
@@ -237,8 +242,10 @@ daub_status daub_weights_create(daub_device *dev, struct daub_checkpoint *ckpt, 
     w->ckpt = ckpt;
     w->component = c;
     w->host = host;
+    TRY_OR_FAIL(daub_mutex_init(&w->turn));
+    w->n_locks++;
     TRY_OR_FAIL(daub_mutex_init(&w->lock));
-    w->has_lock = true;
+    w->n_locks++;
     *out = w;
     return DAUB_OK;
 
@@ -249,6 +256,7 @@ fail:
 
 void daub_weights_clear(struct daub_weights *w)
 {
+    daub_mutex_lock(&w->turn);
     daub_mutex_lock(&w->lock);
     for (struct block *block = w->blocks; block; block = block->next)
         daub_buffer_destroy(w->dev, &block->buffer);
@@ -258,6 +266,7 @@ void daub_weights_clear(struct daub_weights *w)
     memset(w->buckets, 0, sizeof(w->buckets));
     daub_arena_destroy(&w->arena);
     daub_mutex_unlock(&w->lock);
+    daub_mutex_unlock(&w->turn);
 }
 
 void daub_weights_destroy(struct daub_weights **weights)
@@ -265,10 +274,12 @@ void daub_weights_destroy(struct daub_weights **weights)
     struct daub_weights *w = *weights;
     if (!w)
         return;
-    if (w->has_lock) {
+    if (w->n_locks == 2) {
         daub_weights_clear(w);
         daub_mutex_destroy(&w->lock);
     }
+    if (w->n_locks > 0)
+        daub_mutex_destroy(&w->turn);
     daub_weight_cache_close(&w->cache);
     daub_free(w->host, w);
     *weights = NULL;
@@ -277,15 +288,13 @@ void daub_weights_destroy(struct daub_weights **weights)
 daub_status daub_weights_bind(void *weights, struct daub_tensor *const *list, uint32_t n)
 {
     struct daub_weights *w = weights;
+    daub_mutex_lock(&w->turn);
     daub_mutex_lock(&w->lock);
     daub_status status = place_all(w, list, n);
     daub_mutex_unlock(&w->lock);
-    // One at a time, so that who only asks for sizes need not wait for all.
-    for (uint32_t i = 0; i < n && status == DAUB_OK; i++) {
-        daub_mutex_lock(&w->lock);
+    for (uint32_t i = 0; i < n && status == DAUB_OK; i++)
         status = bind_one(w, list[i]);
-        daub_mutex_unlock(&w->lock);
-    }
+    daub_mutex_unlock(&w->turn);
     // Reading a weight maps pages of its neighbours too, which may have been released before.
     daub_checkpoint_release(w->ckpt, w->component, NULL);
     return status;
@@ -296,9 +305,9 @@ daub_status daub_weights_pack(struct daub_weights *w, struct daub_tensor *const 
     daub_status status = DAUB_OK;
     for (uint32_t i = 0; i < n && status == DAUB_OK; i++) {
         const uint64_t size = daub_pack_size(&list[i]->pack, list[i]->dims, list[i]->n_dims);
-        daub_mutex_lock(&w->lock);
+        daub_mutex_lock(&w->turn);
         status = make_packed(w, list[i], out, size);
-        daub_mutex_unlock(&w->lock);
+        daub_mutex_unlock(&w->turn);
         out += stored_size(size);
     }
     daub_checkpoint_release(w->ckpt, w->component, NULL);
@@ -370,7 +379,7 @@ static const void *packed_bytes(void *user, uint32_t i)
     return k->bytes && daub_download(k->w->dev, range, k->bytes) == DAUB_OK ? k->bytes : NULL;
 }
 
-static void keep_locked(struct daub_weights *w)
+static void keep_all(struct daub_weights *w)
 {
     struct keeping k = { .w = w };
     k.list = daub_alloc_array(w->host, w->n_entries, sizeof(*k.list));
@@ -392,10 +401,10 @@ static void keep_locked(struct daub_weights *w)
 
 void daub_weights_keep(struct daub_weights *weights)
 {
-    daub_mutex_lock(&weights->lock);
+    daub_mutex_lock(&weights->turn);
     if (weights->cache && weights->n_packed > 0) {
         weights->n_packed = 0; // tried once: a folder that cannot be written is not tried at every picture
-        keep_locked(weights);
+        keep_all(weights);
     }
-    daub_mutex_unlock(&weights->lock);
+    daub_mutex_unlock(&weights->turn);
 }

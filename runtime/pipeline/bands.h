@@ -11,13 +11,14 @@ struct daub_part { // a segment (see models/vae.h), and how its map is cut
 
 struct daub_cut {
     const struct daub_engine *engine;
+    enum daub_dtype dtype;
     const struct daub_decode_params *params;
     uint32_t n_blocks, n_parts; // up blocks of the head
     struct daub_part *parts;
     bool *seen; // heights of bands, while a part's are gone through
 };
 
-// Decides. `cut` has engine and params; free it also on failure. Where nothing fits, bands are of one row.
+// Decides. `cut` has engine, dtype and params; free it also on failure. Where nothing fits, bands are of one row.
 daub_status daub_cut_choose(struct daub_cut *cut);
 void daub_cut_free(struct daub_cut *cut);
 

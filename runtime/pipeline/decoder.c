@@ -11,10 +11,11 @@ struct daub_decoder {
 };
 
 // Builds the graph; the tensors that are written and read are left in *d.
-static daub_status build(const struct daub_engine *engine, struct daub_decoder *d, struct daub_net **out)
+static daub_status build(const struct daub_engine *engine, enum daub_dtype dtype, struct daub_decoder *d,
+                         struct daub_net **out)
 {
     const struct daub_model_desc *desc = &engine->desc;
-    TRY(daub_net_create(engine->host, "vae", engine->dtype, out));
+    TRY(daub_net_create(engine->host, "vae", dtype, out));
     struct daub_net *net = *out;
     const uint32_t channels = desc->has_vae ? desc->vae.latent_channels : desc->unet.out_channels;
     d->latents = daub_net_input(net, "latents", DAUB_STAGE_STEP, DAUB_F32,
@@ -22,7 +23,7 @@ static daub_status build(const struct daub_engine *engine, struct daub_decoder *
     d->image = d->latents;
     if (desc->has_vae) {
         const double scale = 1.0 / desc->vae.scaling_factor;
-        struct daub_tensor *z = daub_scale(net, d->latents, (float)scale, (float)desc->vae.shift_factor, engine->dtype);
+        struct daub_tensor *z = daub_scale(net, d->latents, (float)scale, (float)desc->vae.shift_factor, dtype);
         d->image = daub_vae_decode_build(net, &desc->vae, z);
         daub_net_output(net, "image", d->image);
         d->flags = daub_net_input(net, "flags", DAUB_STAGE_STEP, DAUB_U32, (struct daub_shape) { 1, 1, 1, 4 });
@@ -40,7 +41,7 @@ static daub_status make(struct daub_engine *engine, const struct daub_decoder *w
         return daub_no_memory("the decoder");
     *d = *wanted;
     struct daub_net *net = NULL;
-    daub_status status = build(engine, d, &net);
+    daub_status status = build(engine, engine->dtype, d, &net);
     if (status == DAUB_OK)
         status = daub_engine_exec(engine, DAUB_VAE, net, d->profile, false, &d->exec);
     if (status == DAUB_OK)
@@ -54,7 +55,7 @@ daub_status daub_decoder_net(const struct daub_engine *engine, uint32_t batch, u
                              struct daub_net **out)
 {
     struct daub_decoder d = { .batch = batch, .h = h, .w = w };
-    return build(engine, &d, out);
+    return build(engine, engine->precision, &d, out);
 }
 
 daub_status daub_decoder_estimate(const struct daub_engine *engine, const struct daub_decode_params *params,
@@ -112,10 +113,10 @@ daub_status daub_side_decoder_create(struct daub_engine *engine, uint32_t batch,
         return daub_no_memory("the decoder of previews");
     *d = (struct daub_decoder) { .batch = batch, .h = h, .w = w };
     struct daub_net *net = NULL;
-    daub_status status = build(engine, d, &net);
-    const struct daub_exec_params params = { .bind_weights = daub_weights_bind,
-                                             .user = engine->weights[DAUB_VAE],
-                                             .name = "preview" };
+    daub_status status = build(engine, engine->dtype, d, &net);
+    const struct daub_exec_params params = {
+        .bind_weights = daub_weights_bind, .user = engine->weights[DAUB_VAE], .fine = engine->fine, .name = "preview"
+    };
     if (status == DAUB_OK)
         status = daub_exec_create(engine->dev, net, &params, &d->exec);
     if (status == DAUB_OK)

@@ -140,7 +140,7 @@ static daub_status run_part(struct decoding *d, const struct daub_part *p)
     if (daub_part_in_place(p))
         d->out = d->residual;
     else if (!p->segment.last)
-        TRY(daub_map_create(host, d->engine->dtype, shape, &d->out));
+        TRY(daub_map_create(host, d->cut->dtype, shape, &d->out));
     if (d->out)
         daub_map_begin(d->out);
     uint32_t *stats = daub_alloc_array(host, daub_map_n_stats(d->x), sizeof(*stats));
@@ -199,7 +199,7 @@ static daub_status run_all(struct decoding *d)
 daub_status daub_bands_decode(struct daub_engine *engine, const struct daub_decode_params *params, uint8_t *rgb8,
                               float *image, uint64_t *arena)
 {
-    struct daub_cut cut = { .engine = engine, .params = params };
+    struct daub_cut cut = { .engine = engine, .dtype = engine->dtype, .params = params };
     struct decoding d = { .engine = engine, .cut = &cut, .rgb8 = rgb8, .image = image };
     engine->nonfinite = 0;
     daub_status status = daub_cut_choose(&cut);

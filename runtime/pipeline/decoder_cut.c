@@ -33,11 +33,11 @@ daub_status daub_head_graph(const struct daub_cut *cut, uint32_t n_blocks, struc
     const struct daub_vae_config *cfg = &cut->engine->desc.vae;
     const struct daub_decode_params *p = cut->params;
     *g = (struct daub_band_graph) { 0 };
-    TRY(daub_net_create(cut->engine->host, "vae", cut->engine->dtype, &g->net));
+    TRY(daub_net_create(cut->engine->host, "vae", cut->dtype, &g->net));
     g->x = daub_net_input(g->net, "latents", DAUB_STAGE_STEP, DAUB_F32,
                           (struct daub_shape) { p->batch, p->h, p->w, cfg->latent_channels });
     struct daub_tensor *z = daub_scale(g->net, g->x, (float)(1.0 / cfg->scaling_factor), (float)cfg->shift_factor,
-                                       cut->engine->dtype);
+                                       cut->dtype);
     g->out = daub_vae_head_build(g->net, cfg, z, n_blocks);
     daub_net_output(g->net, "head", g->out);
     return DAUB_OK;
@@ -50,13 +50,13 @@ daub_status daub_band_graph(const struct daub_cut *cut, const struct daub_part *
     const struct daub_vae_segment *s = &p->segment;
     struct daub_shape shape = { cut->params->batch, rows, p->map_w, s->in };
     *g = (struct daub_band_graph) { 0 };
-    TRY(daub_net_create(engine->host, "vae", engine->dtype, &g->net));
-    g->x = daub_net_input(g->net, "x", DAUB_STAGE_STEP, engine->dtype, shape);
+    TRY(daub_net_create(engine->host, "vae", cut->dtype, &g->net));
+    g->x = daub_net_input(g->net, "x", DAUB_STAGE_STEP, cut->dtype, shape);
     g->stats = daub_net_input(g->net, "statistics", DAUB_STAGE_STEP, DAUB_U32,
                               (struct daub_shape) { shape.n, 1, 1, 16 * daub_words(g->x) });
     if (s->residual > 0) {
         shape.c = s->residual;
-        g->residual = daub_net_input(g->net, "residual", DAUB_STAGE_STEP, engine->dtype, shape);
+        g->residual = daub_net_input(g->net, "residual", DAUB_STAGE_STEP, cut->dtype, shape);
     }
     const struct daub_vae_band band = { g->x, g->residual, g->stats, p->map_h * p->map_w };
     g->out = daub_vae_segment_build(g->net, &engine->desc.vae, s, &band);
@@ -253,7 +253,7 @@ static uint64_t map_size(const struct daub_cut *cut, const struct daub_part *p, 
     const struct daub_tensor t = {
         .shape = { cut->params->batch, p->map_h * scale, p->map_w * scale, channels },
         .heads = 1,
-        .dtype = cut->engine->dtype,
+        .dtype = cut->dtype,
     };
     return channels ? daub_tensor_size(&t) : 0;
 }
@@ -281,7 +281,7 @@ static daub_status sum_up(const struct daub_cut *cut, struct tally *tally, struc
 daub_status daub_bands_estimate(const struct daub_engine *engine, const struct daub_decode_params *params,
                                 struct daub_need *need)
 {
-    struct daub_cut cut = { .engine = engine, .params = params };
+    struct daub_cut cut = { .engine = engine, .dtype = engine->precision, .params = params };
     struct tally tally = { .collect = true };
     *need = (struct daub_need) { 0 };
     daub_status status = daub_cut_choose(&cut);

@@ -53,21 +53,21 @@ static struct daub_denoise_shape shape_of(const struct daub_denoise_params *para
 }
 
 // Builds the graph; the tensors the denoiser writes are left in *d.
-static daub_status build(const struct daub_engine *engine, const struct daub_denoise_params *params,
-                         struct daub_denoiser *d, struct daub_net **out)
+static daub_status build(const struct daub_engine *engine, enum daub_dtype dtype,
+                         const struct daub_denoise_params *params, struct daub_denoiser *d, struct daub_net **out)
 {
     const struct daub_denoise_shape *s = &d->shape;
     const struct daub_unet_config *cfg = &engine->desc.unet;
     const uint32_t rows = params->negative ? 2 * s->batch : s->batch;
 
     struct daub_net *net = NULL;
-    TRY(daub_net_create(engine->host, "unet", engine->dtype, &net));
+    TRY(daub_net_create(engine->host, "unet", dtype, &net));
     d->counter = daub_net_counter(net);
-    d->x = daub_net_input(net, "sample", DAUB_STAGE_STEP, engine->dtype,
+    d->x = daub_net_input(net, "sample", DAUB_STAGE_STEP, dtype,
                           (struct daub_shape) { rows, s->h, s->w, cfg->in_channels });
-    d->time = daub_net_input(net, "time", DAUB_STAGE_TIME, engine->dtype,
+    d->time = daub_net_input(net, "time", DAUB_STAGE_TIME, dtype,
                              (struct daub_shape) { s->n_calls, 1, 1, cfg->block_out_channels[0] });
-    d->text = s->tokens ? daub_net_input(net, "text", DAUB_STAGE_PICTURE, engine->dtype,
+    d->text = s->tokens ? daub_net_input(net, "text", DAUB_STAGE_PICTURE, dtype,
                                          (struct daub_shape) { rows, 1, s->tokens, cfg->cross_attention_dim })
                         : NULL;
     d->vecs = daub_net_input(net, "vecs", DAUB_STAGE_TAIL, DAUB_F32,
@@ -110,7 +110,7 @@ static daub_status make(struct daub_engine *engine, const struct daub_denoise_pa
         return daub_no_memory("the denoiser");
     d->shape = *shape;
     struct daub_net *net = NULL;
-    daub_status status = build(engine, params, d, &net);
+    daub_status status = build(engine, engine->dtype, params, d, &net);
     if (status == DAUB_OK)
         status = daub_engine_exec(engine, DAUB_UNET, net, shape->profile, shape->nofuse, &d->exec);
     engine->weights_ns = daub_now_ns();
@@ -243,25 +243,31 @@ static daub_status once_a_picture(struct daub_engine *engine, struct daub_exec *
     return DAUB_OK;
 }
 
-static daub_status first_begins(struct daub_engine *engine, uint64_t prologue)
-{
-    TRY(daub_wait(engine->dev, prologue, UINT64_MAX, NULL));
-    engine->first_step_ns = daub_now_ns();
-    return DAUB_OK;
-}
-
 struct ahead { // the call before the one that is being submitted
     struct daub_engine *engine;
     const struct daub_denoise_params *params;
     uint64_t ticket; // 0: it is done and reported
     uint32_t call;
+    uint64_t prologue; // what the first call waits for
+    bool begun;        // the first call
 };
+
+static daub_status first_begins(struct ahead *a)
+{
+    if (a->begun)
+        return DAUB_OK;
+    TRY(daub_wait(a->engine->dev, a->prologue, UINT64_MAX, NULL));
+    a->engine->first_step_ns = daub_now_ns();
+    a->begun = true;
+    return DAUB_OK;
+}
 
 // A step may be submitted in many slices, and the call before it ends long before the last of them.
 static daub_status look_back(void *user)
 {
     struct ahead *a = user;
     bool done = false;
+    TRY(first_begins(a)); // a slice of the step is queued behind the prologue: this costs nothing
     if (a->ticket == 0)
         return DAUB_OK;
     TRY(daub_wait(a->engine->dev, a->ticket, 0, &done));
@@ -288,18 +294,17 @@ daub_status daub_denoise(struct daub_engine *engine, const struct daub_denoise_p
         if (!params->on_start(params->user))
             return daub_fail(DAUB_ERROR_CANCELLED, "cancelled before the first model call");
     }
+    struct ahead before = { .engine = engine, .params = params, .prologue = prologue };
     if (engine->streams)
-        TRY(first_begins(engine, prologue));
+        TRY(first_begins(&before));
     // One call stays ahead of the one that is waited for, unless someone wants to look at vectors. To submit a streamed call takes as
     // long as it runs, and the next one's first weights are there when it ends: there is nothing to be ahead of.
     const uint32_t n = params->n_calls ? params->n_calls : params->program->n_calls;
-    struct ahead before = { .engine = engine, .params = params }; // a call that was not waited for
     for (uint32_t i = params->first_call; i < n; i++) {
         uint64_t ticket = 0;
         TRY(daub_exec_slices(exec, DAUB_STAGE_STEP, look_back, &before, NULL));
         TRY(daub_exec_slices(exec, DAUB_STAGE_TAIL, look_back, &before, &ticket));
-        if (i == params->first_call && !engine->streams)
-            TRY(first_begins(engine, prologue)); // the step is queued behind it: this costs nothing
+        TRY(first_begins(&before));
         if (before.ticket != 0)
             TRY(call_done(engine, params, before.ticket, i - 1));
         before.ticket = ticket;
@@ -398,7 +403,7 @@ daub_status daub_denoiser_net(const struct daub_engine *engine, const struct dau
                               struct daub_net **out)
 {
     struct daub_denoiser d = { .shape = shape_of(params) };
-    return build(engine, params, &d, out);
+    return build(engine, engine->precision, params, &d, out);
 }
 
 daub_status daub_denoiser_estimate(const struct daub_engine *engine, const struct daub_denoise_params *params,
@@ -407,4 +412,19 @@ daub_status daub_denoiser_estimate(const struct daub_engine *engine, const struc
     struct daub_net *net = NULL;
     TRY(daub_denoiser_net(engine, params, &net));
     return daub_need_of(engine, DAUB_UNET, net, params->nofuse, room, need);
+}
+
+daub_status daub_denoiser_restream(struct daub_engine *engine, const struct daub_denoise_params *params)
+{
+    struct daub_denoiser d = { .shape = shape_of(params) };
+    struct daub_net *net = NULL;
+    struct daub_need need;
+    const uint64_t limit = daub_device_memory_limit(engine->dev);
+    const uint64_t used = daub_device_memory_used(engine->dev) - daub_staging_held(engine->dev) + DAUB_MEMORY_RESERVE;
+    const struct daub_stream_room room = { limit > used ? limit - used : 0,
+                                           !daub_device_caps(engine->dev)->memory_given, engine->fine };
+    TRY(build(engine, engine->dtype, params, &d, &net));
+    TRY(daub_need_of(engine, DAUB_UNET, net, params->nofuse, &room, &need));
+    daub_weight_stream_set_budget(engine->stream, need.stream);
+    return DAUB_OK;
 }

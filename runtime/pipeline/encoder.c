@@ -28,11 +28,12 @@ struct daub_encodings {
 };
 
 // Builds the graph; the tensors that are written and read are left in *e.
-static daub_status build(const struct daub_engine *engine, struct daub_encoder *e, struct daub_net **out)
+static daub_status build(const struct daub_engine *engine, enum daub_dtype dtype, struct daub_encoder *e,
+                         struct daub_net **out)
 {
     const struct daub_vae_config *cfg = &engine->desc.vae;
-    TRY(daub_net_create(engine->host, "vae_encoder", engine->dtype, out));
-    e->image = daub_net_input(*out, "image", DAUB_STAGE_STEP, engine->dtype,
+    TRY(daub_net_create(engine->host, "vae_encoder", dtype, out));
+    e->image = daub_net_input(*out, "image", DAUB_STAGE_STEP, dtype,
                               (struct daub_shape) { 1, e->h, e->w, cfg->in_channels });
     e->moments = daub_vae_encode_build(*out, cfg, e->image);
     daub_net_output(*out, "moments", e->moments);
@@ -46,7 +47,7 @@ static daub_status make(struct daub_engine *engine, const struct daub_encoder *w
         return daub_no_memory("the encoder");
     *e = *wanted;
     struct daub_net *net = NULL;
-    daub_status status = build(engine, e, &net);
+    daub_status status = build(engine, engine->dtype, e, &net);
     if (status == DAUB_OK)
         status = daub_engine_exec(engine, DAUB_VAE, net, e->profile, false, &e->exec);
     if (status == DAUB_OK)
@@ -59,7 +60,7 @@ static daub_status make(struct daub_engine *engine, const struct daub_encoder *w
 daub_status daub_encoder_net(const struct daub_engine *engine, uint32_t h, uint32_t w, struct daub_net **out)
 {
     struct daub_encoder e = { .h = h, .w = w };
-    return build(engine, &e, out);
+    return build(engine, engine->precision, &e, out);
 }
 
 daub_status daub_encoder_estimate(const struct daub_engine *engine, uint32_t h, uint32_t w, struct daub_need *need)

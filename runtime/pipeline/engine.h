@@ -18,9 +18,10 @@ struct daub_engine {
     struct daub_tokenizer *tokenizer; // NULL without a text encoder
     struct daub_weights *weights[DAUB_COMPONENT_COUNT];
     struct daub_weight_stream *stream; // of the U-Net's
-    enum daub_dtype dtype;             // of the network at hand: `precision`, or fp32 where that was not enough
-    enum daub_dtype precision;         // that the model was loaded with
-    bool watch;                        // executors made now look at every node's result
+    enum daub_dtype
+        dtype; // of the network at hand: `precision`, or fp32 where that was not enough; who runs it may look
+    enum daub_dtype precision; // that the model was loaded with, and every picture is planned in, from any thread
+    bool watch;                // executors made now look at every node's result
     uint32_t
         nonfinite; // of the last run of denoiser or decoder: 0, or 1 + the model call whose result held an infinity or a NaN
     uint32_t max_tokens; // length of the text encoder's input
@@ -45,6 +46,9 @@ struct daub_engine {
 
     _Atomic uint64_t arenas; // bytes of `activations`; read by others while a job runs
 };
+
+// Bytes of a limit that are left alone: a buffer takes up to 1 KiB more than its size, for the driver's sake, and there are some ten.
+enum { DAUB_MEMORY_RESERVE = 32 << 10 };
 
 // Device memory of one network: what daub_estimate is made from.
 struct daub_need {
@@ -90,6 +94,7 @@ void daub_engine_set_small(struct daub_engine *engine, bool small, const uint64_
 struct daub_stream_room {
     uint64_t bytes; // of device memory for the phase in all
     bool thrifty;   // nobody said how many: at most half of the weights
+    bool driven;    // through a staging ring of the job's own
 };
 daub_status daub_need_of(const struct daub_engine *engine, enum daub_component c, struct daub_net *net, bool nofuse,
                          const struct daub_stream_room *room, struct daub_need *need);
@@ -162,6 +167,8 @@ daub_status daub_denoiser_estimate(const struct daub_engine *engine, const struc
                                    const struct daub_stream_room *room, struct daub_need *need);
 daub_status daub_denoiser_net(const struct daub_engine *engine, const struct daub_denoise_params *params,
                               struct daub_net **out);
+// Gives the stream what the device has left beside the activations as engine->dtype makes them, where it was planned for others.
+daub_status daub_denoiser_restream(struct daub_engine *engine, const struct daub_denoise_params *params);
 struct daub_exec *daub_denoiser_exec(const struct daub_engine *engine); // NULL before the first run, and after a trim
 void daub_denoiser_destroy(struct daub_engine *engine);
 

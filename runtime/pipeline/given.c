@@ -149,15 +149,17 @@ void daub_given_mask(const struct daub_request *r, uint32_t scale, float *out)
 void daub_paste(const struct daub_request *r, uint8_t *rgb8, float *image)
 {
     const size_t n = (size_t)r->width * r->height;
-    for (size_t b = 0; r->paste && b < r->batch; b++) {
+    for (size_t b = 0; r->paste && (rgb8 || image) && b < r->batch; b++) {
         for (size_t i = 0; i < n; i++) {
             const uint32_t m = r->mask[i];
             if (m == 255)
                 continue;
             for (size_t c = 0; c < 3; c++) {
                 const uint32_t init = r->init[3 * i + c];
-                uint8_t *byte = rgb8 + 4 * (b * n + i) + c;
-                *byte = (uint8_t)((init * (255 - m) + *byte * m + 127) / 255);
+                if (rgb8) {
+                    uint8_t *byte = rgb8 + 4 * (b * n + i) + c;
+                    *byte = (uint8_t)((init * (255 - m) + *byte * m + 127) / 255);
+                }
                 if (image) {
                     float *value = image + (b * 3 + c) * n + i;
                     const float part = (float)m / 255.0f;

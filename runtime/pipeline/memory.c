@@ -5,9 +5,6 @@
 
 enum { TEXT, ENCODE, DENOISE, DECODE, N_PHASES, PREVIEW = N_PHASES, N_NEEDS };
 
-// Bytes of a limit that are left alone: a buffer takes up to 1 KiB more than its size, for the driver's sake, and there are some ten.
-enum { RESERVE = 32 << 10 };
-
 static const enum daub_component component_of[N_PHASES] = { DAUB_TEXT, DAUB_VAE, DAUB_UNET, DAUB_VAE };
 
 static uint64_t most(uint64_t a, uint64_t b)
@@ -65,7 +62,7 @@ static daub_status needs_of(const struct daub_engine *engine, const struct daub_
         TRY(decode_need(engine, r, &undivided, &needs[PREVIEW]));
     const uint64_t beside = r->picture_size + needs[PREVIEW].turn + needs[PREVIEW].arena;
     const struct daub_stream_room room = { free > beside ? free - beside : 0,
-                                           !daub_device_caps(engine->dev)->memory_given };
+                                           !daub_device_caps(engine->dev)->memory_given, r->driven };
     TRY(daub_denoiser_estimate(engine, &params, r->streams ? &room : NULL, &needs[DENOISE]));
     return decode_need(engine, r, &r->bands, &needs[DECODE]);
 }
@@ -105,7 +102,7 @@ static void sum_up(const struct daub_engine *engine, const struct daub_request *
         packed[p] = daub_weights_size(engine->weights[component_of[p]]);
         weights += p == ENCODE ? 0 : packed[p]; // the VAE's, counted once
     }
-    const uint64_t staging = daub_staging_size(engine->dev, transfer) + r->picture_size;
+    const uint64_t staging = daub_staging_size(engine->dev, transfer, r->driven) + r->picture_size;
     daub_phase_memory phases[N_PHASES] = { { 0 } };
     uint64_t peak = 0;
     for (int p = 0; p < N_PHASES; p++) {
@@ -164,7 +161,7 @@ static uint64_t need_with_decoder(const daub_memory_estimate *e)
 
 static bool decode_fits(const struct daub_engine *engine, const daub_memory_estimate *e, uint64_t others)
 {
-    return others + need_with_decoder(e) + RESERVE <= e->limit &&
+    return others + need_with_decoder(e) + DAUB_MEMORY_RESERVE <= e->limit &&
            e->decode.activations <= daub_device_caps(engine->dev)->max_alloc;
 }
 
@@ -184,7 +181,7 @@ static daub_status cut_into_bands(const struct daub_engine *engine, const struct
         rest = now;
         // In coarse steps, so that the next picture gets the same bands, whose weights are packed.
         const uint64_t step = out->limit / 32 + 1;
-        const uint64_t taken = others + rest + RESERVE;
+        const uint64_t taken = others + rest + DAUB_MEMORY_RESERVE;
         const uint64_t left = out->limit > taken ? (out->limit - taken) / step * step : 0;
         *bands = (struct daub_bands) { .on = true, .arena = left < max_alloc ? left : max_alloc };
         TRY(decode_need(engine, r, bands, &needs[DECODE]));
@@ -207,7 +204,7 @@ static daub_status plan_within(const struct daub_engine *engine, const struct da
     const uint64_t others = used_by_others(engine, r);
     struct daub_need needs[N_NEEDS] = { { 0 } };
     plan->bands = r->bands;
-    TRY(needs_of(engine, r, limit > others + RESERVE ? limit - others - RESERVE : 0, needs));
+    TRY(needs_of(engine, r, limit > others + DAUB_MEMORY_RESERVE ? limit - others - DAUB_MEMORY_RESERVE : 0, needs));
     plan->stream = needs[DENOISE].stream;
     sum_up(engine, r, needs, limit, &plan->e);
     if (r->whole || plan->bands.on || !engine->desc.has_vae)
@@ -221,7 +218,7 @@ static daub_status make_plan(const struct daub_engine *engine, const struct daub
 {
     TRY(plan_within(engine, r, daub_device_caps(engine->dev)->max_memory, plan));
     const uint64_t now = daub_device_memory_limit(engine->dev);
-    if (now < plan->e.limit && used_by_others(engine, r) + plan->e.peak + RESERVE > now)
+    if (now < plan->e.limit && used_by_others(engine, r) + plan->e.peak + DAUB_MEMORY_RESERVE > now)
         return plan_within(engine, r, now, plan);
     return DAUB_OK;
 }
@@ -249,7 +246,7 @@ static uint64_t activations_of(const daub_memory_estimate *e)
 
 static bool fits(const struct daub_engine *engine, const struct daub_request *r, const daub_memory_estimate *e)
 {
-    return used_by_others(engine, r) + e->peak + RESERVE <= e->limit &&
+    return used_by_others(engine, r) + e->peak + DAUB_MEMORY_RESERVE <= e->limit &&
            activations_of(e) <= daub_device_caps(engine->dev)->max_alloc;
 }
 
@@ -313,7 +310,7 @@ static daub_status refuse(const struct daub_engine *engine, const struct daub_re
     write_advice(engine, r, advice, sizeof(advice));
     const uint64_t others = used_by_others(engine, r), max_alloc = daub_device_caps(engine->dev)->max_alloc;
     const daub_phase_memory *phase = widest_phase(e);
-    if (others + e->peak + RESERVE > e->limit)
+    if (others + e->peak + DAUB_MEMORY_RESERVE > e->limit)
         return daub_fail(
             DAUB_ERROR_NO_GPU_MEMORY,
             "%ux%u needs %.1f MB of device memory (activations %.1f, weights %.1f) beside %.1f MB in other use; the "

@@ -359,8 +359,7 @@ static daub_status all_phases(struct run *run, uint8_t *rgb8)
     };
     uint64_t decoder = 0;
     TRY(daub_decode_repaired(run->engine, &params, rgb8, run->hooks->image, &decoder, run->result));
-    if (rgb8)
-        daub_paste(run->request, rgb8, run->hooks->image);
+    daub_paste(run->request, rgb8, run->hooks->image);
     TRY(daub_picture_paste(run->engine, run->request));
     run->result->decode_seconds = since(start);
     if (decoder > run->result->arena_size)

@@ -80,7 +80,7 @@ bool daub_request_encodes_init(const struct daub_request *request);
 void daub_given_image(const struct daub_request *request, bool without_masked, float *out);
 // The mask as fp32 [H / scale, W / scale], 0 or 1: at 128 and above it paints; a latent takes its upper left pixel's, as the reference.
 void daub_given_mask(const struct daub_request *request, uint32_t scale, float *out);
-// Into pixels [batch, H, W, 4] and, if it is not NULL, image fp32 [batch, 3, H, W]: the init picture as far as the mask keeps it.
+// Into pixels [batch, H, W, 4] and image fp32 [batch, 3, H, W], NULL where there are none: the init picture as far as the mask keeps it.
 void daub_paste(const struct daub_request *request, uint8_t *rgb8, float *image);
 // The same for the request's picture on the device.
 daub_status daub_picture_paste(const struct daub_engine *engine, const struct daub_request *request);

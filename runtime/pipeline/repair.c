@@ -66,6 +66,8 @@ daub_status daub_denoise_repaired(struct daub_engine *engine, const struct daub_
     }
     engine->dtype = DAUB_F32;
     result->n_repeated_in_f32++;
+    if (engine->streams)
+        TRY(daub_denoiser_restream(engine, params));
     return explain(daub_denoise(engine, params), result);
 }
 

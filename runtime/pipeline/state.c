@@ -20,8 +20,8 @@ struct header { // no padding
 };
 
 // What two runs must have in common for one's vectors to be the other's.
-static daub_status identity_of(const struct daub_engine *engine, const struct daub_denoise_params *params,
-                               uint8_t out[32])
+static daub_status identity_of(const struct daub_engine *engine, enum daub_dtype dtype,
+                               const struct daub_denoise_params *params, uint8_t out[32])
 {
     const uint32_t words = daub_sampler_table_words(params->program);
     uint32_t *table = daub_alloc_array(engine->host, words, sizeof(*table));
@@ -36,7 +36,7 @@ static daub_status identity_of(const struct daub_engine *engine, const struct da
                                cfg->in_channels,
                                cfg->out_channels,
                                params->guidance_scale > 1.0f,
-                               (uint32_t)engine->dtype,
+                               (uint32_t)dtype,
                                params->program->n_vecs };
     struct daub_sha256 sha;
     daub_sha256_init(&sha);
@@ -73,7 +73,7 @@ daub_status daub_state_read(const struct daub_engine *engine, const struct daub_
         .step = (uint32_t)params->program->calls[call].step + 1,
     };
     memcpy(header.magic, magic, sizeof(magic));
-    TRY(identity_of(engine, params, header.identity));
+    TRY(identity_of(engine, engine->dtype, params, header.identity));
     uint8_t *state = daub_alloc(keep->host, (size_t)header.size);
     if (!state)
         return daub_no_memory("a sampler's state");
@@ -119,7 +119,7 @@ daub_status daub_state_check(const struct daub_engine *engine, const struct daub
     sum_of(state, size, want);
     if (header.size != size || memcmp(header.sum, want, sizeof(want)) != 0)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "the state is cut or damaged: it has %zu bytes", size);
-    TRY(identity_of(engine, params, want));
+    TRY(identity_of(engine, engine->precision, params, want));
     if (memcmp(header.identity, want, sizeof(want)) != 0 || header.call > params->program->n_calls)
         return daub_fail(
             DAUB_ERROR_INVALID_ARG,

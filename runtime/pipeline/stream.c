@@ -5,7 +5,7 @@ daub_status daub_stream_need(const struct daub_engine *engine, struct daub_net *
                              const struct daub_stream_room *room, struct daub_need *need)
 {
     const bool uma = daub_device_caps(engine->dev)->uma;
-    const uint64_t held = need->arena + daub_staging_size(engine->dev, need->transfer);
+    const uint64_t held = need->arena + daub_staging_size(engine->dev, need->transfer, room->driven);
     struct daub_stream_plan plan;
     need->stream = room->bytes > held ? room->bytes - held : 0;
     TRY(daub_stream_plan(net, DAUB_STAGE_STEP, need->stream, uma, &plan));

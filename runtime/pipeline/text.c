@@ -19,9 +19,10 @@ struct daub_embeds { // ids [n, max_tokens] and what the encoder makes of them, 
 };
 
 // Builds the graph; the tensors that are written and read are left in *text.
-static daub_status build(const struct daub_engine *engine, struct daub_text *text, struct daub_net **out)
+static daub_status build(const struct daub_engine *engine, enum daub_dtype dtype, struct daub_text *text,
+                         struct daub_net **out)
 {
-    TRY(daub_net_create(engine->host, "text_encoder", engine->dtype, out));
+    TRY(daub_net_create(engine->host, "text_encoder", dtype, out));
     text->ids = daub_net_input(*out, "ids", DAUB_STAGE_PICTURE, DAUB_U32,
                                (struct daub_shape) { text->n, 1, 1, engine->max_tokens });
     struct daub_clip_outputs outputs = { 0 };
@@ -40,7 +41,7 @@ static daub_status make(struct daub_engine *engine, const struct daub_text *want
     *text = *wanted;
     const uint64_t start = daub_now_ns();
     struct daub_net *net = NULL;
-    daub_status status = build(engine, text, &net);
+    daub_status status = build(engine, engine->dtype, text, &net);
     if (status == DAUB_OK)
         status = daub_engine_exec(engine, DAUB_TEXT, net, text->profile, false, &text->exec);
     engine->text_made_ns += daub_now_ns() - start;
@@ -54,7 +55,7 @@ static daub_status make(struct daub_engine *engine, const struct daub_text *want
 daub_status daub_text_net(const struct daub_engine *engine, uint32_t n, uint32_t layers, struct daub_net **out)
 {
     struct daub_text text = { .n = n, .layers = layers };
-    return build(engine, &text, out);
+    return build(engine, engine->precision, &text, out);
 }
 
 daub_status daub_text_estimate(const struct daub_engine *engine, uint32_t n, uint32_t layers, struct daub_need *need)

@@ -35,8 +35,9 @@ daub_status daub_fill(daub_device *dev, struct daub_range dst, uint32_t word);
 // n of them, which do not overlap, by one submission.
 daub_status daub_fill_all(daub_device *dev, const struct daub_range *dst, uint32_t n, uint32_t word);
 
-// Device memory that the staging ring holds once a transfer of `largest` bytes was made; 0 where memory is shared.
-uint64_t daub_staging_size(daub_device *dev, uint64_t largest);
+// Device memory that staging rings hold once a transfer of `largest` bytes was made; 0 where memory is shared. `driven`: by a driven job,
+// whose ring is its own, beside the device's as it is.
+uint64_t daub_staging_size(daub_device *dev, uint64_t largest, bool driven);
 uint64_t daub_staging_held(daub_device *dev); // now, as daub_buffer_held counts
 
 // Upload without a caller-side copy: `write` is called with a pointer to fill [offset, offset+size) of dst, piece by piece

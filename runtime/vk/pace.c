@@ -46,6 +46,8 @@ struct daub_pace {
     double sum_us;    // measured; negative when some of it was not
     double finished_us, finished_predicted_us;
     struct daub_staging *staging; // of a driven one
+    daub_status failed; // what looking after its slices failed with, for the thread, which may not see it itself
+    char sentence[DAUB_SENTENCE_MAX];
 };
 
 static _Thread_local struct daub_pace *current; // as with the last error: a thread runs one job
@@ -329,11 +331,17 @@ static daub_status own_submit(struct daub_pace *pace, struct daub_post *post)
 
 // ---- a driven pace ---------------------------------------------------------------------------------------------------
 
+// Whether no more of the post will be taken. Called with the mutex held.
+static bool ended(const struct daub_pace *pace, const struct daub_post *post)
+{
+    return post->next == post->n || post->failed != DAUB_OK || pace->failed != DAUB_OK || atomic_load(&pace->cancelled);
+}
+
 // Waits until something was taken. Called with the mutex held.
 static daub_status wait_taken(struct daub_pace *pace, const struct daub_post *post)
 {
     const uint32_t next = post->next;
-    while (post->next == next && post->failed == DAUB_OK && !atomic_load(&pace->cancelled)) {
+    while (post->next == next && !ended(pace, post)) {
         if (pace->n > 0 && !pace->dev->caps.timestamps) // somebody must see when a slice ends
             TRY(wait_oldest(pace, 1000000));
         else
@@ -348,7 +356,7 @@ static daub_status driven_submit(struct daub_pace *pace, struct daub_post *post)
     daub_mutex_lock(&pace->mutex);
     pace->post = post;
     daub_cond_broadcast(&pace->posted);
-    while (status == DAUB_OK && post->next < post->n && post->failed == DAUB_OK && !atomic_load(&pace->cancelled)) {
+    while (status == DAUB_OK && !ended(pace, post)) {
         status = wait_taken(pace, post);
         if (status == DAUB_OK && post->between) {
             daub_mutex_unlock(&pace->mutex);
@@ -357,6 +365,8 @@ static daub_status driven_submit(struct daub_pace *pace, struct daub_post *post)
         }
     }
     pace->post = NULL;
+    if (status == DAUB_OK && pace->failed != DAUB_OK)
+        status = daub_fail(pace->failed, "%s", pace->sentence);
     daub_mutex_unlock(&pace->mutex);
     TRY(status);
     if (post->failed != DAUB_OK)
@@ -407,6 +417,11 @@ daub_status daub_pace_advance(struct daub_pace *pace, double budget_us, struct d
     *out = (struct daub_pace_info) { 0 };
     daub_mutex_lock(&pace->mutex);
     const daub_status status = collect(pace, false);
+    if (status != DAUB_OK) { // a lost device: nothing will be taken any more
+        pace->failed = status;
+        snprintf(pace->sentence, sizeof(pace->sentence), "%s", daub_last_error());
+        daub_cond_broadcast(&pace->changed);
+    }
     out->finished_us = pace->finished_us;
     out->finished_predicted_us = pace->finished_predicted_us;
     pace->finished_us = pace->finished_predicted_us = 0.0;

@@ -72,15 +72,15 @@ void daub_staging_free(daub_device *dev, struct daub_staging **staging)
     *staging = NULL;
 }
 
-uint64_t daub_staging_size(daub_device *dev, uint64_t largest)
+uint64_t daub_staging_size(daub_device *dev, uint64_t largest, bool driven)
 {
-    const uint64_t slot_size = dev->staging->slot_size;
+    const uint64_t slot_size = driven ? DAUB_DRIVEN_STAGING_SLOT : dev->staging->slot_size;
     const uint32_t needed = dev->caps.uma || largest == 0 ? 0 : largest <= slot_size ? 1 : N_SLOTS;
-    uint64_t size = 0;
+    uint64_t size = driven ? needed * slot_size : 0;
     daub_mutex_lock(&dev->staging->mutex);
     for (uint32_t i = 0; i < N_SLOTS; i++) {
         const uint64_t held = dev->staging->slots[i].buf ? dev->staging->slots[i].buf->size : 0;
-        size += i < needed && held < slot_size ? slot_size : held;
+        size += !driven && i < needed && held < slot_size ? slot_size : held;
     }
     daub_mutex_unlock(&dev->staging->mutex);
     return size;

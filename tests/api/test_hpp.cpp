@@ -98,6 +98,14 @@ int main()
     } catch (const daub::error &e) {
         REQUIRE(e.status() == DAUB_ERROR_CANCELLED);
     }
+    // One that still runs ends when another takes its place, and its callbacks with it.
+    daub::job replaced = other.submit(star(100), hooks);
+    while (replaced.progress().step == 0)
+        REQUIRE(!replaced.wait_for(std::chrono::milliseconds(1)));
+    replaced = other.submit(star(1));
+    replaced.wait();
+    REQUIRE(replaced.take_image().width() == 64);
+
     const auto [prompt, negative] = other.encode(star(1));
     REQUIRE(prompt.n_dims() == 2 && prompt.size() == negative.size());
     return 0;

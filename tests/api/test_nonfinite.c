@@ -3,6 +3,7 @@
 #include "daub.h"
 
 #include "runtime/io/safetensors.h"
+#include "runtime/vk/device.h"
 #include "tests/test.h"
 
 #include <ftw.h>
@@ -117,6 +118,35 @@ static void named_and_repeated(const char *layer, daub_generate_params params)
     daub_image_free(&f32);
 }
 
+// In mode stream the weights have all that a limit leaves beside activations in fp16; those of fp32 are larger.
+static void repeated_within_a_limit(const char *layer)
+{
+    enum { NO_PICTURE = 64 << 10, RESERVE = 32 << 10 };
+    daub_device *const unlimited = dev;
+    daub_model *model = NULL;
+    daub_image image = { 0 };
+    daub_result result = { .struct_size = sizeof(result) };
+    daub_memory_estimate e = { .struct_size = sizeof(e) };
+    const daub_generate_params params = *daub_generate_params(.prompt = "a star", .width = 64, .height = 64,
+                                                              .n_steps = 2, .seed = 1, .vae_rows = 2,
+                                                              .memory = DAUB_MEMORY_MODE_STREAM);
+    REQUIRE_OK(daub_device_create(daub_device_params(.max_memory = NO_PICTURE), &dev));
+    const uint64_t others = daub_device_memory_used(dev);
+    REQUIRE_OK(daub_model_load(dev, folder, daub_model_params(.precision = DAUB_PRECISION_F32), &model));
+    REQUIRE_OK(daub_estimate(model, &params, &e));
+    REQUIRE_OK(daub_model_destroy(&model));
+    REQUIRE_OK(daub_device_destroy(&dev));
+
+    const uint64_t limit = others + e.peak + RESERVE;
+    REQUIRE_OK(daub_device_create(daub_device_params(.max_memory = limit, .log = keep_log), &dev));
+    draw(folder, DAUB_PRECISION_F16, params, &image, &result);
+    REQUIRE_TEXT(result.nonfinite_layer, layer);
+    REQUIRE(result.n_repeated_in_f32 == 1 && result.memory_peak <= limit);
+    daub_image_free(&image);
+    REQUIRE_OK(daub_device_destroy(&dev));
+    dev = unlimited;
+}
+
 int main(void)
 {
     static const char unet[] = "up_blocks.1.resnets.0.conv1", vae[] = "decoder.up_blocks.1.resnets.0.conv1";
@@ -134,6 +164,8 @@ int main(void)
     named_and_repeated("unet up_blocks.1.resnets.0.conv1", *daub_generate_params(.seed = 1));
     named_and_repeated("unet up_blocks.1.resnets.0.conv1",
                        *daub_generate_params(.seed = 1, .memory = DAUB_MEMORY_MODE_SMALL, .guidance_scale = 1.0f));
+
+    repeated_within_a_limit("unet up_blocks.1.resnets.0.conv1");
 
     snprintf(weight, sizeof(weight), "%s.weight", vae);
     make_model("vae", "diffusion_pytorch_model.safetensors", weight);

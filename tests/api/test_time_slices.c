@@ -200,6 +200,29 @@ static void cancelled_within_a_slice(void)
     }
 }
 
+// Who drives a job may ask its model things meanwhile, while weights wait for being driven too.
+static void asked_meanwhile(void)
+{
+    daub_model *fresh = NULL; // nothing of it is packed
+    daub_job *job = NULL, *next = NULL;
+    daub_advance a = { .struct_size = sizeof(a) };
+    REQUIRE_OK(daub_model_load(dev, NULL, NULL, &fresh));
+    REQUIRE_OK(daub_job_submit(fresh, &picture, &job));
+    for (uint32_t n = 0; !a.done; n++) {
+        daub_model_info info = { .struct_size = sizeof(info) };
+        daub_memory_estimate e = { .struct_size = sizeof(e) };
+        REQUIRE_OK(daub_model_get_info(fresh, &info));
+        if (n % 64 == 0)
+            REQUIRE_OK(daub_estimate(fresh, &picture, &e));
+        if (n == 200)
+            REQUIRE_OK(daub_job_submit(fresh, &picture, &next));
+        REQUIRE_OK(daub_job_advance(job, 20000, &a));
+    }
+    daub_job_destroy(&job);
+    daub_job_destroy(&next);
+    REQUIRE_OK(daub_model_destroy(&fresh));
+}
+
 static void refusals(void)
 {
     daub_job *job = NULL;
@@ -227,6 +250,7 @@ int main(void)
         REQUIRE_OK(daub_model_load(dev, NULL, NULL, &model));
         same_bytes_for_any_budget();
         nothing_happens_by_itself();
+        asked_meanwhile();
         cancelled_within_a_slice();
         refusals();
         REQUIRE_OK(daub_model_destroy(&model));

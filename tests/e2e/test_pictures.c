@@ -3,6 +3,7 @@
 #include "daub.h"
 #include "runtime/base/file.h"
 #include "runtime/io/safetensors.h"
+#include "runtime/pipeline/pipeline.h"
 
 #include "tests/test.h"
 
@@ -375,8 +376,22 @@ static void check_memory(daub_device *dev, daub_memory_mode mode)
     REQUIRE_OK(daub_model_destroy(&model));
 }
 
+// Floats get what the mask keeps also where the bytes are elsewhere, in a host's image say.
+static void paste_alone(void)
+{
+    uint8_t init[] = { 255, 0, 255, 255, 0, 255 }, mask[] = { 0, 255 };
+    uint8_t bytes[8] = { 9, 9, 9, 9, 9, 9, 9, 9 };
+    float image[6] = { 0 }, beside_bytes[6] = { 0 };
+    const struct daub_request r = { .width = 2, .height = 1, .batch = 1, .paste = true, .init = init, .mask = mask };
+    daub_paste(&r, NULL, image);
+    daub_paste(&r, bytes, beside_bytes);
+    REQUIRE(image[0] == 1.0f && image[2] == -1.0f && image[4] == 1.0f && image[1] == 0.0f);
+    REQUIRE(memcmp(image, beside_bytes, sizeof(image)) == 0 && bytes[0] == 255 && bytes[4] == 9);
+}
+
 int main(void)
 {
+    paste_alone();
     daub_device *dev = NULL;
     daub_model *model = NULL;
     REQUIRE_OK(daub_device_create(NULL, &dev));

@@ -166,9 +166,9 @@ static void add_model(struct figures *figures, const char *model, const struct d
     static const char *const denoise[] = { "prompt", "time", "denoise", "sampler" };
     static const char *const decode[] = { "", "", "decode", "" };
     static const float some = 0.0f; // only its presence shapes the graph
-    const struct daub_engine engine = { .desc = *desc,
-                                        .dtype = DAUB_F16,
-                                        .max_tokens = desc->text.max_position_embeddings };
+    const struct daub_engine engine = {
+        .desc = *desc, .dtype = DAUB_F16, .precision = DAUB_F16, .max_tokens = desc->text.max_position_embeddings
+    };
     const daub_generate_params wanted = {
         .prompt = "a red apple", .width = size, .height = size, .n_steps = N_STEPS, .sampler = "euler"
     };
