@@ -19,8 +19,8 @@
 //
 // The rules of daub.h hold here too. Beyond them:
 //
-// - Ownership: daub destroys nothing of the host's, enables nothing, and never waits for the host's work: not for the device, not for
-//   the queue. The instance, the device and the queue must outlive the daub_device; images, buffers and semaphores the daub_job.
+// - Ownership: daub destroys nothing of the host's, enables nothing, and does not wait for the host's work, neither for the device nor
+//   (but for one case, see lock_queue) for the queue. The instance, the device and the queue must outlive the daub_device; images, buffers and semaphores the daub_job.
 // - Threads: daub submits from the threads that run its calls and jobs. A queue that the host uses too needs lock_queue and unlock_queue.
 // - State: nothing of one daub_device is visible to another, whatever instances and devices they are on.
 // - A VkFormat, VkImage and so on is the Vulkan headers' own; Vulkan-Headers 1.3.204 or later.
@@ -98,8 +98,9 @@ typedef struct daub_vulkan_device_params {
     bool
         debug_utils; // VK_EXT_debug_utils is enabled on the instance: daub's objects get names if DAUB_DEBUG has "names"
 
-    // Called around every vkQueueSubmit of daub's, on the thread that submits. Both or neither; NULL: daub has the queue to itself. They
-    // must not call daub, and no thread may call daub while it holds the lock itself.
+    // Called around every vkQueueSubmit of daub's, on the thread that submits, and around vkQueueWaitIdle in one case: the driver refused to
+    // wait for daub's own work (it is out of memory, say), and what that work uses is about to be freed. Both or neither; NULL: daub has the
+    // queue to itself. They must not call daub, and no thread may call daub while it holds the lock itself.
     void (*lock_queue)(void *user);
     void (*unlock_queue)(void *user);
     void *queue_user;
