@@ -22,21 +22,21 @@ static const uint32_t scene_code[] = {
 
 enum { WIDTH = 192, HEIGHT = 108, MAX_FRAMES = 20000, ATTEMPTS = 5 };
 
-#define INSTANCE_FUNCTIONS(F)     \
-    F(vkEnumeratePhysicalDevices) \
-    F(vkGetPhysicalDeviceMemoryProperties) F(vkCreateDevice) F(vkGetDeviceProcAddr) F(vkDestroyInstance)
-#define DEVICE_FUNCTIONS(F)                                                                                            \
-    F(vkGetDeviceQueue)                                                                                                \
-    F(vkCreateBuffer)                                                                                                  \
-    F(vkGetBufferMemoryRequirements) F(vkAllocateMemory) F(vkBindBufferMemory) F(vkCreateShaderModule)                 \
-        F(vkCreateDescriptorSetLayout) F(vkCreatePipelineLayout) F(vkCreateComputePipelines) F(vkCreateDescriptorPool) \
-            F(vkAllocateDescriptorSets) F(vkUpdateDescriptorSets) F(vkCreateCommandPool) F(vkAllocateCommandBuffers)   \
-                F(vkBeginCommandBuffer) F(vkCmdBindPipeline) F(vkCmdBindDescriptorSets) F(vkCmdPushConstants)          \
-                    F(vkCmdDispatch) F(vkEndCommandBuffer) F(vkCreateFence) F(vkResetFences) F(vkWaitForFences)        \
-                        F(vkQueueSubmit) F(vkDeviceWaitIdle) F(vkDestroyFence) F(vkDestroyCommandPool)                 \
-                            F(vkDestroyDescriptorPool) F(vkDestroyPipeline) F(vkDestroyPipelineLayout)                 \
-                                F(vkDestroyDescriptorSetLayout) F(vkDestroyShaderModule) F(vkFreeMemory)               \
-                                    F(vkDestroyBuffer) F(vkDestroyDevice)
+// clang-format off
+#define INSTANCE_FUNCTIONS(F) \
+    F(vkEnumeratePhysicalDevices) F(vkGetPhysicalDeviceMemoryProperties) F(vkCreateDevice) \
+    F(vkGetDeviceProcAddr) F(vkDestroyInstance)
+#define DEVICE_FUNCTIONS(F) \
+    F(vkGetDeviceQueue) F(vkCreateBuffer) F(vkGetBufferMemoryRequirements) F(vkAllocateMemory) \
+    F(vkBindBufferMemory) F(vkCreateShaderModule) F(vkCreateDescriptorSetLayout) F(vkCreatePipelineLayout) \
+    F(vkCreateComputePipelines) F(vkCreateDescriptorPool) F(vkAllocateDescriptorSets) \
+    F(vkUpdateDescriptorSets) F(vkCreateCommandPool) F(vkAllocateCommandBuffers) F(vkBeginCommandBuffer) \
+    F(vkCmdBindPipeline) F(vkCmdBindDescriptorSets) F(vkCmdPushConstants) F(vkCmdDispatch) \
+    F(vkEndCommandBuffer) F(vkCreateFence) F(vkResetFences) F(vkWaitForFences) F(vkQueueSubmit) \
+    F(vkDeviceWaitIdle) F(vkDestroyFence) F(vkDestroyCommandPool) F(vkDestroyDescriptorPool) \
+    F(vkDestroyPipeline) F(vkDestroyPipelineLayout) F(vkDestroyDescriptorSetLayout) F(vkDestroyShaderModule) \
+    F(vkFreeMemory) F(vkDestroyBuffer) F(vkDestroyDevice)
+// clang-format on
 
 struct renderer {
     PFN_vkGetInstanceProcAddr get;
