@@ -64,6 +64,7 @@ using model_info = sized<::daub_model_info>;
 using sampler_info = sized<::daub_sampler_info>;
 using schedule_info = sized<::daub_schedule_info>;
 using progress = sized<::daub_progress>;
+using advance = sized<::daub_advance>;
 using result = sized<::daub_result>;
 using step_info = sized<::daub_step_info>;
 using memory_estimate = sized<::daub_memory_estimate>;
@@ -127,6 +128,40 @@ class image
 
   private:
     daub_image image_;
+};
+
+// A picture between two steps, for params.resume_state and resume_size.
+class state
+{
+  public:
+    state() noexcept : state_ {}
+    {
+    }
+    explicit state(const daub_state &taken) noexcept : state_(taken)
+    {
+    }
+    state(state &&other) noexcept : state_(std::exchange(other.state_, daub_state {}))
+    {
+    }
+    state &operator=(state &&other) noexcept
+    {
+        std::swap(state_, other.state_);
+        return *this;
+    }
+    state(const state &) = delete;
+    state &operator=(const state &) = delete;
+    ~state()
+    {
+        daub_state_free(&state_);
+    }
+
+    const daub_state *operator->() const noexcept
+    {
+        return &state_;
+    }
+
+  private:
+    daub_state state_;
 };
 
 // Values of a shape, freed with the object.
@@ -384,6 +419,20 @@ class job
         check(daub_job_take_floats(get(), &out));
         return floats(out);
     }
+    // Of a host_driven job; throws what the job failed with.
+    daub::advance advance(std::uint64_t budget_us)
+    {
+        daub::advance out;
+        ended(daub_job_advance(get(), budget_us, &out));
+        return out;
+    }
+    // The newest one that params.keep_state_every kept, of a job that has ended, well or not.
+    state take_state()
+    {
+        daub_state out {};
+        check(daub_job_take_state(get(), &out));
+        return state(out);
+    }
     daub_job *get() const noexcept
     {
         return handle_.get();
@@ -391,7 +440,7 @@ class job
 
   private:
     friend class model;
-    struct state { // outlives the job
+    struct shared { // outlives the job
         callbacks hooks;
         std::exception_ptr thrown;
         std::shared_ptr<daub_model> model;
@@ -413,24 +462,24 @@ class job
         }
     };
 
-    job(const class model &from, generate_params params, callbacks hooks) : state_(new state)
+    job(const class model &from, generate_params params, callbacks hooks) : state_(new shared)
     {
         state_->hooks = std::move(hooks);
         state_->model = from.handle_;
         params.user = state_.get();
         // Progress is always asked for: a preview that threw cancels at the next of these.
         params.on_progress = [](void *user, const daub_progress *p) {
-            auto *s = static_cast<state *>(user);
+            auto *s = static_cast<shared *>(user);
             return s->guard([&] { return !s->hooks.progress || s->hooks.progress(*p); });
         };
         if (state_->hooks.preview)
             params.on_preview = [](void *user, const daub_preview *p) {
-                auto *s = static_cast<state *>(user);
+                auto *s = static_cast<shared *>(user);
                 s->guard([&] { return s->hooks.preview(*p), true; });
             };
         if (state_->hooks.step)
             params.on_step = [](void *user, daub_step *p) {
-                auto *s = static_cast<state *>(user);
+                auto *s = static_cast<shared *>(user);
                 return s->guard([&] {
                     daub::step lent(p);
                     return s->hooks.step(lent);
@@ -447,7 +496,7 @@ class job
         check(status);
     }
 
-    std::unique_ptr<state> state_; // destroyed after the job
+    std::unique_ptr<shared> state_; // destroyed after the job
     std::unique_ptr<daub_job, destroy> handle_;
 };
 

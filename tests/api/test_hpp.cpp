@@ -106,6 +106,26 @@ int main()
     replaced.wait();
     REQUIRE(replaced.take_image().width() == 64);
 
+    // Driven by this thread, and from a state of another one: the same picture.
+    const daub::image whole = other.generate(star(3));
+    daub::generate_params params = star(3);
+    params.host_driven = true;
+    params.keep_state_every = 2;
+    daub::job driven = other.submit(params);
+    double submitted = 0.0;
+    for (daub::advance step; !step.done; submitted += step.submitted_us)
+        step = driven.advance(20000);
+    REQUIRE(submitted > 0.0);
+    daub::image c = driven.take_image();
+    REQUIRE(std::memcmp(whole.data(), c.data(), c.size()) == 0);
+    const daub::state state = driven.take_state();
+    REQUIRE(state->step == 2);
+    params.host_driven = false;
+    params.resume_state = state->data;
+    params.resume_size = state->size;
+    daub::image d = other.generate(params);
+    REQUIRE(std::memcmp(whole.data(), d.data(), d.size()) == 0);
+
     const auto [prompt, negative] = other.encode(star(1));
     REQUIRE(prompt.n_dims() == 2 && prompt.size() == negative.size());
     return 0;
