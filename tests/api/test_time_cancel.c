@@ -39,8 +39,17 @@ static double cancel_after(daub_model *model, const daub_generate_params *params
     return status == DAUB_OK ? -1.0 : seconds;
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+static const bool timed =
+    false; // their times are not ours, and llvmpipe's own allocations fill AddressSanitizer's records: 16 GB here
+#else
+static const bool timed = true;
+#endif
+
 int main(void)
 {
+    if (!timed)
+        return 77; // skipped
     daub_device *dev = NULL;
     daub_model *model = NULL;
     daub_image before = { 0 }, after = { 0 };
