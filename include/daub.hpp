@@ -72,149 +72,112 @@ using limits = sized<::daub_limits>;
 
 // ---- what is handed out ----------------------------------------------------------------------------------------
 
-// Pixels, freed with the object: height() rows of width() pixels of channels() bytes.
-class image
+// What the library has handed over and `Free` gives back: moved, never copied.
+template <typename T, void (*Free)(T *)> class taken
 {
   public:
-    image() noexcept : image_ {}
+    taken() noexcept : value_ {}
     {
     }
-    explicit image(const daub_image &taken) noexcept : image_(taken)
+    explicit taken(const T &value) noexcept : value_(value)
     {
     }
-    image(image &&other) noexcept : image_(std::exchange(other.image_, daub_image {}))
+    taken(taken &&other) noexcept : value_(std::exchange(other.value_, T {}))
     {
     }
-    image &operator=(image &&other) noexcept
+    taken &operator=(taken &&other) noexcept
     {
-        std::swap(image_, other.image_);
+        std::swap(value_, other.value_);
         return *this;
     }
-    image(const image &) = delete;
-    image &operator=(const image &) = delete;
-    ~image()
+    taken(const taken &) = delete;
+    taken &operator=(const taken &) = delete;
+    ~taken()
     {
-        daub_image_free(&image_);
+        Free(&value_);
     }
+
+  protected:
+    T value_;
+};
+
+// Pixels, freed with the object: height() rows of width() pixels of channels() bytes.
+class image : public taken<daub_image, daub_image_free>
+{
+  public:
+    using taken::taken;
 
     std::uint32_t width() const noexcept
     {
-        return image_.width;
+        return value_.width;
     }
     std::uint32_t height() const noexcept
     {
-        return image_.height;
+        return value_.height;
     }
     std::uint32_t channels() const noexcept
     {
-        return image_.channels;
+        return value_.channels;
     }
     const std::uint8_t *data() const noexcept
     {
-        return image_.pixels;
+        return value_.pixels;
     }
     std::uint8_t *data() noexcept
     {
-        return image_.pixels;
+        return value_.pixels;
     }
     std::size_t size() const noexcept
     {
-        return std::size_t { image_.width } * image_.height * image_.channels;
+        return std::size_t { value_.width } * value_.height * value_.channels;
     }
     const daub_image &get() const noexcept
     {
-        return image_;
+        return value_;
     }
-
-  private:
-    daub_image image_;
 };
 
 // A picture between two steps, for params.resume_state and resume_size.
-class state
+class state : public taken<daub_state, daub_state_free>
 {
   public:
-    state() noexcept : state_ {}
-    {
-    }
-    explicit state(const daub_state &taken) noexcept : state_(taken)
-    {
-    }
-    state(state &&other) noexcept : state_(std::exchange(other.state_, daub_state {}))
-    {
-    }
-    state &operator=(state &&other) noexcept
-    {
-        std::swap(state_, other.state_);
-        return *this;
-    }
-    state(const state &) = delete;
-    state &operator=(const state &) = delete;
-    ~state()
-    {
-        daub_state_free(&state_);
-    }
+    using taken::taken;
 
     const daub_state *operator->() const noexcept
     {
-        return &state_;
+        return &value_;
     }
-
-  private:
-    daub_state state_;
 };
 
 // Values of a shape, freed with the object.
-class floats
+class floats : public taken<daub_floats, daub_floats_free>
 {
   public:
-    floats() noexcept : floats_ {}
-    {
-    }
-    explicit floats(const daub_floats &taken) noexcept : floats_(taken)
-    {
-    }
-    floats(floats &&other) noexcept : floats_(std::exchange(other.floats_, daub_floats {}))
-    {
-    }
-    floats &operator=(floats &&other) noexcept
-    {
-        std::swap(floats_, other.floats_);
-        return *this;
-    }
-    floats(const floats &) = delete;
-    floats &operator=(const floats &) = delete;
-    ~floats()
-    {
-        daub_floats_free(&floats_);
-    }
+    using taken::taken;
 
     std::uint32_t n_dims() const noexcept
     {
-        return floats_.n_dims;
+        return value_.n_dims;
     }
     std::uint32_t dim(std::uint32_t i) const noexcept
     {
-        return i < floats_.n_dims ? floats_.dims[i] : 1;
+        return i < value_.n_dims ? value_.dims[i] : 1;
     }
     const float *data() const noexcept
     {
-        return floats_.values;
+        return value_.values;
     }
     float *data() noexcept
     {
-        return floats_.values;
+        return value_.values;
     }
     std::size_t size() const noexcept
     {
-        std::size_t n = floats_.values ? 1 : 0;
-        for (std::uint32_t i = 0; i < floats_.n_dims; i++)
-            n *= floats_.dims[i];
+        std::size_t n = value_.values ? 1 : 0;
+        for (std::uint32_t i = 0; i < value_.n_dims; i++)
+            n *= value_.dims[i];
         return n;
     }
-
-  private:
-    daub_floats floats_;
 };
 
 // A step that has ended, within callbacks::step only.

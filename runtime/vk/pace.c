@@ -362,6 +362,7 @@ static daub_status driven_submit(struct daub_pace *pace, struct daub_post *post)
             daub_mutex_unlock(&pace->mutex);
             status = post->between(post->user);
             daub_mutex_lock(&pace->mutex);
+            pace->post = post; // it may have submitted something itself
         }
     }
     pace->post = NULL;
