@@ -2,6 +2,7 @@
 #ifndef DAUB_TESTS_UNIT_HARNESS_PROGRAM_H
 #define DAUB_TESTS_UNIT_HARNESS_PROGRAM_H
 #include "runtime/sample/sample.h"
+#include "tests/test.h"
 
 struct program_run {
     const struct daub_program *program;
@@ -25,6 +26,19 @@ struct toy {
     size_t pixels; // values of a channel
 };
 void toy_model(const struct toy *toy, double timestep, const float *in, float *out, size_t n);
+
+// A sampler's defaults under Stable Diffusion's noise schedule. Here, because not every test that has the harness links samplers.
+static inline struct daub_sampler_config stable_diffusion(const char *sampler_name)
+{
+    const struct daub_sampler_desc *sampler;
+    struct daub_sampler_config c;
+    REQUIRE_OK(daub_sampler_find(sampler_name, &sampler, NULL));
+    daub_sampler_config_defaults(sampler, &c);
+    c.beta_start = 0.00085;
+    c.beta_end = 0.012;
+    c.beta_schedule = DAUB_BETA_SCALED_LINEAR;
+    return c;
+}
 
 // |got - want| / |want|; infinite where a value is none.
 double relative_l2(const float *got, const float *want, size_t n);

@@ -3,24 +3,12 @@
 #include "harness_program.h"
 #include "tests/test.h"
 
-static struct daub_sampler_config config_of(const char *sampler_name)
-{
-    const struct daub_sampler_desc *sampler;
-    struct daub_sampler_config c;
-    REQUIRE_OK(daub_sampler_find(sampler_name, &sampler, NULL));
-    daub_sampler_config_defaults(sampler, &c);
-    c.beta_start = 0.00085;
-    c.beta_end = 0.012;
-    c.beta_schedule = DAUB_BETA_SCALED_LINEAR;
-    return c;
-}
-
 // ---- listing -------------------------------------------------------------------------------------------------------
 
 static void test_listing(void)
 {
     struct daub_arena *arena = daub_arena_create(NULL);
-    struct daub_sampler_config c = config_of("euler_a");
+    struct daub_sampler_config c = stable_diffusion("euler_a");
     struct daub_program p;
     REQUIRE(arena);
     REQUIRE_OK(daub_program_record(&c, 2, arena, &p));
@@ -36,7 +24,7 @@ static void test_listing(void)
                        "result v1\n");
     daub_free(NULL, text);
 
-    c = config_of("ddim");
+    c = stable_diffusion("ddim");
     c.thresholding = true;
     c.sample_max_value = 1.5;
     REQUIRE_OK(daub_program_record(&c, 1, arena, &p));
@@ -161,7 +149,7 @@ static bool chance(uint64_t *state, uint32_t one_in)
 
 static struct daub_sampler_config random_config(uint64_t *r)
 {
-    struct daub_sampler_config c = config_of(daub_samplers[draw(r, daub_n_samplers)]->name);
+    struct daub_sampler_config c = stable_diffusion(daub_samplers[draw(r, daub_n_samplers)]->name);
     c.num_train_timesteps = chance(r, 4) ? 1 + draw(r, 300) : 1000;
     c.beta_schedule = (enum daub_beta_schedule)draw(r, 3);
     c.rescale_betas_zero_snr = chance(r, 4);
@@ -222,7 +210,7 @@ static void test_random(void)
 static void test_all_steps(void)
 {
     for (uint32_t i = 0; i < daub_n_samplers; i++) {
-        struct daub_sampler_config c = config_of(daub_samplers[i]->name);
+        struct daub_sampler_config c = stable_diffusion(daub_samplers[i]->name);
         c.skip_prk_steps = true;
         for (uint32_t n = 1; n <= 50; n++) {
             struct daub_arena *arena = daub_arena_create(NULL);
@@ -243,26 +231,26 @@ static void test_refusals(void)
     struct daub_arena *arena = daub_arena_create(NULL);
     struct daub_program p = { .n_ops = 77 };
     REQUIRE(arena);
-    struct daub_sampler_config c = config_of("euler");
+    struct daub_sampler_config c = stable_diffusion("euler");
     REQUIRE_STATUS(daub_program_record(&c, 0, arena, &p), DAUB_ERROR_INVALID_ARG, "0 steps");
     REQUIRE_STATUS(daub_program_record(&c, 1001, arena, &p), DAUB_ERROR_INVALID_ARG, "1001 steps");
     c.sigma_spacing = DAUB_SIGMAS_LU;
     REQUIRE_STATUS(daub_program_record(&c, 5, arena, &p), DAUB_ERROR_UNSUPPORTED, "euler has no schedule lu");
     c.num_train_timesteps = 0;
     REQUIRE_STATUS(daub_program_record(&c, 5, arena, &p), DAUB_ERROR_INVALID_ARG, "num_train_timesteps");
-    c = config_of("ddim");
+    c = stable_diffusion("ddim");
     c.eta = 1.5;
     REQUIRE_STATUS(daub_program_record(&c, 5, arena, &p), DAUB_ERROR_INVALID_ARG, "eta is 1.5");
     c.eta = NAN;
     REQUIRE_STATUS(daub_program_record(&c, 5, arena, &p), DAUB_ERROR_INVALID_ARG, "eta");
-    c = config_of("ddim");
+    c = stable_diffusion("ddim");
     c.rescale_betas_zero_snr = true; // pure noise says nothing about x0 to a network that predicts noise
     c.timestep_spacing = DAUB_SPACING_TRAILING;
     REQUIRE_STATUS(daub_program_record(&c, 5, arena, &p), DAUB_ERROR_INVALID_ARG, "division by zero");
     c.thresholding = true;
     c.dynamic_thresholding_ratio = 1.5;
     REQUIRE_STATUS(daub_program_record(&c, 5, arena, &p), DAUB_ERROR_INVALID_ARG, "dynamic_thresholding_ratio");
-    c = config_of("dpmpp_2m");
+    c = stable_diffusion("dpmpp_2m");
     c.algorithm_type = DAUB_ALGORITHM_DPMSOLVER;
     REQUIRE_STATUS(daub_program_record(&c, 5, arena, &p), DAUB_ERROR_INVALID_ARG, "sigma_min");
     c.final_sigma_min = true;
@@ -271,18 +259,18 @@ static void test_refusals(void)
     REQUIRE_STATUS(daub_program_record(&c, 20, arena, &p), DAUB_ERROR_UNSUPPORTED, "order 3");
     c.solver_order = 4;
     REQUIRE_STATUS(daub_program_record(&c, 20, arena, &p), DAUB_ERROR_UNSUPPORTED, "solver_order is 4");
-    c = config_of("plms");
+    c = stable_diffusion("plms");
     REQUIRE_STATUS(daub_program_record(&c, 3, arena, &p), DAUB_ERROR_INVALID_ARG, "4 or more");
     c.prediction_type = DAUB_PREDICTION_SAMPLE;
     REQUIRE_STATUS(daub_program_record(&c, 10, arena, &p), DAUB_ERROR_UNSUPPORTED, "sample");
-    c = config_of("plms");
+    c = stable_diffusion("plms");
     c.skip_prk_steps = true;
     c.timestep_spacing = DAUB_SPACING_TRAILING;
     c.rescale_betas_zero_snr = true; // which its class does not have: ignored
     struct daub_program q;
     REQUIRE_OK(daub_program_record(&c, 10, arena, &q));
     check_program(&q, 10, 1000);
-    c = config_of("lcm");
+    c = stable_diffusion("lcm");
     REQUIRE_STATUS(daub_program_record(&c, 51, arena, &p), DAUB_ERROR_INVALID_ARG, "51 steps are too many for LCM");
     REQUIRE(p.n_ops == 77); // untouched
     daub_arena_destroy(&arena);
@@ -320,7 +308,7 @@ static void test_no_memory(void)
             struct daub_arena *arena = daub_arena_create(&host);
             if (!arena)
                 continue;
-            struct daub_sampler_config c = config_of(names[i]);
+            struct daub_sampler_config c = stable_diffusion(names[i]);
             struct daub_program p;
             c.original_inference_steps = 1000; // long enough that tables grow
             const daub_status status = daub_program_record(&c, 700, arena, &p);

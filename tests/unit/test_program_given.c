@@ -5,13 +5,7 @@
 
 static struct daub_sampler_config config_of(const char *sampler_name)
 {
-    const struct daub_sampler_desc *sampler;
-    struct daub_sampler_config c;
-    REQUIRE_OK(daub_sampler_find(sampler_name, &sampler, NULL));
-    daub_sampler_config_defaults(sampler, &c);
-    c.beta_start = 0.00085;
-    c.beta_end = 0.012;
-    c.beta_schedule = DAUB_BETA_SCALED_LINEAR;
+    struct daub_sampler_config c = stable_diffusion(sampler_name);
     c.skip_prk_steps = true;
     c.clip_sample = false;
     return c;

@@ -1,5 +1,6 @@
 // test_schedule.c - noise schedules, time steps, layouts of noise levels, and the public forward process.
 // link: base sample
+#include "harness_program.h"
 #include "runtime/base/rng.h"
 #include "runtime/sample/schedule.h"
 #include "tests/test.h"
@@ -9,18 +10,6 @@ static const double abar_sd_last = 0.00466009509;
 static const double abar_sd_500 = 0.276332468;
 static const double abar_zsnr_500 = 0.241018534;
 static const double abar_cos_500 = 0.492285043;
-
-static struct daub_sampler_config stable_diffusion(const char *sampler_name)
-{
-    const struct daub_sampler_desc *sampler;
-    struct daub_sampler_config c;
-    REQUIRE_OK(daub_sampler_find(sampler_name, &sampler, NULL));
-    daub_sampler_config_defaults(sampler, &c);
-    c.beta_start = 0.00085;
-    c.beta_end = 0.012;
-    c.beta_schedule = DAUB_BETA_SCALED_LINEAR;
-    return c;
-}
 
 static void test_alphas(void)
 {
