@@ -16,7 +16,7 @@ enum cli_command {
     CLI_NOISE = 1 << 5,
     CLI_BENCH = 1 << 6,
     CLI_ESTIMATE = 1 << 7,
-    CLI_ALL = (1 << 8) - 1,
+    CLI_ALL = 0xffff, // those to come too
 };
 
 struct cli { // every option's value; 0 and NULL mean not given
@@ -36,7 +36,7 @@ struct cli { // every option's value; 0 and NULL mean not given
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CANCELLED = 130 };
 
-// options.c: one table makes the parser, the help and the man page.
+// options.c, help.c: made from the tables of table.c.
 int cli_parse(int argc, char **argv, struct cli *cli); // EXIT_OK, or EXIT_USAGE after one sentence on stderr
 void cli_help(const struct cli *cli, FILE *out);
 void cli_man(FILE *out);

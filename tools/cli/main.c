@@ -1,5 +1,5 @@
 // main.c - the daub command.
-#include "cli.h"
+#include "table.h"
 
 #if defined(__linux__)
 #include <malloc.h>
@@ -36,25 +36,8 @@ int main(int argc, char **argv)
         cli_help(&cli, stdout);
         return EXIT_OK;
     }
-    switch (cli.command) {
-    case CLI_GENERATE:
-        return cli_generate(&cli);
-    case CLI_DEVICES:
-        return cli_devices(&cli);
-    case CLI_INSPECT:
-        return cli_inspect(&cli);
-    case CLI_SAMPLERS:
-        return cli_samplers(&cli);
-    case CLI_ENCODE:
-        return cli_encode(&cli);
-    case CLI_NOISE:
-        return cli_noise(&cli);
-    case CLI_BENCH:
-        return cli_bench(&cli);
-    case CLI_ESTIMATE:
-        return cli_estimate(&cli);
-    case CLI_ALL:
-        break;
-    }
+    for (int c = 0; c < cli_n_commands; c++)
+        if (cli_commands[c].command == cli.command)
+            return cli_commands[c].run(&cli);
     return EXIT_USAGE;
 }

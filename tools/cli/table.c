@@ -1,0 +1,62 @@
+// table.c - see table.h. A new command is a line here and its file; a new option is a line here and a field of struct cli.
+#include "table.h"
+
+#define FIELD(member) offsetof(struct cli, member)
+#define DRAW (CLI_GENERATE | CLI_BENCH | CLI_ESTIMATE)
+#define MODEL (DRAW | CLI_ENCODE)
+
+// clang-format off
+const struct option cli_options[] = {
+    { 'm', "model",           "PATH",  TEXT, FIELD(model),            0, 0, MODEL, "checkpoint: a diffusers folder or an LDM .safetensors file [the model that comes with daub]" },
+    {  0,  "config-from",     "DIR",   TEXT, FIELD(config_from),      0, 0, MODEL | CLI_INSPECT, "folder whose config.json files describe a single file" },
+    {  0,  "negative",        "TEXT",  TEXT, FIELD(negative),         0, 0, MODEL, "what to steer away from" },
+    { 'W', "width",           "N",     U32,  FIELD(width),            1, 16384, DRAW, "pixels [the model's]" },
+    { 'H', "height",          "N",     U32,  FIELD(height),           1, 16384, DRAW, "pixels [the model's]" },
+    {  0,  "size",            "WxH",   TEXT, FIELD(size),             0, 0, DRAW, "both at once, as in 512x768" },
+    { 's', "steps",           "N",     U32,  FIELD(steps),            1, 1000, DRAW, "denoising steps [the model's]" },
+    { 'g', "guidance",        "W",     F32,  FIELD(guidance),         1, 1000, DRAW, "classifier-free guidance; 1 is off and takes half the time [the model's]" },
+    {  0,  "guidance-rescale","PHI",   F32,  FIELD(guidance_rescale), 0, 1, DRAW, "0..1, against washed-out pictures at high guidance [0]" },
+    { 'S', "seed",            "N",     TEXT, FIELD(seed_text),        0, 0, DRAW, "a number, or random [random; printed and stored in the picture]" },
+    { 'n', "count",           "N",     U32,  FIELD(count),            1, 10000, CLI_GENERATE, "pictures; picture i has seed + i [1]" },
+    {  0,  "sampler",         "NAME",  TEXT, FIELD(sampler),          0, 0, DRAW, "see daub samplers [the model's]" },
+    {  0,  "schedule",        "NAME",  TEXT, FIELD(schedule),         0, 0, DRAW, "default, karras, exponential, beta, lu [the sampler's]" },
+    {  0,  "eta",             "E",     F32,  FIELD(eta),              0, 1, DRAW, "noise of ddim, 0..1 [0]" },
+    {  0,  "rng",             "NAME",  TEXT, FIELD(rng),              0, 0, DRAW, "torch-cpu, or cuda (Philox) [torch-cpu]" },
+    {  0,  "clip-skip",       "N",     U32,  FIELD(clip_skip),        1, 64, MODEL, "stop the text encoder N - 1 layers early; 1 is none [1]" },
+    {  0,  "prompt-embeds",   "FILE",  TEXT, FIELD(prompt_embeds),    0, 0, DRAW, "text embeddings from daub encode instead of a prompt" },
+    { 'd', "device",          "WHICH", TEXT, FIELD(device),           0, 0, MODEL | CLI_DEVICES, "index or part of the name, see daub devices [best]" },
+    {  0,  "precision",       "TYPE",  TEXT, FIELD(precision),        0, 0, MODEL, "f16 or f32 [f16]" },
+    {  0,  "weight-cache",    "DIR",   TEXT, FIELD(weight_cache),     0, 0, MODEL, "folder that keeps packed weights for later starts, up to 16 GB [none]" },
+    {  0,  "memory",          "MODE",  TEXT, FIELD(memory),           0, 0, CLI_GENERATE | CLI_ESTIMATE, "resident, small: one network on the device at a time, or stream: its weights in turns [resident]" },
+    {  0,  "max-memory",      "SIZE",  TEXT, FIELD(max_memory),       0, 0, MODEL, "device memory that may be used, as in 1.2G or 900M [all that is free]" },
+    {  0,  "vae-tiles",       "ROWS",  TEXT, FIELD(vae_tiles),        0, 0, DRAW, "rows of the latents that the VAE decodes at a time, auto or off [auto: all that fit in memory]" },
+    { 'i', "init",            "FILE",  TEXT, FIELD(init),             0, 0, DRAW, "picture to begin with; the size is its own" },
+    {  0,  "strength",        "X",     F64,  FIELD(strength),         0.001, 1, DRAW, "how much of --init is drawn anew, up to 1 [0.8; with --mask 1]" },
+    {  0,  "mask",            "FILE",  TEXT, FIELD(mask),             0, 0, DRAW, "what of --init to paint: white is, black keeps its exact pixels" },
+    { 'o', "output",          "FILE",  TEXT, FIELD(output),           0, 0, CLI_GENERATE | CLI_ENCODE | CLI_NOISE, "where to write; {seed} and {n} are filled in; - is standard output [daub-{seed}.png]" },
+    {  0,  "format",          "TYPE",  TEXT, FIELD(format),           0, 0, CLI_GENERATE | CLI_NOISE, "png, jpg or ppm [by the file's name]" },
+    {  0,  "quality",         "Q",     U32,  FIELD(quality),          1, 100, CLI_GENERATE | CLI_NOISE, "of jpg [92]" },
+    {  0,  "columns",         "N",     U32,  FIELD(columns),          2, 64, CLI_NOISE, "pictures in the strip [9]" },
+    {  0,  "ops",             NULL,    FLAG, FIELD(ops),              0, 0, CLI_BENCH, "time every class of operation, and count its dispatches and bytes" },
+    {  0,  "start",           NULL,    FLAG, FIELD(start),            0, 0, CLI_BENCH, "time a first start without caches, and a second one" },
+    {  0,  "json",            NULL,    FLAG, FIELD(json),             0, 0, CLI_ALL, "machine-readable output" },
+    { 'q', "quiet",           NULL,    FLAG, FIELD(quiet),            0, 0, CLI_ALL, "errors only" },
+    { 'v', "verbose",         NULL,    FLAG, FIELD(verbose),          0, 0, CLI_ALL, "say more" },
+    { 'h', "help",            NULL,    FLAG, FIELD(help),             0, 0, CLI_ALL, "this text" },
+    {  0,  "version",         NULL,    FLAG, FIELD(version),          0, 0, CLI_ALL, "daub's version" },
+};
+
+const struct command cli_commands[] = {
+    { CLI_GENERATE, "generate", "PROMPT",  "draw a picture (the word generate may be left out)", false, cli_generate },
+    { CLI_DEVICES,  "devices",  "",        "list GPUs; -v says why one is chosen", false, cli_devices },
+    { CLI_INSPECT,  "inspect",  "MODEL",   "say what a model file is, and what decided", false, cli_inspect },
+    { CLI_SAMPLERS, "samplers", "",        "list samplers and schedules", false, cli_samplers },
+    { CLI_ENCODE,   "encode",   "PROMPT",  "write a prompt's text embeddings (-o FILE.safetensors)", true, cli_encode },
+    { CLI_NOISE,    "noise",    "PICTURE", "film strip of the forward process under three noise schedules", true, cli_noise },
+    { CLI_BENCH,    "bench",    "[PROMPT]", "seconds a phase and an operation", false, cli_bench },
+    { CLI_ESTIMATE, "estimate", "[PROMPT]", "bytes of device memory a picture will take, phase by phase", false, cli_estimate },
+};
+// clang-format on
+
+const int cli_n_options = sizeof(cli_options) / sizeof(cli_options[0]);
+const int cli_n_commands = sizeof(cli_commands) / sizeof(cli_commands[0]);
