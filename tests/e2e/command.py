@@ -5,6 +5,7 @@
 """
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -253,7 +254,7 @@ def other_commands():
     for name in ("first", "second"):
         parts = [start[name][part] for part in ("device", "weights", "first_step", "file")] + [start[name + "_start"] + 0.002]
         check(parts[0] > 0 and parts == sorted(parts), "the parts of a %s start: %r" % (name, start))
-    check(max(len(line) for line in run("--help").stdout.decode().splitlines()) <= 130, "help fits a screen")
+    helps()
     result = run("noise", "a.png", "-o", "strip.png", "--columns", "5")
     check(result.returncode == 0 and struct.unpack(">II", png_chunks(open("strip.png", "rb").read())[0][1][:8]) ==
           (5 * 68 - 4, 3 * 68 - 4), "a strip of three rows: %r" % result.stderr)
@@ -263,6 +264,34 @@ def other_commands():
     run("a red heart", "--steps", "2", "--seed", "1", "-o", "h1.ppm", "--quiet")
     run("--prompt-embeds", "e.safetensors", "--steps", "2", "--seed", "1", "-o", "h2.ppm", "--quiet")
     check(open("h1.ppm", "rb").read() == open("h2.ppm", "rb").read(), "embeddings stand for the prompt")
+
+
+def helps():
+    """Help fits a screen and has examples; a command's help and the manual page name all options, by group."""
+    screen = run("--help").stdout.decode()
+    lines = screen.splitlines()
+    check(len(lines) <= 24 and max(map(len, lines)) <= 80, "--help is a screen: %d lines of up to %d" % (len(lines), max(map(len, lines))))
+    check(run().stdout.decode() == run("help").stdout.decode() == screen, "daub, daub help and daub --help say the same")
+    for example in ('daub "a red apple"', "--model sd15.safetensors", "-o fox.png"):
+        check(example in screen, "an example with %s" % example)
+    man = run("man").stdout.decode().replace("\\-", "-")
+    options, headings = set(), set()
+    commands = re.findall(r"^\.B daub (\S+)$", man, re.M)
+    check(len(commands) == len(set(commands)) > 8, "commands: %r" % commands)
+    for command in commands:
+        text = run("help", command).stdout.decode()
+        check(text == run(command, "--help").stdout.decode() and text.startswith("daub %s " % command), "daub help %s" % command)
+        check(max(map(len, text.splitlines())) <= 100, "daub help %s has at most 100 columns" % command)
+        check(command in screen, "%s stands in daub --help" % command)
+        options |= set(re.findall(r"^  (?:-., |    )--([a-z-]+)", text, re.M))
+        headings |= set(re.findall(r"^([A-Z].*)$", text, re.M))
+    check(set(re.findall(r"^\.BI? (?:-.,\\ )?--([a-z-]+)", man, re.M)) == options, "daub man names every option: %r" % options)
+    check(set(re.findall(r"^\.SS (.*)$", man, re.M)) == headings, "groups in the manual and the help: %r" % headings)
+    check(len(headings) == 9, "every group has its heading: %r" % headings)
+    for section in ("EXAMPLES", "FILES", "ENVIRONMENT", "SEE ALSO", "EXIT STATUS"):
+        check(".SH %s\n" % section in man, "daub man has %s" % section)
+    result = run("help", "nonsense")
+    check(result.returncode == 2 and b"no command nonsense" in result.stderr, "help for no command: %r" % result.stderr)
 
 
 def bench_ops():

@@ -16,11 +16,14 @@ enum cli_command {
     CLI_NOISE = 1 << 5,
     CLI_BENCH = 1 << 6,
     CLI_ESTIMATE = 1 << 7,
+    CLI_HELP = 1 << 13, // what tells about the rest counts from the end
+    CLI_MAN = 1 << 14,
     CLI_ALL = 0xffff, // those to come too
 };
 
 struct cli { // every option's value; 0 and NULL mean not given
     enum cli_command command;
+    bool named;       // the command was: daub generate, not daub
     const char *text; // the positional argument: prompt, model or picture
     const char *program;
 
@@ -31,15 +34,15 @@ struct cli { // every option's value; 0 and NULL mean not given
     float guidance, guidance_rescale, eta;
     double strength;
     uint64_t seed;
-    bool quiet, verbose, json, ops, start, help, version, man;
+    bool quiet, verbose, json, ops, start, help, version;
 };
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CANCELLED = 130 };
 
 // options.c, help.c: made from the tables of table.c.
 int cli_parse(int argc, char **argv, struct cli *cli); // EXIT_OK, or EXIT_USAGE after one sentence on stderr
-void cli_help(const struct cli *cli, FILE *out);
-void cli_man(FILE *out);
+void cli_overview(FILE *out);                          // one screen: at most 24 lines of 80 columns
+void cli_help(enum cli_command command, FILE *out);    // all of a command's options, in 100 columns
 const char *cli_command_name(enum cli_command command);
 
 // commands
@@ -52,6 +55,8 @@ int cli_noise(const struct cli *cli);
 int cli_bench(const struct cli *cli);
 int cli_bench_start(const struct cli *cli);
 int cli_estimate(const struct cli *cli);
+int cli_help_command(const struct cli *cli);
+int cli_man_command(const struct cli *cli);
 
 // common.c
 int cli_fail(const char *fmt, ...)

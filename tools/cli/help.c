@@ -1,62 +1,141 @@
-// help.c - the help and the man page, from the tables.
+// help.c - daub help: an overview of one screen, and a command's options by group, from the tables.
 #include "table.h"
 
+#include <string.h>
+
+enum { OVERVIEW_WIDTH = 80, HELP_WIDTH = 100, TEXT_COLUMN = 31, BRIEF = 26 };
+
+const char *cli_group_title(const struct option *option)
+{
+    for (int g = 0; g < cli_n_groups; g++)
+        if (strcmp(cli_groups[g].first, option->name) == 0)
+            return cli_groups[g].title;
+    return NULL;
+}
+
+// "-s, --steps N"; what has no letter keeps its place free.
 static void option_head(const struct option *o, char *out, size_t size)
 {
     snprintf(out, size, "%s%c%s--%s%s%s", o->letter ? "-" : " ", o->letter ? o->letter : ' ', o->letter ? ", " : "  ",
              o->name, o->argument ? " " : "", o->argument ? o->argument : "");
 }
 
-void cli_help(const struct cli *cli, FILE *out)
+// Text broken between words into lines of `width` columns, the first from column `at` on, the others from `column` on.
+static void print_wrapped(FILE *out, const char *text, size_t at, size_t column, size_t width)
 {
-    const bool overview = cli->command == CLI_GENERATE;
-    if (overview) {
-        fputs("daub draws pictures from text with latent diffusion models on any Vulkan GPU.\n\n"
-              "  daub \"a red apple\"\n"
-              "  daub \"a red fox in snow\" --model sd15.safetensors --steps 30 -o fox.png\n\n",
-              out);
-        for (int c = 0; c < cli_n_commands; c++)
-            fprintf(out, "  daub %-8s %-9s %s\n", cli_commands[c].name, cli_commands[c].argument, cli_commands[c].help);
-    } else {
-        for (int c = 0; c < cli_n_commands; c++)
-            if (cli_commands[c].command == cli->command)
-                fprintf(out, "daub %s %s - %s\n", cli_commands[c].name, cli_commands[c].argument, cli_commands[c].help);
+    if (at >= column) {
+        fputc('\n', out);
+        at = 0;
     }
-    fputs("\n", out);
-    for (int i = 0; i < cli_n_options; i++) {
-        char head[64];
-        if (!(cli_options[i].commands & cli->command))
-            continue;
-        option_head(&cli_options[i], head, sizeof(head));
-        fprintf(out, "  %-27s %s\n", head, cli_options[i].help);
+    fprintf(out, "%*s", (int)(column - at), "");
+    at = column;
+    while (*text) {
+        const size_t word = strcspn(text, " ");
+        if (at > column && at + 1 + word > width) {
+            fprintf(out, "\n%*s", (int)column, "");
+            at = column;
+        } else if (at > column) {
+            fputc(' ', out);
+            at++;
+        }
+        fwrite(text, 1, word, out);
+        at += word;
+        text += word + strspn(text + word, " ");
+    }
+    fputc('\n', out);
+}
+
+// ---- one screen ------------------------------------------------------------------------------------------------------
+
+static void overview_options(FILE *out)
+{
+    for (int b = 0; b < cli_n_briefs; b++) {
+        for (int i = 0; i < cli_n_options; i++) {
+            char head[64];
+            if (strcmp(cli_options[i].name, cli_briefs[b].name) != 0)
+                continue;
+            option_head(&cli_options[i], head, sizeof(head));
+            fprintf(out, "  %-19s %s\n", head, cli_briefs[b].text);
+        }
     }
 }
 
-void cli_man(FILE *out)
+// Two commands a line, each with the first clause of what it does.
+static void overview_commands(FILE *out)
 {
-    fprintf(out,
-            ".TH DAUB 1 \"\" \"daub %d.%d.%d\"\n.SH NAME\ndaub \\- text-to-image diffusion on any Vulkan GPU\n"
-            ".SH SYNOPSIS\n",
-            DAUB_VERSION_MAJOR, DAUB_VERSION_MINOR, DAUB_VERSION_PATCH);
-    for (int c = 0; c < cli_n_commands; c++)
-        fprintf(out, ".B daub %s\n%s [options]\n.br\n", cli_commands[c].name, cli_commands[c].argument);
-    fputs(".SH COMMANDS\n", out);
-    for (int c = 0; c < cli_n_commands; c++)
-        fprintf(out, ".TP\n.B %s %s\n%s\n", cli_commands[c].name, cli_commands[c].argument, cli_commands[c].help);
-    fputs(".SH OPTIONS\n", out);
+    bool left = true;
+    for (int c = 0; c < cli_n_commands; c++) {
+        if (cli_commands[c].command & (CLI_GENERATE | CLI_HELP))
+            continue; // this is their text
+        size_t length = strcspn(cli_commands[c].help, ";(");
+        length -= length && cli_commands[c].help[length - 1] == ' ';
+        if (length > BRIEF)
+            length = BRIEF;
+        fprintf(out, "  %-11s %.*s", cli_commands[c].name, (int)length, cli_commands[c].help);
+        if (left)
+            fprintf(out, "%*s", BRIEF - (int)length, "");
+        else
+            fputc('\n', out);
+        left = !left;
+    }
+    if (!left)
+        fputc('\n', out);
+}
+
+void cli_overview(FILE *out)
+{
+    fputs("daub draws pictures from text with latent diffusion models on any Vulkan GPU.\n\n"
+          "  daub \"a red apple\"\n"
+          "  daub \"a red fox in snow\" --model sd15.safetensors --size 512x512 -o fox.png\n"
+          "  daub \"a wolf in snow\" --model sd15.safetensors --init fox.png --strength 0.6\n\n",
+          out);
+    overview_options(out);
+    fputs("\n", out);
+    overview_commands(out);
+    fputs("\nAll options: daub generate --help. A command's: daub COMMAND --help.\n", out);
+}
+
+// ---- all of a command ------------------------------------------------------------------------------------------------
+
+void cli_help(enum cli_command command, FILE *out)
+{
+    for (int c = 0; c < cli_n_commands; c++) {
+        char head[64];
+        if (cli_commands[c].command != command)
+            continue;
+        const int n = snprintf(head, sizeof(head), "daub %s %s%s-", cli_commands[c].name, cli_commands[c].argument,
+                               *cli_commands[c].argument ? " " : "");
+        fputs(head, out);
+        print_wrapped(out, cli_commands[c].help, (size_t)n, (size_t)n + 1, HELP_WIDTH);
+    }
+    const char *group = NULL, *printed = NULL;
     for (int i = 0; i < cli_n_options; i++) {
         char head[64];
+        const char *title = cli_group_title(&cli_options[i]);
+        group = title ? title : group;
+        if (!(cli_options[i].commands & command))
+            continue;
+        if (group != printed)
+            fprintf(out, "\n%s\n", group);
+        printed = group;
         option_head(&cli_options[i], head, sizeof(head));
-        const char *start = head + (cli_options[i].letter ? 0 : 4);
-        fputs(".TP\n.B ", out);
-        for (; *start; start++)
-            fprintf(out, "%s%c", *start == '-' ? "\\" : "", *start);
-        fprintf(out, "\n%s\n", cli_options[i].help);
+        fprintf(out, "  %s", head);
+        print_wrapped(out, cli_options[i].help, 2 + strlen(head), TEXT_COLUMN, HELP_WIDTH);
     }
-    fputs(
-        ".SH EXIT STATUS\n0 on success, 1 when something failed (one sentence says what), 2 for a wrong command line, "
-        "130 after Ctrl-C.\n.SH ENVIRONMENT\n.TP\n.B DAUB_DEVICE\ndefault of \\-\\-device\n.TP\n.B DAUB_DEFAULT_MODEL\n"
-        "folder of the model used without \\-\\-model\n.TP\n.B DAUB_DEBUG, DAUB_CAPS\n",
-        out);
-    fprintf(out, "%s\n", daub_tools_debug_words());
+}
+
+int cli_help_command(const struct cli *cli)
+{
+    if (!cli->text) {
+        cli_overview(stdout);
+        return EXIT_OK;
+    }
+    for (int c = 0; c < cli_n_commands; c++) {
+        if (strcmp(cli_commands[c].name, cli->text) == 0) {
+            cli_help(cli_commands[c].command, stdout);
+            return EXIT_OK;
+        }
+    }
+    cli_fail("there is no command %s; daub help lists them", cli->text);
+    return EXIT_USAGE;
 }

@@ -28,12 +28,11 @@ int main(int argc, char **argv)
         printf("daub %u.%u.%u\n", v / 1000000, v / 1000 % 1000, v % 1000);
         return EXIT_OK;
     }
-    if (cli.man) {
-        cli_man(stdout);
-        return EXIT_OK;
-    }
     if (cli.help || (argc == 1)) {
-        cli_help(&cli, stdout);
+        if (cli.named)
+            cli_help(cli.command, stdout);
+        else
+            cli_overview(stdout);
         return EXIT_OK;
     }
     for (int c = 0; c < cli_n_commands; c++)

@@ -192,13 +192,9 @@ int cli_parse(int argc, char **argv, struct cli *cli)
     for (int c = 0; c < cli_n_commands && argc > 1; c++) {
         if (strcmp(argv[1], cli_commands[c].name) == 0) {
             cli->command = cli_commands[c].command;
+            cli->named = true;
             first = 2;
         }
-    }
-    if (argc > 1 && (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "man") == 0) && argc == 2) {
-        cli->help = argv[1][0] == 'h';
-        cli->man = argv[1][0] == 'm';
-        return EXIT_OK;
     }
     bool options_end = false;
     for (int i = first; i < argc; i++) {
@@ -210,14 +206,17 @@ int cli_parse(int argc, char **argv, struct cli *cli)
                 return status;
         } else if (cli->text) {
             return usage("more than one %s: '%s' and '%s'; put a prompt with spaces in quotes",
-                         cli->command & (CLI_INSPECT | CLI_NOISE) ? "file" : "prompt", cli->text, argv[i]);
+                         cli->command & (CLI_INSPECT | CLI_NOISE) ? "file"
+                         : cli->command & CLI_HELP                ? "command"
+                                                                  : "prompt",
+                         cli->text, argv[i]);
         } else {
             cli->text = argv[i];
         }
     }
     if (cli->help || cli->version)
         return EXIT_OK;
-    if (cli->text && cli->command & (CLI_DEVICES | CLI_SAMPLERS))
+    if (cli->text && cli->command & (CLI_DEVICES | CLI_SAMPLERS | CLI_MAN))
         return usage("daub %s takes no argument, got '%s'", cli_command_name(cli->command), cli->text);
     for (int c = 0; c < cli_n_commands; c++)
         if (cli_commands[c].command == cli->command && cli_commands[c].needs_argument && !cli->text)

@@ -1,4 +1,5 @@
-// table.c - see table.h. A new command is a line here and its file; a new option is a line here and a field of struct cli.
+// table.c - see table.h. A new command is a line here and its file; a new option is a line here and a field of struct cli. The help of a
+// command says what it does in at most 26 columns, and after a semicolon or bracket the rest: daub --help shows the beginning.
 #include "table.h"
 
 #define FIELD(member) offsetof(struct cli, member)
@@ -42,21 +43,47 @@ const struct option cli_options[] = {
     {  0,  "json",            NULL,    FLAG, FIELD(json),             0, 0, CLI_ALL, "machine-readable output" },
     { 'q', "quiet",           NULL,    FLAG, FIELD(quiet),            0, 0, CLI_ALL, "errors only" },
     { 'v', "verbose",         NULL,    FLAG, FIELD(verbose),          0, 0, CLI_ALL, "say more" },
-    { 'h', "help",            NULL,    FLAG, FIELD(help),             0, 0, CLI_ALL, "this text" },
+    { 'h', "help",            NULL,    FLAG, FIELD(help),             0, 0, CLI_ALL, "say what the command's options are" },
     {  0,  "version",         NULL,    FLAG, FIELD(version),          0, 0, CLI_ALL, "daub's version" },
 };
 
 const struct command cli_commands[] = {
     { CLI_GENERATE, "generate", "PROMPT",  "draw a picture (the word generate may be left out)", false, cli_generate },
     { CLI_DEVICES,  "devices",  "",        "list GPUs; -v says why one is chosen", false, cli_devices },
-    { CLI_INSPECT,  "inspect",  "MODEL",   "say what a model file is, and what decided", false, cli_inspect },
-    { CLI_SAMPLERS, "samplers", "",        "list samplers and schedules", false, cli_samplers },
-    { CLI_ENCODE,   "encode",   "PROMPT",  "write a prompt's text embeddings (-o FILE.safetensors)", true, cli_encode },
-    { CLI_NOISE,    "noise",    "PICTURE", "film strip of the forward process under three noise schedules", true, cli_noise },
-    { CLI_BENCH,    "bench",    "[PROMPT]", "seconds a phase and an operation", false, cli_bench },
-    { CLI_ESTIMATE, "estimate", "[PROMPT]", "bytes of device memory a picture will take, phase by phase", false, cli_estimate },
+    { CLI_INSPECT,  "inspect",  "MODEL",   "say what a model file is; and what decided", false, cli_inspect },
+    { CLI_SAMPLERS, "samplers", "",        "samplers and schedules", false, cli_samplers },
+    { CLI_ENCODE,   "encode",   "PROMPT",  "write text embeddings; a prompt's, to -o FILE.safetensors", true, cli_encode },
+    { CLI_NOISE,    "noise",    "PICTURE", "film strip of adding noise; the forward process under three noise schedules", true, cli_noise },
+    { CLI_BENCH,    "bench",    "[PROMPT]", "measure; seconds a phase and an operation", false, cli_bench },
+    { CLI_ESTIMATE, "estimate", "[PROMPT]", "memory a picture will take; bytes on the device, phase by phase", false, cli_estimate },
+    { CLI_HELP,     "help",     "[COMMAND]", "this text; or a command's options", false, cli_help_command },
+    { CLI_MAN,      "man",      "",        "print the manual page; daub man | man -l -", false, cli_man_command },
+};
+
+const struct option_group cli_groups[] = {
+    { "model",     "Model" },
+    { "negative",  "Picture" },
+    { "sampler",   "Sampling" },
+    { "clip-skip", "Text" },
+    { "device",    "Device and memory" },
+    { "init",      "Pictures in" },
+    { "output",    "Output" },
+    { "ops",       "Measuring" },
+    { "json",      "General" },
+};
+
+const struct option_brief cli_briefs[] = {
+    { "model",    "diffusers folder or .safetensors [one comes with daub]" },
+    { "size",     "pixels, as in 512x768 [the model's]" },
+    { "steps",    "denoising steps [the model's]" },
+    { "guidance", "how strictly the prompt is followed [the model's]" },
+    { "seed",     "the same number draws the same picture [random]" },
+    { "output",   "where to write: .png, .jpg or .ppm [daub-{seed}.png]" },
+    { "device",   "the GPU, by number or name [the best]" },
 };
 // clang-format on
 
 const int cli_n_options = sizeof(cli_options) / sizeof(cli_options[0]);
 const int cli_n_commands = sizeof(cli_commands) / sizeof(cli_commands[0]);
+const int cli_n_groups = sizeof(cli_groups) / sizeof(cli_groups[0]);
+const int cli_n_briefs = sizeof(cli_briefs) / sizeof(cli_briefs[0]);

@@ -24,9 +24,26 @@ struct command {
     int (*run)(const struct cli *cli);
 };
 
+// Headings of the help and the man page: a group is the option named by `first` and those after it, up to the next group's.
+struct option_group {
+    const char *first, *title;
+};
+
+// What daub --help shows of the options: those used most, in words short enough for its lines.
+struct option_brief {
+    const char *name, *text;
+};
+
 extern const struct option cli_options[];
 extern const int cli_n_options;
 extern const struct command cli_commands[];
 extern const int cli_n_commands;
+extern const struct option_group cli_groups[];
+extern const int cli_n_groups;
+extern const struct option_brief cli_briefs[];
+extern const int cli_n_briefs;
+
+// The heading that begins with this option, or NULL.
+const char *cli_group_title(const struct option *option);
 
 #endif
