@@ -199,6 +199,7 @@ daub_status daub_denoise_prepare(struct daub_engine *engine, const struct daub_d
 {
     daub_engine_enter(engine, DAUB_UNET);
     const struct daub_denoise_shape shape = shape_of(params);
+    // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): without padding, and other bits are another graph
     if (engine->denoiser && memcmp(&engine->denoiser->shape, &shape, sizeof(shape)) != 0)
         daub_denoiser_destroy(engine);
     if (engine->denoiser)

@@ -126,7 +126,7 @@ struct daub_denoise_shape {                                        // what decid
     uint32_t tokens;                                               // of the prompt embeddings; 0 without text
     uint32_t n_calls, n_vecs, n_noises, n_thresholds, table_words; // n_noises: with the vectors that are given
     float guidance_scale, guidance_rescale;                        // scale 1: no guidance
-    bool profile, nofuse;
+    uint32_t profile, nofuse;                                      // of 4 bytes each: shapes are compared as bytes
 };
 
 // Called after every model call with the program's index of it. False cancels.

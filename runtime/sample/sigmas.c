@@ -116,7 +116,7 @@ static uint32_t default_levels(const struct daub_sampling *s, const struct table
             out->sigmas[i] = at_timestep(table, out->timesteps[i]);
         return out->n;
     }
-    const double most = log(table->sigma[table->n - 1]), least = log(table->sigma[0]);
+    const double most = log((double)table->sigma[table->n - 1]), least = log((double)table->sigma[0]);
     for (uint32_t i = 0; i <= out->n; i++)
         out->sigmas[i] = exp(most + (least - most) * i / out->n);
     return out->n + 1;

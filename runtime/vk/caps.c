@@ -148,8 +148,8 @@ static void fill_rates(daub_device *dev, uint32_t driver_id)
     const unsigned long mesa = driver_id == VK_DRIVER_ID_MESA_LLVMPIPE ? mesa_major(caps->driver) : 0;
     caps->prefer_texel = caps->texel &&
                          (dev->mask.texel || (mesa > 0 && mesa < 26) || driver_id == VK_DRIVER_ID_GOOGLE_SWIFTSHADER);
-    caps->rate12 = mesa == 0 || mesa < 25 ? 41.0f : mesa == 25 ? 26.0f : 38.0f;
-    caps->rate16 = mesa == 0 || mesa < 25 ? 41.0f : mesa == 25 ? 32.0f : 43.0f;
+    caps->rate12 = mesa < 25 ? 41.0f : mesa == 25 ? 26.0f : 38.0f;
+    caps->rate16 = mesa < 25 ? 41.0f : mesa == 25 ? 32.0f : 43.0f;
     if (dev->mask.rows == 12)
         caps->rate16 = 0.0f;
     else if (dev->mask.rows == 16)
