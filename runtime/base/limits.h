@@ -14,6 +14,12 @@ enum {
     DAUB_MAX_PIXELS = 1 << 28,    // of it: 1 GiB as RGBA, which a file of a few bytes can claim
 };
 
+// What a picture's file says about how it was made: stable-diffusion-webui's "parameters" text.
+enum {
+    DAUB_MAX_INFOTEXT = 4 << 20,     // bytes: two prompts and what follows them
+    DAUB_MAX_INFOTEXT_FIELDS = 1024, // of its last line; webui with extensions writes some 50
+};
+
 // JSON files. cJSON needs some 80 bytes a value, whatever it is, and recurses once a level.
 enum {
     DAUB_JSON_MAX_SIZE = 64 << 20,  // bytes; CLIP's vocab.json has 1 MB
