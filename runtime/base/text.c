@@ -97,17 +97,21 @@ bool daub_is_word(int32_t c)
 void daub_text_strip(const char *text, size_t *begin, size_t *end)
 {
     const size_t size = *end;
-    size_t last = *begin; // behind the last character that is no white space
-    bool before = true;
-    for (size_t at = *begin; at < size;) {
-        const size_t from = at;
-        if (daub_is_space(daub_utf8_next(text, size, &at)))
-            continue;
-        *begin = before ? from : *begin;
-        before = false;
-        last = at;
+    while (*begin < size) {
+        size_t next = *begin;
+        if (!daub_is_space(daub_utf8_next(text, size, &next)))
+            break;
+        *begin = next;
     }
-    *end = before ? *begin : last;
+    while (*end > *begin) {
+        size_t from = *end - 1;
+        while (from > *begin && ((uint8_t)text[from] & 0xc0) == 0x80)
+            from--;
+        size_t next = from;
+        if (!daub_is_space(daub_utf8_next(text, *end, &next)))
+            break;
+        *end = from;
+    }
 }
 
 void daub_text_clean(char *text)

@@ -21,7 +21,7 @@ int32_t daub_utf8_next(const char *text, size_t n, size_t *at);
 bool daub_is_space(int32_t c);
 bool daub_is_word(int32_t c);
 
-// Bounds of text[*begin, *end) without the white space at both ends.
+// Bounds of text[*begin, *end) without the white space at both ends; both become *end where there is nothing else.
 void daub_text_strip(const char *text, size_t *begin, size_t *end);
 
 // Replaces control characters (C0, DEL, and C1 in UTF-8) of a zero-terminated text by '?', so that what a file or a
