@@ -213,6 +213,7 @@ bool run_e2e(struct golden *g)
         .prompt = param_text(g, "prompt"),
         .vae_rows = g->session->vae_rows,
         .negative_prompt = param_text(g, "negative_prompt"),
+        .emphasis = DAUB_EMPHASIS_OFF, // as diffusers
         .width = (uint32_t)param_number(g, "width", 0),
         .height = (uint32_t)param_number(g, "height", 0),
         .n_steps = (uint32_t)param_number(g, "num_inference_steps", 0),
