@@ -177,8 +177,42 @@ static void ask_all(struct golden *g, struct daub_tokenizer *tok, const cJSON *j
     g->n_compared = 1;
 }
 
+// Weighted chunks: both prompts' embeddings.
+static bool run_weighted(struct golden *g)
+{
+    struct daub_engine *engine = golden_engine(g);
+    if (!engine)
+        return false;
+    const daub_generate_params params = {
+        .struct_size = sizeof(params),
+        .prompt = param_text(g, "prompt"),
+        .negative_prompt = param_text(g, "negative_prompt"),
+    };
+    struct daub_request *request = NULL;
+    float *prompt = NULL, *negative = NULL;
+    uint32_t tokens = 0;
+    if (daub_request_create_text(engine, &params, &request) != DAUB_OK)
+        return golden_failed_call(g, "the request");
+    request->guided = true;
+    if (daub_encode_embeds(engine, request, &prompt, &negative, &tokens) != DAUB_OK) {
+        golden_failed_call(g, "encoding");
+    } else {
+        const size_t n = (size_t)tokens * engine->desc.text.hidden_size;
+        golden_check(g, request->prompts.n_chunks == (uint32_t)param_number(g, "chunks", 0), "chunks",
+                     "another number");
+        golden_compare(g, "prompt_embeds", prompt, n);
+        golden_compare(g, "negative_prompt_embeds", negative, n);
+        daub_free(engine->host, prompt);
+        daub_free(engine->host, negative);
+    }
+    daub_request_destroy(&request);
+    return !g->failed;
+}
+
 bool run_prompts(struct golden *g)
 {
+    if (g->st)
+        return run_weighted(g);
     char *text = NULL;
     size_t size = 0;
     struct daub_tokenizer *tok = NULL;
