@@ -255,7 +255,8 @@ typedef struct daub_model_info {
     float guidance_scale;
     char sampler[32];
     char schedule[32];
-    uint32_t max_tokens; // prompt length in tokens that fits; more is cut
+    uint32_t
+        max_tokens; // of a prompt that fits the text encoder's window; more is cut where emphasis is off, and else makes more chunks
     uint64_t n_parameters;
     uint64_t weights_size; // bytes on the device
     char path[1024];
@@ -307,6 +308,21 @@ typedef enum daub_rng_source {
     DAUB_RNG_TORCH_CPU = 1,
     DAUB_RNG_CUDA = 2, // Philox, as torch draws on an NVIDIA GPU
 } daub_rng_source;
+
+// How prompts are read.
+typedef enum daub_emphasis {
+    DAUB_EMPHASIS_DEFAULT = 0, // webui
+    // As stable-diffusion-webui (A1111; editing as before its version 1.6). (word) weighs 1.1, (word:1.3) 1.3, [word] 1/1.1; brackets nest,
+    // and a backslash before one makes it a letter. Weights multiply the text encoder's result, whose mean is restored ("Original"). A
+    // prompt of any length is cut into chunks of the model's window (75 tokens for Stable Diffusion), behind a comma where one is among
+    // the last 20; BREAK ends a chunk. At most 48 chunks; both prompts get as many as the longer one.
+    // [a:b:0.5] is a, and after that part of the steps (after that step, from 1 on) b; [a|b] takes turns step by step; both in at most 64
+    // texts. "a :1.2 AND b :0.5" in the prompt guides to both, by these weights, each with a row of its own in the network's batch (at
+    // most 8). Steps are those of the sampler that run; the first is step 0 here, as there, and a text holds to the end of its step.
+    // What is no such grammar is text.
+    DAUB_EMPHASIS_WEBUI = 1,
+    DAUB_EMPHASIS_OFF = 2, // every character is text, as diffusers reads them: what exceeds the model's window is cut
+} daub_emphasis;
 
 // What stays on the device between the phases of a picture.
 typedef enum daub_memory_mode {
@@ -398,6 +414,7 @@ typedef struct daub_generate_params {
 
     const char *prompt;          // UTF-8, up to 1 MiB; required by models with a text encoder, refused by those without
     const char *negative_prompt; // UTF-8, up to 1 MiB; default ""
+    daub_emphasis emphasis;      // how both are read; default DAUB_EMPHASIS_WEBUI
 
     uint32_t width, height; // pixels, multiples of daub_model_info.size_multiple, up to 16384; default: the model's
     uint32_t n_steps;       // denoising steps, 1..1000; default: the model's
@@ -491,10 +508,13 @@ typedef struct daub_result {
     daub_rng_source rng;
     char sampler[32];
     char schedule[32];
-    uint32_t n_tokens, n_tokens_cut; // of the prompt: used, and left out because the model's window is full
-    char prompt_cut[256];            // the beginning of what was left out
-    double strength;                 // 0 without init
-    bool masked;                     // there was a mask
+    daub_emphasis emphasis;
+    uint32_t n_tokens,
+        n_tokens_cut; // of the prompt (its longest text): used, and left out where emphasis is off and the model's window full
+    uint32_t n_chunks;    // windows of the text encoder that each prompt takes; 0 where embeddings were given
+    char prompt_cut[256]; // the beginning of what was left out
+    double strength;      // 0 without init
+    bool masked;          // there was a mask
     uint32_t n_model_calls;
     double prepare_seconds, text_seconds, encode_seconds, denoise_seconds, decode_seconds;
     double first_step_seconds; // of denoise_seconds
@@ -650,9 +670,10 @@ typedef struct daub_memory_estimate {
 // struct_size. Errors: as daub_job_submit, save for NO_GPU_MEMORY.
 DAUB_API daub_status daub_estimate(daub_model *model, const daub_generate_params *params, daub_memory_estimate *out);
 
-// Writes the text embeddings of params' prompt, negative_prompt and clip_skip as a safetensors file with
+// Writes the text embeddings of params' prompt, negative_prompt, emphasis and clip_skip as a safetensors file with
 // "prompt_embeds" and "negative_prompt_embeds", fp32 [1, tokens, width]. The file is replaced whole or not at all.
-// Errors: IO, UNSUPPORTED (a model without text), and as daub_job_submit.
+// Errors: IO, UNSUPPORTED (a model without text), INVALID_ARG (editing, alternation or AND, which have no single one), and as
+// daub_job_submit.
 DAUB_API daub_status daub_encode_text(daub_model *model, const daub_generate_params *params, const char *path);
 // The same as [tokens, width] floats, for prompt_embeds and negative_prompt_embeds; `negative` may be NULL.
 DAUB_API daub_status daub_encode_text_floats(daub_model *model, const daub_generate_params *params, daub_floats *prompt,

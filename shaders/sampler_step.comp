@@ -18,7 +18,9 @@
 //                        window into slots. Grid as step.
 //   advance              counter + 1; one workgroup.
 //
-//   bindings   0 output: fp32 [B or 2B,H,W,C]   1 x: [B or 2B,H,W,C_in]   2 vecs: fp32 [n_vecs B,H,W,C]   3 noise: fp32 [n_noises B,H,W,C]
+// Of a prompt in parts, c - u is the sum of weight (c_i - u) (Liu et al. 2022, arXiv:2206.01714, eq. 11).
+//
+//   bindings   0 output: fp32 [B or (1 + parts) B,H,W,C]   1 x: [same,H,W,C_in]   2 vecs: fp32 [n_vecs B,H,W,C]   3 noise: fp32 [n_noises B,H,W,C]
 //              4 table   5 counter   6 scales [B] of 8: rescale factor, threshold   7 stats: partial [B][chunks] of 8; gather: slots
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -65,13 +67,22 @@ uint vector_size() // in words of 8
 {
     return p.batch * p.pixels * p.words;
 }
+// What the prompt makes of u.
+vec4 prompted(uint at, vec4 u)
+{
+    if (p.parts == 1)
+        return network_output[at + 2 * vector_size()];
+    vec4 c = u;
+    for (uint part = 0; part < p.parts; part++)
+        c += p.weights[part] * (network_output[at + 2 * (part + 1) * vector_size()] - u);
+    return c;
+}
 vec4 guide(uint at)
 {
     const vec4 u = network_output[at];
     if (p.guided == 0)
         return u;
-    const vec4 c = network_output[at + 2 * vector_size()];
-    return u + p.guidance_scale * (c - u);
+    return u + p.guidance_scale * (prompted(at, u) - u);
 }
 #endif
 
@@ -194,13 +205,13 @@ void main()
     const uint n = min(p.chunk_pixels, p.pixels - begin) * p.words;
     const uint first = (image * p.pixels + begin) * p.words;
 
-    const float pivot_c = network_output[2 * (vector_size() + first)].x, pivot_g = guide(2 * first).x;
+    const float pivot_c = prompted(2 * first, network_output[2 * first]).x, pivot_g = guide(2 * first).x;
     vec4 sum_c = vec4(0.0), square_c = vec4(0.0), sum_g = vec4(0.0), square_g = vec4(0.0);
     for (uint k = 0; k < n; k++) {
         [[unroll]] for (uint half_word = 0; half_word < 2; half_word++) {
             const uint at = 2 * (first + k) + half_word;
             const vec4 mask = channel_mask((first + k) % p.words * 8 + 4 * half_word, p.channels);
-            const vec4 c = (network_output[at + 2 * vector_size()] - pivot_c) * mask;
+            const vec4 c = (prompted(at, network_output[at]) - pivot_c) * mask;
             const vec4 g = (guide(at) - pivot_g) * mask;
             sum_c += c;
             square_c += c * c;

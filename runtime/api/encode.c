@@ -16,8 +16,7 @@ static daub_status encode(daub_model *model, const daub_generate_params *params,
     struct daub_engine *engine = daub_model_engine(model);
     struct daub_request *request = NULL;
     TRY(daub_request_create_text(engine, &p, &request));
-    request->guidance_scale = request->guidance_scale > 1.0f ? request->guidance_scale
-                                                             : 2.0f; // both prompts are wanted
+    request->guided = true; // both prompts are wanted
     struct daub_turn turn;
     daub_model_retain(model);
     daub_model_queue(model, &turn);

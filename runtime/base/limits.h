@@ -5,13 +5,24 @@
 
 // What a person asks for. include/daub.h names these too.
 enum {
-    DAUB_MAX_SIZE = 16384,        // pixels of a picture's width and height, and rows of a band of the VAE
-    DAUB_MAX_STEPS = 1000,        // denoising steps
-    DAUB_MAX_GUIDANCE = 1000,     // classifier-free guidance
-    DAUB_MAX_PROMPT = 1 << 20,    // bytes of UTF-8 of a prompt; a text encoder sees some 75 words of it
-    DAUB_MAX_EMBED_TOKENS = 4096, // rows of precomputed prompt embeddings
-    DAUB_MAX_PICTURE = 1 << 30,   // bytes of a picture's file; its sides are up to DAUB_MAX_SIZE
-    DAUB_MAX_PIXELS = 1 << 28,    // of it: 1 GiB as RGBA, which a file of a few bytes can claim
+    DAUB_MAX_SIZE = 16384,         // pixels of a picture's width and height, and rows of a band of the VAE
+    DAUB_MAX_STEPS = 1000,         // denoising steps
+    DAUB_MAX_GUIDANCE = 1000,      // classifier-free guidance
+    DAUB_MAX_PROMPT = 1 << 20,     // bytes of UTF-8 of a prompt; a text encoder sees some 75 words of it
+    DAUB_MAX_EMBED_TOKENS = 4096,  // rows of precomputed prompt embeddings
+    DAUB_MAX_PROMPT_CHUNKS = 48,   // of a prompt: windows of the text encoder, 75 tokens each for CLIP
+    DAUB_MAX_PROMPT_NESTING = 256, // brackets that are open at a place of it
+    DAUB_MAX_PROMPT_PARTS = 8,     // that AND joins; each is a row of the network's batch
+    DAUB_MAX_PROMPT_TEXTS = 64,    // different ones that editing and alternation make of it
+    DAUB_MAX_EMPHASIS = 1000,      // of a weight, either way
+    DAUB_MAX_PICTURE = 1 << 30,    // bytes of a picture's file; its sides are up to DAUB_MAX_SIZE
+    DAUB_MAX_PIXELS = 1 << 28,     // of it: 1 GiB as RGBA, which a file of a few bytes can claim
+};
+
+// What a picture's file says about how it was made: stable-diffusion-webui's "parameters" text.
+enum {
+    DAUB_MAX_INFOTEXT = 4 << 20,     // bytes: two prompts and what follows them
+    DAUB_MAX_INFOTEXT_FIELDS = 1024, // of its last line; webui with extensions writes some 50
 };
 
 // JSON files. cJSON needs some 80 bytes a value, whatever it is, and recurses once a level.

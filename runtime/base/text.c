@@ -2,6 +2,7 @@
 #include "runtime/base/text.h"
 
 #include <stdint.h>
+#include <utf8proc.h>
 
 // Length of the well-formed sequence at s (n >= 1 bytes are left), 0 when there is none. The Unicode Standard, table
 // 3-7: only the second byte's range depends on the first; E0 and F0 shut out overlong forms, ED surrogates, F4 what is
@@ -62,6 +63,55 @@ size_t daub_utf8_cut(const char *text, size_t n)
         return wanted > back ? n - back : n;
     }
     return n;
+}
+
+int32_t daub_utf8_next(const char *text, size_t n, size_t *at)
+{
+    utf8proc_int32_t c = 0;
+    const utf8proc_ssize_t size = utf8proc_iterate((const utf8proc_uint8_t *)text + *at, (utf8proc_ssize_t)(n - *at),
+                                                   &c);
+    *at += size > 0 ? (size_t)size : 1;
+    return c;
+}
+
+// str.isspace: bidirectional types WS, B and S, or category Zs. Beyond ASCII that is Zs, Zl, Zp and NEL.
+bool daub_is_space(int32_t c)
+{
+    if (c < 0x80)
+        return c == ' ' || (c >= '\t' && c <= '\r') || (c >= 0x1c && c <= 0x1f);
+    const utf8proc_category_t category = utf8proc_category(c);
+    return c == 0x85 || category == UTF8PROC_CATEGORY_ZS || category == UTF8PROC_CATEGORY_ZL ||
+           category == UTF8PROC_CATEGORY_ZP;
+}
+
+// str.isalnum, or '_': categories L and N.
+bool daub_is_word(int32_t c)
+{
+    if (c < 0x80)
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+    const utf8proc_category_t category = utf8proc_category(c);
+    return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO) ||
+           (category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO);
+}
+
+void daub_text_strip(const char *text, size_t *begin, size_t *end)
+{
+    const size_t size = *end;
+    while (*begin < size) {
+        size_t next = *begin;
+        if (!daub_is_space(daub_utf8_next(text, size, &next)))
+            break;
+        *begin = next;
+    }
+    while (*end > *begin) {
+        size_t from = *end - 1;
+        while (from > *begin && ((uint8_t)text[from] & 0xc0) == 0x80)
+            from--;
+        size_t next = from;
+        if (!daub_is_space(daub_utf8_next(text, *end, &next)))
+            break;
+        *end = from;
+    }
 }
 
 void daub_text_clean(char *text)

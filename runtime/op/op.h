@@ -94,13 +94,17 @@ void daub_check_finite(struct daub_net *net, struct daub_tensor *x, struct daub_
 // sampler_step.c ---------------------------------------------------------------------------------------------------
 
 struct daub_sampler_step {
-    struct daub_tensor *output; // the network's, fp32 [B or 2B,H,W,C]: with guidance rows 0..B-1 are without the prompt
+    struct daub_tensor
+        *output; // the network's, fp32 [B or (1 + n_parts) B,H,W,C]: with guidance rows 0..B-1 are without the prompt
     struct daub_tensor
         *x; // INPUT, the network's next input [same N,H,W,C_in], C_in >= C: channels 0..C-1 are written, the rest kept
     struct daub_tensor *vecs;  // INPUT fp32 [n_vecs * B,H,W,C]: the program's vectors; 0 is the guided output
     struct daub_tensor *noise; // INPUT fp32 [n_noises * B,H,W,C]
     struct daub_tensor *table; // INPUT U32, what daub_sampler_table wrote
     uint32_t batch;            // B
+    uint32_t n_parts;          // of the prompt, 1..8; 0: 1
+    const float *
+        weights; // of more than one part: c - u is the sum of weight (c_i - u), Liu et al. 2022, arXiv:2206.01714, eq. 11
     float guidance_scale; // 1: off, output has B pictures; else u + g * (c - u), Ho and Salimans 2022, arXiv:2207.12598
     float guidance_rescale;             // Lin et al. 2023, arXiv:2305.08891, eq. 14-16
     const struct daub_program *program; // its shape only: how many thresholds a call has

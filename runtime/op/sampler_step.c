@@ -10,7 +10,8 @@
 enum { OUTPUT, X, VECS, NOISE, TABLE, COUNTER }; // node inputs
 
 struct step_attrs {
-    uint32_t batch, n_thresholds;
+    uint32_t batch, n_parts, n_thresholds;
+    float weights[SAMPLER_MAX_PARTS];
     float guidance_scale, guidance_rescale;
     const struct daub_tensor *partial; // scratch of guidance rescale, or NULL
     const struct daub_tensor *slots; // scratch for the draws of an entry, where the noise is too large to bind; or NULL
@@ -182,7 +183,9 @@ static struct sampler_step_params params_of(const struct daub_node *node)
         .guidance_scale = attrs->guidance_scale,
         .guidance_rescale = attrs->guidance_rescale,
         .slots = attrs->slots != NULL,
+        .parts = attrs->n_parts,
     };
+    memcpy(params.weights, attrs->weights, sizeof(params.weights));
     params.chunk_pixels = (params.pixels + SAMPLER_MAX_CHUNKS - 1) / SAMPLER_MAX_CHUNKS;
     params.chunks = (params.pixels + params.chunk_pixels - 1) / params.chunk_pixels;
     return params;
@@ -307,13 +310,20 @@ static daub_status failed(struct daub_net *net, const char *what)
     return daub_net_finish(net); // gives the sentence that was kept first
 }
 
+static uint32_t parts_of(const struct daub_sampler_step *step)
+{
+    return step->n_parts ? step->n_parts : 1;
+}
+
 // The first thing about the tensors that breaks op.h's contract, or NULL.
 static const char *misfit(const struct daub_sampler_step *step)
 {
     const struct daub_tensor *output = step->output, *x = step->x, *vecs = step->vecs, *noise = step->noise;
-    const uint32_t b = step->batch;
-    if (b == 0 || (output->shape.n != b && output->shape.n != 2 * b) || x->shape.n != output->shape.n)
-        return "the network's batch is neither the pictures' nor twice that";
+    const uint32_t b = step->batch, parts = parts_of(step);
+    if (parts > SAMPLER_MAX_PARTS || (parts > 1 && !step->weights))
+        return "a prompt of more than 8 parts, or of parts without weights";
+    if (b == 0 || (output->shape.n != b && output->shape.n != (1 + parts) * b) || x->shape.n != output->shape.n)
+        return "the network's batch is neither the pictures' nor that of each part and one more";
     if (output->dtype != DAUB_F32 || vecs->dtype != DAUB_F32 || noise->dtype != DAUB_F32 || x->dtype == DAUB_U32 ||
         step->table->dtype != DAUB_U32)
         return "output, vectors and noise are fp32, the table is words";
@@ -360,12 +370,15 @@ daub_status daub_sampler_step(struct daub_net *net, const struct daub_sampler_st
     if (too_many_draws(step->program))
         return failed(net, "a step of this sampler uses more than 4 draws and given vectors");
 
-    const struct step_attrs attrs = {
+    struct step_attrs attrs = {
         .batch = step->batch,
+        .n_parts = parts_of(step),
         .n_thresholds = count_thresholds(step->program),
         .guidance_scale = step->guidance_scale,
         .guidance_rescale = step->guidance_rescale,
     };
+    if (attrs.n_parts > 1)
+        memcpy(attrs.weights, step->weights, attrs.n_parts * sizeof(attrs.weights[0]));
     const struct daub_node_desc desc = {
         .op = &daub_op_sampler_step,
         .shape = { step->batch, 1, 1, 8 }, // scales: rescale factor and threshold of each picture

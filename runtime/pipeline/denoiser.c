@@ -32,6 +32,11 @@ static uint32_t count_thresholds(const struct daub_program *program)
     return most;
 }
 
+static uint32_t n_parts(const struct daub_denoise_params *params)
+{
+    return params->turns && params->negative ? params->turns->n_parts : 1;
+}
+
 static struct daub_denoise_shape shape_of(const struct daub_denoise_params *params)
 {
     struct daub_denoise_shape shape;
@@ -40,6 +45,9 @@ static struct daub_denoise_shape shape_of(const struct daub_denoise_params *para
     shape.h = params->h;
     shape.w = params->w;
     shape.tokens = params->tokens;
+    shape.n_parts = n_parts(params);
+    if (shape.n_parts > 1)
+        memcpy(shape.weights, params->turns->weights, shape.n_parts * sizeof(shape.weights[0]));
     shape.n_calls = params->program->n_calls;
     shape.n_vecs = params->program->n_vecs;
     shape.n_noises = params->program->n_noises + params->program->n_given;
@@ -58,7 +66,7 @@ static daub_status build(const struct daub_engine *engine, enum daub_dtype dtype
 {
     const struct daub_denoise_shape *s = &d->shape;
     const struct daub_unet_config *cfg = &engine->desc.unet;
-    const uint32_t rows = params->negative ? 2 * s->batch : s->batch;
+    const uint32_t rows = params->negative ? (1 + s->n_parts) * s->batch : s->batch;
 
     struct daub_net *net = NULL;
     TRY(daub_net_create(engine->host, "unet", dtype, &net));
@@ -88,6 +96,8 @@ static daub_status build(const struct daub_engine *engine, enum daub_dtype dtype
             .noise = d->noise,
             .table = d->table,
             .batch = s->batch,
+            .n_parts = s->n_parts,
+            .weights = s->weights,
             .guidance_scale = s->guidance_scale,
             .guidance_rescale = s->guidance_rescale,
             .program = params->program,
@@ -134,17 +144,46 @@ static daub_status write_time(struct daub_engine *engine, const struct daub_prog
     return status;
 }
 
-// Rows 0..batch-1 are without the prompt when there is guidance, the rest with it: diffusers' order.
-static daub_status write_text(struct daub_engine *engine, const struct daub_denoise_params *params)
+// Steps that have ended before a call.
+static uint32_t step_of(const struct daub_program *program, uint32_t call)
+{
+    while (call > 0 && program->calls[call - 1].step < 0)
+        call--;
+    return call > 0 ? (uint32_t)program->calls[call - 1].step + 1 : 0;
+}
+
+// The texts that a call reads: the negative one's, then each part's.
+static const uint32_t *texts_of(const struct daub_denoise_params *params, uint32_t call)
+{
+    const struct daub_text_turns *turns = params->turns;
+    const uint32_t step = step_of(params->program, call);
+    return turns->of_step + (size_t)(step < turns->n_steps ? step : turns->n_steps - 1) * (1 + turns->n_parts);
+}
+
+static bool text_changes(const struct daub_denoise_params *params, uint32_t call)
+{
+    return params->turns && call > 0 &&
+           memcmp(texts_of(params, call), texts_of(params, call - 1),
+                  (1 + params->turns->n_parts) * sizeof(uint32_t)) != 0;
+}
+
+static const float *text_of_row(const struct daub_denoise_params *params, uint32_t call, uint32_t which, size_t one)
+{
+    if (params->turns)
+        return params->texts + texts_of(params, call)[which] * one;
+    return which == 0 ? params->negative : params->text;
+}
+
+// Rows 0..batch-1 are without the prompt when there is guidance, the rest with it, part after part: diffusers' order.
+static daub_status write_text(struct daub_engine *engine, const struct daub_denoise_params *params, uint32_t call)
 {
     const size_t one = (size_t)params->tokens * engine->desc.unet.cross_attention_dim;
-    const uint32_t rows = params->negative ? 2 * params->batch : params->batch;
+    const uint32_t first = params->negative ? 0 : 1, rows = (1 + n_parts(params) - first) * params->batch;
     float *text = daub_alloc_array(engine->host, rows * one, sizeof(float));
     if (!text)
         return daub_no_memory("prompt embeddings");
     for (uint32_t i = 0; i < rows; i++)
-        memcpy(text + i * one, params->negative && i < params->batch ? params->negative : params->text,
-               one * sizeof(float));
+        memcpy(text + i * one, text_of_row(params, call, first + i / params->batch, one), one * sizeof(float));
     const daub_status status = daub_exec_write(engine->denoiser->exec, engine->denoiser->text, false, text);
     daub_free(engine->host, text);
     return status;
@@ -183,7 +222,7 @@ static daub_status write_inputs(struct daub_engine *engine, const struct daub_de
     const uint32_t counter[4] = { params->resume ? params->first_call + 1 : 0 }; // entries that were executed
     TRY(write_time(engine, params->program));
     if (params->tokens)
-        TRY(write_text(engine, params));
+        TRY(write_text(engine, params, params->first_call));
     if (params->condition)
         TRY(write_condition(engine, params));
     TRY(write_table(engine, params));
@@ -239,6 +278,19 @@ static daub_status once_a_picture(struct daub_engine *engine, struct daub_exec *
             drop_weights(engine, exec);
         TRY(daub_exec_submit(exec, stages[i], NULL));
     }
+    if (engine->small)
+        drop_weights(engine, exec);
+    return DAUB_OK;
+}
+
+// Between two calls, when the device has done the first: keys and values of other texts.
+static daub_status turn_text(struct daub_engine *engine, const struct daub_denoise_params *params, uint32_t call)
+{
+    struct daub_exec *exec = engine->denoiser->exec;
+    TRY(write_text(engine, params, call));
+    if (engine->small)
+        drop_weights(engine, exec);
+    TRY(daub_exec_submit(exec, DAUB_STAGE_PICTURE, NULL));
     if (engine->small)
         drop_weights(engine, exec);
     return DAUB_OK;
@@ -303,6 +355,13 @@ daub_status daub_denoise(struct daub_engine *engine, const struct daub_denoise_p
     const uint32_t n = params->n_calls ? params->n_calls : params->program->n_calls;
     for (uint32_t i = params->first_call; i < n; i++) {
         uint64_t ticket = 0;
+        if (i > params->first_call && text_changes(params, i)) {
+            const uint64_t last = before.ticket;
+            before.ticket = 0;
+            if (last != 0)
+                TRY(call_done(engine, params, last, i - 1));
+            TRY(turn_text(engine, params, i));
+        }
         TRY(daub_exec_slices(exec, DAUB_STAGE_STEP, look_back, &before, NULL));
         TRY(daub_exec_slices(exec, DAUB_STAGE_TAIL, look_back, &before, &ticket));
         TRY(first_begins(&before));

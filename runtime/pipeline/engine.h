@@ -4,6 +4,7 @@
 #define DAUB_PIPELINE_ENGINE_H
 #include "models/clip_tokenizer.h"
 #include "models/family.h"
+#include "runtime/base/limits.h"
 #include "runtime/io/weight_stream.h"
 #include "runtime/vk/io.h"
 
@@ -106,10 +107,11 @@ uint64_t daub_largest_transfer(const struct daub_net *net);
 
 // ---- text ------------------------------------------------------------------------------------------------------------
 
-// Token ids [n, max_tokens] through the text encoder's first `layers` layers and the final norm, as fp32 [n, max_tokens, hidden_size].
-// The last answer is kept: asked again, and without `profile`, nothing is run.
+// Token ids [n, max_tokens] through the text encoder's first `layers` layers and the final norm, as fp32 [n, max_tokens, hidden_size];
+// two rows at a time. The last answer is kept: asked again, and without `profile`, nothing is run.
 daub_status daub_text_encode(struct daub_engine *engine, const uint32_t *ids, uint32_t n, uint32_t layers, bool profile,
                              float *out);
+uint32_t daub_text_rows(uint32_t n); // that run at once
 // Whether the text encoder's weights are given back when the embeddings are there, in every memory mode: a CPU device's memory is the
 // host's, and packing them again (0.25 GB of SD 1.5) takes a tenth of a second.
 bool daub_text_leaves(const struct daub_engine *engine, bool profile);
@@ -124,6 +126,8 @@ void daub_text_destroy(struct daub_engine *engine);
 struct daub_denoise_shape {                                        // what decides the graph; equal shapes reuse it
     uint32_t batch, h, w;                                          // latent
     uint32_t tokens;                                               // of the prompt embeddings; 0 without text
+    uint32_t n_parts;                                              // of the prompt: rows with it a picture
+    float weights[DAUB_MAX_PROMPT_PARTS];                          // of them
     uint32_t n_calls, n_vecs, n_noises, n_thresholds, table_words; // n_noises: with the vectors that are given
     float guidance_scale, guidance_rescale;                        // scale 1: no guidance
     uint32_t profile, nofuse;                                      // of 4 bytes each: shapes are compared as bytes
@@ -132,12 +136,23 @@ struct daub_denoise_shape {                                        // what decid
 // Called after every model call with the program's index of it. False cancels.
 typedef bool (*daub_call_fn)(void *user, uint32_t call);
 
+// Which embeddings the rows of the batch read, where that is more than a prompt and a negative one.
+struct daub_text_turns {
+    uint32_t n_parts;                     // of the prompt: each has rows of its own
+    float weights[DAUB_MAX_PROMPT_PARTS]; // u + scale * sum of weight (c - u); one part's is part of the scale instead
+    uint32_t n_steps;
+    const uint32_t *of_step; // [n_steps][1 + n_parts] texts: the negative one's, then each part's
+};
+
 struct daub_denoise_params {
     const struct daub_program *program;
     uint32_t batch, h, w;
     float guidance_scale, guidance_rescale;
     const float *text, *negative; // [tokens, cross_attention_dim] each; negative NULL without guidance
     uint32_t tokens;
+    const struct daub_text_turns *turns; // NULL: text and negative at every step
+    const float
+        *texts; // of turns, [n_texts][tokens, cross_attention_dim]; text and negative only say that they are there
     const float
         *noise; // [n_noises][batch, C, h, w] unit normal, then the program's given vectors, [n_given][batch, C, h, w]
     const float *condition; // [C_in - C, h, w], what the U-Net reads beside the latents; NULL: nothing

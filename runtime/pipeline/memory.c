@@ -43,18 +43,19 @@ static daub_status needs_of(const struct daub_engine *engine, const struct daub_
         .batch = r->batch,
         .h = h,
         .w = w,
-        .guidance_scale = r->guidance_scale,
+        .guidance_scale = daub_request_scale(r),
+        .turns = r->turns.of_step ? &r->turns : NULL,
         .guidance_rescale = r->guidance_rescale,
         .profile = r->profile,
         .nofuse = r->nofuse,
     };
     if (engine->desc.has_text) {
-        params.tokens = r->embeds ? r->embed_tokens : engine->max_tokens;
+        params.tokens = r->embeds ? r->embed_tokens : r->prompts.n_chunks * engine->max_tokens;
         params.text = &some;
-        params.negative = r->guidance_scale > 1.0f ? &some : NULL;
+        params.negative = r->guided ? &some : NULL;
     }
     if (has_phase(engine, r, TEXT))
-        TRY(daub_text_estimate(engine, params.negative ? 2 : 1, r->layers, &needs[TEXT]));
+        TRY(daub_text_estimate(engine, daub_text_rows(daub_prompts_to_encode(r)), r->layers, &needs[TEXT]));
     if (has_phase(engine, r, ENCODE))
         TRY(daub_encoder_estimate(engine, r->height, r->width, &needs[ENCODE]));
     const struct daub_bands undivided = { .on = false };
@@ -73,7 +74,9 @@ static uint64_t host_bytes(const struct daub_engine *engine, const struct daub_r
     const uint32_t scale = daub_latent_scale(&engine->desc);
     const uint64_t latent = (uint64_t)r->batch * engine->desc.unet.out_channels * (r->height / scale) *
                             (r->width / scale);
-    const uint64_t text = engine->desc.has_text ? 2ull * engine->max_tokens * engine->desc.text.hidden_size : 0;
+    const uint64_t tokens = r->embeds ? 2ull * r->embed_tokens
+                                      : (uint64_t)r->prompts.n_texts * r->prompts.n_chunks * engine->max_tokens;
+    const uint64_t text = engine->desc.has_text ? tokens * engine->desc.text.hidden_size : 0;
     const uint64_t pixels = (uint64_t)r->width * r->height;
     const uint64_t given = r->init ? 3 * pixels + (r->mask ? pixels : 0) : 0;
     const uint64_t encoded = r->init ? 3 * pixels + 7 * latent

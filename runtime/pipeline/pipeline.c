@@ -58,13 +58,14 @@ static daub_status report(struct run *run, daub_phase phase)
 static daub_status encode_prompts(struct run *run)
 {
     struct daub_engine *engine = run->engine;
-    const size_t one = (size_t)engine->max_tokens * engine->desc.text.hidden_size;
-    run->owned_text = daub_alloc_array(engine->host, 2 * one, sizeof(float));
+    const struct daub_request *r = run->request;
+    run->tokens = r->prompts.n_chunks * engine->max_tokens;
+    const size_t one = (size_t)run->tokens * engine->desc.text.hidden_size;
+    run->owned_text = daub_alloc_array(engine->host, daub_mul_size(r->prompts.n_texts, one), sizeof(float));
     if (!run->owned_text)
         return daub_no_memory("prompt embeddings");
-    run->tokens = engine->max_tokens;
-    run->negative = run->request->guidance_scale > 1.0f ? run->owned_text : NULL;
-    run->text = run->owned_text + one;
+    run->negative = r->guided ? run->owned_text + r->turns.of_step[0] * one : NULL;
+    run->text = run->owned_text + r->turns.of_step[1] * one;
     return daub_encode_prompts(engine, run->request, run->result, run->owned_text);
 }
 
@@ -77,7 +78,7 @@ static daub_status text_phase(struct run *run)
     const uint64_t start = daub_now_ns(), made = run->engine->text_made_ns;
     if (r->embeds) {
         run->text = r->embeds;
-        run->negative = r->guidance_scale > 1.0f ? r->negative_embeds : NULL;
+        run->negative = r->guided ? r->negative_embeds : NULL;
         run->tokens = r->embed_tokens;
     } else {
         TRY(encode_prompts(run));
@@ -266,11 +267,13 @@ static struct daub_denoise_params denoise_params(const struct run *run)
         .batch = r->batch,
         .h = run->h,
         .w = run->w,
-        .guidance_scale = r->guidance_scale,
+        .guidance_scale = daub_request_scale(r),
         .guidance_rescale = r->guidance_rescale,
         .text = run->text,
         .negative = run->negative,
         .tokens = run->tokens,
+        .turns = run->owned_text ? &r->turns : NULL,
+        .texts = run->owned_text,
         .noise = run->noise,
         .condition = run->condition,
         .profile = r->profile,
@@ -331,6 +334,7 @@ static void fill_result(const struct daub_request *r, daub_result *out)
         .clip_skip = r->clip_skip,
         .guidance_scale = r->guidance_scale,
         .guidance_rescale = r->guidance_rescale,
+        .emphasis = r->emphasis,
         .seed = r->seed,
         .rng = r->rng,
         .strength = r->strength,

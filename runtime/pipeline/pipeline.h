@@ -1,9 +1,20 @@
 // pipeline.h - one picture from a request: prompt -> tokens -> embeddings -> denoising -> pixels.
 #ifndef DAUB_PIPELINE_PIPELINE_H
 #define DAUB_PIPELINE_PIPELINE_H
+#include "models/prompt.h"
 #include "runtime/base/rng.h"
 #include "runtime/pipeline/state.h"
 #include "runtime/vk/pace.h"
+
+// The texts that a request's prompts come to, of n_chunks windows of the text encoder each.
+struct daub_prompts {
+    uint32_t n_texts, n_negative, n_chunks; // the negative prompt's texts come first; n_texts 0: embeddings, or no text
+    struct daub_prompt_chunks *texts;
+    uint32_t n_tokens; // of the prompt's longest text
+    uint32_t n_cut;    // of the prompt, where emphasis is off
+    uint32_t n_negative_cut;
+    const char *cut; // where the prompt is; NULL: nowhere
+};
 
 // A request with every default resolved and every string owned; made by daub_request_create.
 struct daub_request {
@@ -12,6 +23,10 @@ struct daub_request {
     char *prompt, *negative; // NULL for models without text
     uint32_t width, height, n_steps, batch;
     float guidance_scale, guidance_rescale;
+    bool guided; // the network also runs without the prompt
+    daub_emphasis emphasis;
+    struct daub_prompts prompts;
+    struct daub_text_turns turns;     // of their texts; of_step NULL without them
     uint32_t layers, negative_layers; // of the text encoder that run: clip skip
     uint32_t clip_skip;
     uint64_t seed;
@@ -70,6 +85,13 @@ daub_status daub_request_create_for(const struct daub_engine *engine, const daub
 void daub_request_destroy(struct daub_request **request);
 // Replaces the sampler's configuration and records its program again (the reference's own configurations).
 daub_status daub_request_set_sampler(struct daub_request *request, const struct daub_sampler_config *config);
+
+// Takes the prompts, which were copied, into a request whose program is recorded. Errors: INVALID_ARG, BAD_FILE (a tokenizer with more
+// words than the text encoder).
+daub_status daub_request_take_prompts(const struct daub_engine *engine, const daub_generate_params *params,
+                                      struct daub_request *request);
+float daub_request_scale(const struct daub_request *request); // of guidance, with the weight of a prompt in one part
+uint32_t daub_prompts_to_encode(const struct daub_request *request); // windows
 
 // Takes params' init, mask and strength into a request whose size and steps are known. Errors: INVALID_ARG, UNSUPPORTED.
 daub_status daub_request_take_pictures(const struct daub_engine *engine, const daub_generate_params *params,
@@ -133,8 +155,8 @@ daub_status daub_request_estimate(const struct daub_engine *engine, const struct
 // Refuses now what would not fit: NO_GPU_MEMORY with the estimate's numbers.
 daub_status daub_request_check_memory(const struct daub_engine *engine, struct daub_request *request);
 
-// The request's prompts through the text encoder: [2, max_tokens, hidden_size], the negative one first, which stays as it is without
-// guidance. `result` gets what was used of the prompt.
+// The request's prompts through the text encoder: [n_texts, n_chunks * max_tokens, hidden_size], the negative one's texts first, which
+// stay as they are without guidance. `result` gets what was used of the prompt.
 daub_status daub_encode_prompts(struct daub_engine *engine, const struct daub_request *r, daub_result *result,
                                 float *out);
 // The embeddings of the request's prompts into a file. Errors: IO, UNSUPPORTED (no text encoder).

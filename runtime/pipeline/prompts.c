@@ -1,72 +1,279 @@
-// prompts.c - both prompts of a request to tokens, and those through the text encoder.
+// prompts.c - both prompts of a request: to the texts of every step, their tokens, and those through the text encoder.
 #include "runtime/pipeline/pipeline.h"
 
 #include "runtime/base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
-// Token ids of a text, as the network takes them: *n of them used, *n_cut left out, from byte *cut_at on.
-static daub_status tokens_of(const struct daub_engine *engine, const char *text, uint32_t *ids, uint32_t *n,
-                             uint32_t *n_cut, size_t *cut_at)
+enum { BACKTRACK = 20 }; // tokens; webui's default
+
+static daub_status no_memory(void)
 {
-    TRY(daub_tokenize_padded(engine->tokenizer, text, engine->max_tokens, ids, n, n_cut, cut_at));
-    if (engine->desc.pad_with_zero)
-        for (uint32_t i = *n + 2; i < engine->max_tokens; i++)
-            ids[i] = 0;
-    for (uint32_t i = 0; i < engine->max_tokens; i++)
+    return daub_no_memory("prompts");
+}
+
+// ---- a request's texts -----------------------------------------------------------------------------------------------
+
+static uint32_t pad_of(const struct daub_engine *engine)
+{
+    return engine->desc.pad_with_zero ? 0 : daub_tokenizer_pad(engine->tokenizer);
+}
+
+static daub_status check_ids(const struct daub_engine *engine, const uint32_t *ids, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
         if (ids[i] >= engine->desc.text.vocab_size)
             return daub_fail(DAUB_ERROR_BAD_FILE, "%s: the tokenizer gives token %u, and the text encoder has %u",
                              daub_checkpoint_path(engine->ckpt), ids[i], engine->desc.text.vocab_size);
     return DAUB_OK;
 }
 
-static daub_status prompt_tokens(const struct daub_engine *engine, const struct daub_request *r, daub_result *result,
-                                 uint32_t *ids)
+// Emphasis off: one window, cut. *cut_at is the byte at which it is.
+static daub_status add_literal(const struct daub_engine *engine, struct daub_request *r, const char *text,
+                               uint32_t *n_cut, size_t *cut_at)
 {
+    struct daub_prompt_chunks *chunks = &r->prompts.texts[r->prompts.n_texts++];
+    *chunks = (struct daub_prompt_chunks) { .n = 1 };
+    chunks->ids = daub_arena_alloc(r->arena, engine->max_tokens * sizeof(uint32_t));
+    if (!chunks->ids)
+        return no_memory();
+    TRY(daub_tokenize_padded(engine->tokenizer, text, engine->max_tokens, chunks->ids, &chunks->n_tokens, n_cut,
+                             cut_at));
+    for (uint32_t i = chunks->n_tokens + 2; i < engine->max_tokens; i++)
+        chunks->ids[i] = pad_of(engine);
+    return check_ids(engine, chunks->ids, engine->max_tokens);
+}
+
+static daub_status take_literally(const struct daub_engine *engine, struct daub_request *r)
+{
+    struct daub_prompts *p = &r->prompts;
     size_t cut_at = 0;
-    TRY(tokens_of(engine, r->prompt, ids, &result->n_tokens, &result->n_tokens_cut, &cut_at));
-    const char *cut = result->n_tokens_cut ? r->prompt + cut_at : "";
+    p->texts = daub_arena_alloc(r->arena, 2 * sizeof(*p->texts));
+    uint32_t *of_step = daub_arena_alloc(r->arena, 2 * sizeof(*of_step));
+    if (!p->texts || !of_step)
+        return no_memory();
+    TRY(add_literal(engine, r, r->negative, &p->n_negative_cut, &cut_at));
+    TRY(add_literal(engine, r, r->prompt, &p->n_cut, &cut_at));
+    if (p->n_cut > 0)
+        p->cut = r->prompt + cut_at;
+    of_step[0] = 0;
+    of_step[1] = 1;
+    p->n_negative = 1;
+    r->turns = (struct daub_text_turns) { .n_parts = 1, .weights = { 1.0f }, .n_steps = 1, .of_step = of_step };
+    return DAUB_OK;
+}
+
+struct part { // of a prompt: its text at each step
+    struct daub_prompt_schedule schedule;
+    uint32_t first; // of its texts among the request's
+};
+
+// Texts of one schedule behind the others. They count against a limit together.
+static daub_status add_texts(const struct daub_engine *engine, struct daub_request *r, struct part *part)
+{
+    const uint32_t most = DAUB_MAX_EMBED_TOKENS / engine->max_tokens;
+    const struct daub_prompt_window window = {
+        .length = engine->max_tokens,
+        .pad = pad_of(engine),
+        .backtrack = BACKTRACK,
+        .max_chunks = most < 1                        ? 1
+                      : most < DAUB_MAX_PROMPT_CHUNKS ? most
+                                                      : DAUB_MAX_PROMPT_CHUNKS,
+    };
+    struct daub_prompts *p = &r->prompts;
+    part->first = p->n_texts;
+    for (uint32_t i = 0; i < part->schedule.n_texts; i++) {
+        if (p->n_texts == DAUB_MAX_PROMPT_TEXTS)
+            return daub_fail(DAUB_ERROR_INVALID_ARG,
+                             "editing, alternation and AND make more than %d texts of the prompts",
+                             DAUB_MAX_PROMPT_TEXTS);
+        struct daub_prompt_chunks *chunks = &p->texts[p->n_texts++];
+        TRY(daub_prompt_chunks(r->arena, engine->tokenizer, part->schedule.texts[i], &window, chunks));
+        TRY(check_ids(engine, chunks->ids, (size_t)chunks->n * window.length));
+    }
+    return DAUB_OK;
+}
+
+// The sentence of what failed, about the negative prompt.
+static daub_status blame_negative(daub_status status)
+{
+    char sentence[DAUB_SENTENCE_MAX];
+    if (status != DAUB_ERROR_INVALID_ARG)
+        return status;
+    snprintf(sentence, sizeof(sentence), "%s", daub_last_error());
+    return daub_fail(status, "negative prompt: %s", sentence);
+}
+
+static daub_status read_negative(const struct daub_engine *engine, struct daub_request *r, struct part *part)
+{
+    daub_status status = daub_prompt_schedule(r->arena, r->negative, r->program.n_steps, &part->schedule);
+    if (status == DAUB_OK)
+        status = add_texts(engine, r, part);
+    r->prompts.n_negative = r->prompts.n_texts;
+    return blame_negative(status);
+}
+
+// Every text as many windows as the longest: empty ones behind its own.
+static daub_status make_even(const struct daub_engine *engine, struct daub_request *r)
+{
+    struct daub_prompts *p = &r->prompts;
+    for (uint32_t i = 0; i < p->n_texts; i++)
+        p->n_chunks = p->texts[i].n > p->n_chunks ? p->texts[i].n : p->n_chunks;
+    const size_t length = engine->max_tokens;
+    for (uint32_t i = 0; i < p->n_texts; i++) {
+        struct daub_prompt_chunks *chunks = &p->texts[i];
+        if (chunks->n == p->n_chunks)
+            continue;
+        uint32_t *ids = daub_arena_alloc(r->arena, p->n_chunks * length * sizeof(*ids));
+        double *weights = daub_arena_alloc(r->arena, p->n_chunks * length * sizeof(*weights));
+        if (!ids || !weights)
+            return no_memory();
+        memcpy(ids, chunks->ids, chunks->n * length * sizeof(*ids));
+        memcpy(weights, chunks->weights, chunks->n * length * sizeof(*weights));
+        for (size_t j = chunks->n * length; j < p->n_chunks * length; j++) {
+            ids[j] = j % length == 0   ? daub_tokenizer_bos(engine->tokenizer)
+                     : j % length == 1 ? daub_tokenizer_eos(engine->tokenizer)
+                                       : pad_of(engine);
+            weights[j] = 1.0;
+        }
+        chunks->ids = ids;
+        chunks->weights = weights;
+        chunks->n = p->n_chunks;
+    }
+    return DAUB_OK;
+}
+
+static daub_status plan_steps(struct daub_request *r, const struct part *parts, uint32_t n_parts)
+{
+    const uint32_t n = r->program.n_steps;
+    uint32_t *of_step = daub_arena_alloc(r->arena, (size_t)n * (1 + n_parts) * sizeof(*of_step));
+    if (!of_step)
+        return no_memory();
+    for (uint32_t step = 0; step < n; step++)
+        for (uint32_t i = 0; i <= n_parts; i++)
+            of_step[(size_t)step * (1 + n_parts) + i] = parts[i].first + daub_prompt_at(&parts[i].schedule, step);
+    r->turns.n_parts = n_parts;
+    r->turns.n_steps = n;
+    r->turns.of_step = of_step;
+    return DAUB_OK;
+}
+
+static daub_status read_as_webui(const struct daub_engine *engine, struct daub_request *r)
+{
+    struct daub_prompt_part *texts;
+    struct part *parts = daub_arena_alloc(r->arena, (1 + DAUB_MAX_PROMPT_PARTS) * sizeof(*parts));
+    r->prompts.texts = daub_arena_alloc(r->arena, DAUB_MAX_PROMPT_TEXTS * sizeof(*r->prompts.texts));
+    if (!parts || !r->prompts.texts)
+        return no_memory();
+    uint32_t n = 0;
+    TRY(read_negative(engine, r, &parts[0]));
+    TRY(daub_prompt_parts(r->arena, r->prompt, &texts, &n));
+    for (uint32_t i = 0; i < n; i++) {
+        if (!(texts[i].weight >= -DAUB_MAX_EMPHASIS && texts[i].weight <= DAUB_MAX_EMPHASIS))
+            return daub_fail(DAUB_ERROR_INVALID_ARG, "the weight %g of a part of the prompt is outside -%d..%d",
+                             texts[i].weight, DAUB_MAX_EMPHASIS, DAUB_MAX_EMPHASIS);
+        r->turns.weights[i] = (float)texts[i].weight;
+        TRY(daub_prompt_schedule(r->arena, texts[i].text, r->program.n_steps, &parts[i + 1].schedule));
+        TRY(add_texts(engine, r, &parts[i + 1]));
+    }
+    TRY(make_even(engine, r));
+    return plan_steps(r, parts, n);
+}
+
+// An embeddings file holds one text of each prompt.
+static daub_status check_single(const struct daub_request *r)
+{
+    const bool one = r->turns.n_parts == 1 && r->turns.weights[0] == 1.0f && r->prompts.n_texts == 2;
+    return one ? DAUB_OK
+               : daub_fail(DAUB_ERROR_INVALID_ARG,
+                           "editing, alternation, AND and a weight of the whole prompt have no single embedding");
+}
+
+daub_status daub_request_take_prompts(const struct daub_engine *engine, const daub_generate_params *p,
+                                      struct daub_request *r)
+{
+    if ((uint32_t)p->emphasis > DAUB_EMPHASIS_OFF)
+        return daub_fail(DAUB_ERROR_INVALID_ARG,
+                         "emphasis %d is none of DAUB_EMPHASIS_WEBUI (1) and DAUB_EMPHASIS_OFF (2)", (int)p->emphasis);
+    r->emphasis = p->emphasis == DAUB_EMPHASIS_DEFAULT ? DAUB_EMPHASIS_WEBUI : p->emphasis;
+    r->guided = r->guidance_scale > 1.0f;
+    r->turns.n_parts = 1;
+    const bool embeds = p->prompt_embeds_path || p->prompt_embeds_source || p->prompt_embeds || r->embed_tokens > 0;
+    if (!engine->desc.has_text || embeds)
+        return DAUB_OK;
+    r->prompts.n_chunks = 1;
+    TRY(r->emphasis == DAUB_EMPHASIS_OFF ? take_literally(engine, r) : read_as_webui(engine, r));
+    for (uint32_t i = r->prompts.n_negative; i < r->prompts.n_texts; i++)
+        r->prompts.n_tokens = r->prompts.texts[i].n_tokens > r->prompts.n_tokens ? r->prompts.texts[i].n_tokens
+                                                                                 : r->prompts.n_tokens;
+    r->guided = r->guided || r->turns.n_parts > 1 || r->turns.weights[0] != 1.0f;
+    return r->text_only ? check_single(r) : DAUB_OK;
+}
+
+float daub_request_scale(const struct daub_request *r)
+{
+    return r->guidance_scale * (r->turns.of_step && r->turns.n_parts == 1 ? r->turns.weights[0] : 1.0f);
+}
+
+uint32_t daub_prompts_to_encode(const struct daub_request *r)
+{
+    return (r->prompts.n_texts - (r->guided ? 0 : r->prompts.n_negative)) * r->prompts.n_chunks;
+}
+
+// ---- encoding --------------------------------------------------------------------------------------------------------
+
+static void report(const struct daub_request *r, daub_result *result)
+{
+    const struct daub_prompts *p = &r->prompts;
+    result->n_tokens = p->n_tokens;
+    result->n_tokens_cut = p->n_cut;
+    result->n_chunks = p->n_chunks;
+    const char *cut = p->cut ? p->cut : "";
     cut += strspn(cut, " \t\r\n");
     size_t n = strlen(cut);
     if (n >= sizeof(result->prompt_cut))
         n = daub_utf8_cut(cut, sizeof(result->prompt_cut) - 1);
     memcpy(result->prompt_cut, cut, n);
     result->prompt_cut[n] = '\0';
-    return DAUB_OK;
+    if (r->guided && p->n_negative_cut > 0)
+        daub_log(&r->host_log, DAUB_LOG_WARNING,
+                 "the negative prompt is %u tokens too long for this model's window of %u; its end is left out",
+                 p->n_negative_cut, p->texts[0].n_tokens);
 }
 
-static daub_status negative_tokens(const struct daub_engine *engine, const struct daub_request *r, uint32_t *ids)
+// Texts [first, end) into out, which begins with text 0.
+static daub_status encode(struct daub_engine *engine, const struct daub_request *r, uint32_t first, uint32_t end,
+                          uint32_t layers, float *out)
 {
-    uint32_t n = 0, n_cut = 0;
-    size_t cut_at = 0;
-    TRY(tokens_of(engine, r->negative, ids, &n, &n_cut, &cut_at));
-    if (n_cut > 0)
-        daub_log(&r->host_log, DAUB_LOG_WARNING,
-                 "the negative prompt is %u tokens too long for this model's window of %u; its end is left out", n_cut,
-                 n);
+    const struct daub_prompts *p = &r->prompts;
+    const size_t text = (size_t)p->n_chunks * engine->max_tokens, width = engine->desc.text.hidden_size;
+    if (first == end)
+        return DAUB_OK;
+    uint32_t *ids = daub_alloc_array(engine->host, (end - first) * text, sizeof(*ids));
+    if (!ids)
+        return daub_no_memory("token ids");
+    for (uint32_t i = first; i < end; i++)
+        memcpy(ids + (i - first) * text, p->texts[i].ids, text * sizeof(*ids));
+    const daub_status status = daub_text_encode(engine, ids, (end - first) * p->n_chunks, layers, r->profile,
+                                                out + first * text * width);
+    daub_free(engine->host, ids);
+    TRY(status);
+    for (uint32_t i = first; i < end; i++)
+        for (uint32_t c = 0; p->texts[i].weighted && c < p->n_chunks; c++)
+            TRY(daub_prompt_weigh(p->texts[i].weights + (size_t)c * engine->max_tokens, engine->max_tokens,
+                                  (uint32_t)width, out + (i * text + (size_t)c * engine->max_tokens) * width));
     return DAUB_OK;
 }
 
 daub_status daub_encode_prompts(struct daub_engine *engine, const struct daub_request *r, daub_result *result,
                                 float *out)
 {
-    const uint32_t length = engine->max_tokens;
-    float *const prompt = out + (size_t)length * engine->desc.text.hidden_size;
-    uint32_t *ids = daub_alloc_array(engine->host, 2 * (size_t)length, sizeof(uint32_t));
-    if (!ids)
-        return daub_no_memory("token ids");
-    const bool guided = r->guidance_scale > 1.0f;
-    daub_status status = prompt_tokens(engine, r, result, ids + length);
-    if (status == DAUB_OK && guided)
-        status = negative_tokens(engine, r, ids);
-    if (status == DAUB_OK && guided && r->layers == r->negative_layers) {
-        status = daub_text_encode(engine, ids, 2, r->layers, r->profile, out);
-    } else {
-        if (status == DAUB_OK && guided)
-            status = daub_text_encode(engine, ids, 1, r->negative_layers, r->profile, out);
-        if (status == DAUB_OK)
-            status = daub_text_encode(engine, ids + length, 1, r->layers, r->profile, prompt);
-    }
-    daub_free(engine->host, ids);
-    return status;
+    const struct daub_prompts *p = &r->prompts;
+    report(r, result);
+    if (r->guided && r->layers == r->negative_layers)
+        return encode(engine, r, 0, p->n_texts, r->layers, out);
+    if (r->guided)
+        TRY(encode(engine, r, 0, p->n_negative, r->negative_layers, out));
+    return encode(engine, r, p->n_negative, p->n_texts, r->layers, out);
 }

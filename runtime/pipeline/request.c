@@ -270,6 +270,7 @@ static daub_status resolve(const struct daub_engine *engine, const daub_generate
     TRY(daub_request_take_pictures(engine, p, r));
     TRY(resolve_sampler(engine, p, r));
     TRY(record(r));
+    TRY(daub_request_take_prompts(engine, p, r));
     TRY(daub_request_take_state(engine, p, r));
     TRY(resolve_views(engine, p, r));
     return r->embed_tokens > 0 ? expect_embeds(engine, r) : resolve_embeds(engine, p, r);

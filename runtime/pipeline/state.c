@@ -35,7 +35,7 @@ static daub_status identity_of(const struct daub_engine *engine, enum daub_dtype
                                params->w,
                                cfg->in_channels,
                                cfg->out_channels,
-                               params->guidance_scale > 1.0f,
+                               params->negative ? params->turns ? params->turns->n_parts : 1 : 0,
                                (uint32_t)dtype,
                                params->program->n_vecs };
     struct daub_sha256 sha;
@@ -139,12 +139,14 @@ daub_status daub_request_take_state(const struct daub_engine *engine, const daub
     if (!params->resume_state)
         return DAUB_OK;
     const uint32_t scale = daub_latent_scale(&engine->desc);
+    static const float some = 0.0f; // only its presence counts
     const struct daub_denoise_params denoise = {
         .program = &request->program,
         .batch = request->batch,
         .h = request->height / scale,
         .w = request->width / scale,
-        .guidance_scale = request->guidance_scale,
+        .negative = request->guided ? &some : NULL,
+        .turns = request->turns.of_step ? &request->turns : NULL,
     };
     TRY(daub_state_check(engine, &denoise, params->resume_state, params->resume_size, &request->first_call,
                          &request->first_step));

@@ -92,8 +92,8 @@ static bool kept(const struct daub_engine *engine, const uint32_t *ids, uint32_t
            memcmp(e->ids, ids, (size_t)n * engine->max_tokens * sizeof(*ids)) == 0;
 }
 
-static daub_status encode(struct daub_engine *engine, const uint32_t *ids, uint32_t n, uint32_t layers, bool profile,
-                          float *out)
+static daub_status encode_rows(struct daub_engine *engine, const uint32_t *ids, uint32_t n, uint32_t layers,
+                               bool profile, float *out)
 {
     daub_engine_enter(engine, DAUB_TEXT);
     const struct daub_text wanted = { .n = n, .layers = layers, .profile = profile };
@@ -111,6 +111,24 @@ static daub_status encode(struct daub_engine *engine, const uint32_t *ids, uint3
     TRY(daub_exec_write(text->exec, text->ids, false, ids));
     TRY(daub_exec_run(text->exec, DAUB_STAGE_PICTURE));
     return daub_exec_read(text->exec, text->out, false, out);
+}
+
+// Two at a time, so that one executor serves prompts of every length; an odd one goes with the row before it once more.
+static daub_status encode(struct daub_engine *engine, const uint32_t *ids, uint32_t n, uint32_t layers, bool profile,
+                          float *out)
+{
+    const uint32_t rows = daub_text_rows(n);
+    for (uint32_t i = 0; i < n; i += rows) {
+        const uint32_t from = i + rows > n ? n - rows : i;
+        TRY(encode_rows(engine, ids + (size_t)from * engine->max_tokens, rows, layers, profile,
+                        out + n_values(engine, from)));
+    }
+    return DAUB_OK;
+}
+
+uint32_t daub_text_rows(uint32_t n)
+{
+    return n < 2 ? n : 2;
 }
 
 bool daub_text_leaves(const struct daub_engine *engine, bool profile)

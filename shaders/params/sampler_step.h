@@ -26,6 +26,7 @@
 #define SAMPLER_SLOT_MASK 0x7fu
 #define SAMPLER_DRAW_MASK 0xffffffu
 #define SAMPLER_SLOTS 4 // distinct draws that an entry may have
+#define SAMPLER_MAX_PARTS 8 // of a prompt
 #define SAMPLER_MAX_CHUNKS 64 // that guidance rescale's statistics of a picture are cut into
 
 struct sampler_step_params {
@@ -34,14 +35,16 @@ struct sampler_step_params {
     uint words;        // a pixel of the latent
     uint channels;     // of the latent
     uint x_words;      // a pixel of the network's input
-    uint x_copies;     // 2 where guidance doubles the batch
+    uint x_copies;     // 1 + parts where guidance multiplies the batch
     uint part;         // of the entry; threshold: the one after this part
-    uint guided;       // output has 2B pictures
+    uint guided;       // output has (1 + parts) B pictures
     float guidance_scale, guidance_rescale;
     uint chunks, chunk_pixels; // of a picture, for guidance rescale
     uint slots;        // 1: noise is in slots, put there by gather; 0: all draws are bound
     uint draw_begin, draw_end; // gather: draws in the window that is bound
     uint noise_first;  // words before that binding
+    uint parts;        // of the prompt
+    float weights[SAMPLER_MAX_PARTS]; // where there are more than one
 };
 
 #endif

@@ -47,6 +47,7 @@ bool run_vae(struct golden *g);
 bool run_fullsize(struct golden *g);
 bool run_sample(struct golden *g); // ddpm sampling
 bool run_e2e(struct golden *g);
+bool run_prompts(struct golden *g); // stable-diffusion-webui's grammar
 
 bool golden_fail(struct golden *g, const char *fmt, ...) DAUB_PRINTF(2, 3); // keeps the first reason; returns false
 bool golden_failed_call(struct golden *g, const char *what);                // the same with daub_last_error()

@@ -107,6 +107,7 @@ static bool run_group(struct golden *g)
         { "ddpm", "*", run_unet },
         { "fullsize", "*", run_fullsize },
         { "e2e", "*", run_e2e },
+        { "prompts", "*", run_prompts },
     };
     for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
         if (strcmp(g->group, groups[i].group) == 0 && daub_glob(groups[i].ids, g->id))

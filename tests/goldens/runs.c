@@ -205,6 +205,8 @@ bool run_e2e(struct golden *g)
         return false;
     daub_image init = img2img || paints ? given_picture(g, "init_image") : (daub_image) { 0 };
     daub_image mask = paints ? given_picture(g, "mask") : (daub_image) { 0 };
+    const char *emphasis = param_text(g, "emphasis");
+    const bool webui = emphasis && strcmp(emphasis, "webui") == 0;
     const daub_generate_params params = {
         .struct_size = sizeof(params),
         .init = init.pixels ? &init : NULL,
@@ -213,6 +215,7 @@ bool run_e2e(struct golden *g)
         .prompt = param_text(g, "prompt"),
         .vae_rows = g->session->vae_rows,
         .negative_prompt = param_text(g, "negative_prompt"),
+        .emphasis = webui ? DAUB_EMPHASIS_WEBUI : DAUB_EMPHASIS_OFF, // diffusers has none
         .width = (uint32_t)param_number(g, "width", 0),
         .height = (uint32_t)param_number(g, "height", 0),
         .n_steps = (uint32_t)param_number(g, "num_inference_steps", 0),

@@ -39,6 +39,7 @@ static void exec_start(const struct cli *cli, const char *prompt, const char *fo
         { "--device", cli->device },
         { "--precision", cli->precision },
         { "--negative", cli->negative },
+        { "--emphasis", cli->emphasis },
         { "--prompt-embeds", cli->prompt_embeds },
         { "--sampler", cli->sampler },
         { "--schedule", cli->schedule },

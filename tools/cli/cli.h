@@ -28,8 +28,8 @@ struct cli { // every option's value; 0 and NULL mean not given
     const char *program;
 
     const char *model, *config_from, *device, *output, *format, *precision;
-    const char *negative, *sampler, *schedule, *rng, *size, *seed_text, *prompt_embeds, *weight_cache, *memory,
-        *max_memory, *vae_tiles, *init, *mask;
+    const char *negative, *emphasis, *sampler, *schedule, *rng, *size, *seed_text, *prompt_embeds, *weight_cache,
+        *memory, *max_memory, *vae_tiles, *init, *mask;
     uint32_t width, height, steps, count, clip_skip, quality, columns;
     float guidance, guidance_rescale, eta;
     double strength;

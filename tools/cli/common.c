@@ -151,6 +151,17 @@ static bool read_picture(const char *path, daub_image *image, const daub_image *
     return true;
 }
 
+static bool read_emphasis(const char *text, daub_emphasis *out)
+{
+    if (text && strcmp(text, "webui") != 0 && strcmp(text, "off") != 0) {
+        const bool off = strchr("oOnN0", text[0]) != NULL; // off, none, 0
+        cli_fail("--emphasis wants webui or off, not '%s'; did you mean %s?", text, off ? "off" : "webui");
+        return false;
+    }
+    *out = text && text[0] == 'o' ? DAUB_EMPHASIS_OFF : DAUB_EMPHASIS_WEBUI;
+    return true;
+}
+
 int cli_params(const struct cli *cli, daub_generate_params *out)
 {
     *out = (daub_generate_params) {
@@ -180,6 +191,8 @@ int cli_params(const struct cli *cli, daub_generate_params *out)
         return cli_fail("--memory wants resident, small or stream, not '%s'", cli->memory);
     if (!read_tiles(cli->vae_tiles, &out->vae_rows))
         return cli_fail("--vae-tiles wants auto, off or a number from 1 to 16384, not '%s'", cli->vae_tiles);
+    if (!read_emphasis(cli->emphasis, &out->emphasis))
+        return EXIT_FAILED;
     if (!cli->rng || strcmp(cli->rng, "torch-cpu") == 0 || strcmp(cli->rng, "cpu") == 0)
         out->rng = DAUB_RNG_TORCH_CPU;
     else if (strcmp(cli->rng, "cuda") == 0 || strcmp(cli->rng, "nv") == 0 || strcmp(cli->rng, "philox") == 0)

@@ -116,6 +116,8 @@ char *metadata_text(const struct cli *cli, const daub_model_info *model, const d
         put(&t, ", Denoising strength: %g", result->strength);
     if (result->clip_skip > 1)
         put(&t, ", Clip skip: %u", result->clip_skip);
+    if (result->emphasis == DAUB_EMPHASIS_OFF)
+        put_value(&t, "Emphasis", "None"); // A1111's name for it
     put_value(&t, "RNG", result->rng == DAUB_RNG_CUDA ? "NV" : "CPU");
     if (cli->eta > 0.0f)
         put(&t, ", Eta DDIM: %g", (double)cli->eta);

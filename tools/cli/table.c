@@ -24,6 +24,7 @@ const struct option cli_options[] = {
     {  0,  "eta",             "E",     F32,  FIELD(eta),              0, 1, DRAW, "noise of ddim, 0..1 [0]" },
     {  0,  "rng",             "NAME",  TEXT, FIELD(rng),              0, 0, DRAW, "torch-cpu, or cuda (Philox) [torch-cpu]" },
     {  0,  "clip-skip",       "N",     U32,  FIELD(clip_skip),        1, 64, MODEL, "stop the text encoder N - 1 layers early; 1 is none [1]" },
+    {  0,  "emphasis",        "MODE",  TEXT, FIELD(emphasis),         0, 0, MODEL, "webui: (word:1.3), [word], BREAK, AND, prompts of any length as in A1111; off: plain text, cut at the model's window [webui]" },
     {  0,  "prompt-embeds",   "FILE",  TEXT, FIELD(prompt_embeds),    0, 0, DRAW, "text embeddings from daub encode instead of a prompt" },
     { 'd', "device",          "WHICH", TEXT, FIELD(device),           0, 0, MODEL | CLI_DEVICES, "index or part of the name, see daub devices [best]" },
     {  0,  "precision",       "TYPE",  TEXT, FIELD(precision),        0, 0, MODEL, "f16 or f32 [f16]" },
