@@ -7,18 +7,16 @@
 //
 // No stage reads another's weights. A run is PICTURE, TIME, TAIL (the prologue), then STEP and TAIL for every call. The
 // host only submits: two calls are in flight, so that the device never waits for it.
+//
+// Where guidance is for some calls only, the run has up to three parts: before, within and after them. Those without guidance are of a graph
+// of half the rows, and each part goes on from the state that the one before it left, as a picture from a state of its host's does.
+#include "runtime/pipeline/denoiser.h"
 #include "runtime/pipeline/state.h"
 
 #include "runtime/base/thread.h"
 #include "runtime/op/op.h"
 
 #include <string.h>
-
-struct daub_denoiser {
-    struct daub_denoise_shape shape;
-    struct daub_exec *exec;
-    struct daub_tensor *x, *time, *text, *vecs, *noise, *table, *counter, *flags;
-};
 
 static uint32_t count_thresholds(const struct daub_program *program)
 {
@@ -32,7 +30,7 @@ static uint32_t count_thresholds(const struct daub_program *program)
     return most;
 }
 
-static uint32_t n_parts(const struct daub_denoise_params *params)
+uint32_t daub_denoise_parts(const struct daub_denoise_params *params)
 {
     return params->turns && params->negative ? params->turns->n_parts : 1;
 }
@@ -45,7 +43,7 @@ static struct daub_denoise_shape shape_of(const struct daub_denoise_params *para
     shape.h = params->h;
     shape.w = params->w;
     shape.tokens = params->tokens;
-    shape.n_parts = n_parts(params);
+    shape.n_parts = daub_denoise_parts(params);
     if (shape.n_parts > 1)
         memcpy(shape.weights, params->turns->weights, shape.n_parts * sizeof(shape.weights[0]));
     shape.n_calls = params->program->n_calls;
@@ -131,123 +129,74 @@ static daub_status make(struct daub_engine *engine, const struct daub_denoise_pa
     return status;
 }
 
-static daub_status write_time(struct daub_engine *engine, const struct daub_program *program)
+static void destroy(const struct daub_engine *engine, struct daub_denoiser **denoiser)
 {
-    const uint32_t width = engine->desc.unet.block_out_channels[0];
-    float *features = daub_alloc_array(engine->host, (size_t)program->n_calls * width, sizeof(float));
-    if (!features)
-        return daub_no_memory("time features");
-    for (uint32_t i = 0; i < program->n_calls; i++)
-        daub_unet_time_features(&engine->desc.unet, program->calls[i].timestep, features + (size_t)i * width);
-    const daub_status status = daub_exec_write(engine->denoiser->exec, engine->denoiser->time, false, features);
-    daub_free(engine->host, features);
+    if (!*denoiser)
+        return;
+    daub_exec_destroy(&(*denoiser)->exec);
+    daub_free(engine->host, *denoiser);
+    *denoiser = NULL;
+}
+
+static bool has_shape(const struct daub_denoiser *d, const struct daub_denoise_shape *shape)
+{
+    // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): without padding, and other bits are another graph
+    return d && memcmp(&d->shape, shape, sizeof(*shape)) == 0;
+}
+
+// ---- parts of a run -----------------------------------------------------------------------------------------------
+
+static bool is_guided(const struct daub_denoise_params *params, uint32_t call)
+{
+    return params->negative && call >= params->guided_first && (params->guided_end == 0 || call < params->guided_end);
+}
+
+// The part of a run that begins with `call`: up to where guidance begins or ends.
+static struct daub_denoise_params part_from(const struct daub_denoise_params *params, uint32_t call)
+{
+    const uint32_t n = params->n_calls ? params->n_calls : params->program->n_calls;
+    struct daub_denoise_params part = *params;
+    part.first_call = call;
+    part.n_calls = call;
+    do
+        part.n_calls++;
+    while (part.n_calls < n && is_guided(params, part.n_calls) == is_guided(params, call));
+    if (part.n_calls > n) // a state behind the last call
+        part.n_calls = n;
+    if (!is_guided(params, call))
+        part.negative = NULL;
+    return part;
+}
+
+// One of a resident engine's two is for the calls without guidance.
+static daub_status prepare_part(struct daub_engine *engine, const struct daub_denoise_params *part)
+{
+    daub_engine_enter(engine, DAUB_UNET);
+    const struct daub_denoise_shape shape = shape_of(part);
+    if (!has_shape(engine->denoiser, &shape)) {
+        struct daub_denoiser *other = engine->other_denoiser;
+        engine->other_denoiser = engine->denoiser;
+        engine->denoiser = other;
+    }
+    const bool parts = part->guided_first > 0 || part->guided_end > 0;
+    if (!parts || engine->small)
+        destroy(engine, &engine->other_denoiser);
+    if (has_shape(engine->denoiser, &shape))
+        return DAUB_OK;
+    destroy(engine, &engine->denoiser);
+    const daub_status status = make(engine, part, &shape);
+    if (status == DAUB_ERROR_NO_GPU_MEMORY && daub_engine_trim(engine))
+        return make(engine, part, &shape);
     return status;
-}
-
-// Steps that have ended before a call.
-static uint32_t step_of(const struct daub_program *program, uint32_t call)
-{
-    while (call > 0 && program->calls[call - 1].step < 0)
-        call--;
-    return call > 0 ? (uint32_t)program->calls[call - 1].step + 1 : 0;
-}
-
-// The texts that a call reads: the negative one's, then each part's.
-static const uint32_t *texts_of(const struct daub_denoise_params *params, uint32_t call)
-{
-    const struct daub_text_turns *turns = params->turns;
-    const uint32_t step = step_of(params->program, call);
-    return turns->of_step + (size_t)(step < turns->n_steps ? step : turns->n_steps - 1) * (1 + turns->n_parts);
-}
-
-static bool text_changes(const struct daub_denoise_params *params, uint32_t call)
-{
-    return params->turns && call > 0 &&
-           memcmp(texts_of(params, call), texts_of(params, call - 1),
-                  (1 + params->turns->n_parts) * sizeof(uint32_t)) != 0;
-}
-
-static const float *text_of_row(const struct daub_denoise_params *params, uint32_t call, uint32_t which, size_t one)
-{
-    if (params->turns)
-        return params->texts + texts_of(params, call)[which] * one;
-    return which == 0 ? params->negative : params->text;
-}
-
-// Rows 0..batch-1 are without the prompt when there is guidance, the rest with it, part after part: diffusers' order.
-static daub_status write_text(struct daub_engine *engine, const struct daub_denoise_params *params, uint32_t call)
-{
-    const size_t one = (size_t)params->tokens * engine->desc.unet.cross_attention_dim;
-    const uint32_t first = params->negative ? 0 : 1, rows = (1 + n_parts(params) - first) * params->batch;
-    float *text = daub_alloc_array(engine->host, rows * one, sizeof(float));
-    if (!text)
-        return daub_no_memory("prompt embeddings");
-    for (uint32_t i = 0; i < rows; i++)
-        memcpy(text + i * one, text_of_row(params, call, first + i / params->batch, one), one * sizeof(float));
-    const daub_status status = daub_exec_write(engine->denoiser->exec, engine->denoiser->text, false, text);
-    daub_free(engine->host, text);
-    return status;
-}
-
-static daub_status write_table(struct daub_engine *engine, const struct daub_denoise_params *params)
-{
-    uint32_t *table = daub_alloc_array(engine->host, engine->denoiser->shape.table_words, sizeof(uint32_t));
-    if (!table)
-        return daub_no_memory("the sampler's table");
-    daub_sampler_table(params->program, table);
-    const daub_status status = daub_exec_write(engine->denoiser->exec, engine->denoiser->table, false, table);
-    daub_free(engine->host, table);
-    return status;
-}
-
-// The sampler writes the latents' channels of the network's input; the others stay as they are written here.
-static daub_status write_condition(struct daub_engine *engine, const struct daub_denoise_params *params)
-{
-    const struct daub_unet_config *cfg = &engine->desc.unet;
-    const size_t pixels = (size_t)params->h * params->w, rows = engine->denoiser->x->shape.n;
-    const size_t before = cfg->out_channels * pixels, all = cfg->in_channels * pixels;
-    float *x = daub_alloc_array(engine->host, daub_mul_size(rows, all), sizeof(float));
-    if (!x)
-        return daub_no_memory("the network's input");
-    for (size_t i = 0; i < rows; i++)
-        memcpy(x + i * all + before, params->condition, (all - before) * sizeof(float));
-    const daub_status status = daub_exec_write(engine->denoiser->exec, engine->denoiser->x, true, x);
-    daub_free(engine->host, x);
-    return status;
-}
-
-static daub_status write_inputs(struct daub_engine *engine, const struct daub_denoise_params *params)
-{
-    const struct daub_denoiser *d = engine->denoiser;
-    const uint32_t counter[4] = { params->resume ? params->first_call + 1 : 0 }; // entries that were executed
-    TRY(write_time(engine, params->program));
-    if (params->tokens)
-        TRY(write_text(engine, params, params->first_call));
-    if (params->condition)
-        TRY(write_condition(engine, params));
-    TRY(write_table(engine, params));
-    TRY(daub_exec_write(d->exec, d->noise, true, params->noise));
-    static const uint32_t all_finite[4] = { UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX };
-    TRY(daub_exec_write(d->exec, d->flags, false, all_finite));
-    if (params->resume)
-        TRY(daub_state_write(engine, params, d->exec, d->x, d->vecs));
-    return daub_exec_write(d->exec, d->counter, false, counter);
 }
 
 daub_status daub_denoise_prepare(struct daub_engine *engine, const struct daub_denoise_params *params)
 {
-    daub_engine_enter(engine, DAUB_UNET);
-    const struct daub_denoise_shape shape = shape_of(params);
-    // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): without padding, and other bits are another graph
-    if (engine->denoiser && memcmp(&engine->denoiser->shape, &shape, sizeof(shape)) != 0)
-        daub_denoiser_destroy(engine);
-    if (engine->denoiser)
-        return DAUB_OK;
-    const daub_status status = make(engine, params, &shape);
-    if (status == DAUB_ERROR_NO_GPU_MEMORY && daub_engine_trim(engine))
-        return make(engine, params, &shape);
-    return status;
+    const struct daub_denoise_params part = part_from(params, params->first_call);
+    return prepare_part(engine, &part);
 }
+
+// ---- running ------------------------------------------------------------------------------------------------------
 
 static daub_status call_done(struct daub_engine *engine, const struct daub_denoise_params *params, uint64_t ticket,
                              uint32_t call)
@@ -287,7 +236,7 @@ static daub_status once_a_picture(struct daub_engine *engine, struct daub_exec *
 static daub_status turn_text(struct daub_engine *engine, const struct daub_denoise_params *params, uint32_t call)
 {
     struct daub_exec *exec = engine->denoiser->exec;
-    TRY(write_text(engine, params, call));
+    TRY(daub_denoiser_write_text(engine, params, call));
     if (engine->small)
         drop_weights(engine, exec);
     TRY(daub_exec_submit(exec, DAUB_STAGE_PICTURE, NULL));
@@ -331,11 +280,11 @@ static daub_status look_back(void *user)
     return call_done(a->engine, a->params, ticket, a->call);
 }
 
-daub_status daub_denoise(struct daub_engine *engine, const struct daub_denoise_params *params)
+static daub_status run_part(struct daub_engine *engine, const struct daub_denoise_params *params)
 {
-    TRY(daub_denoise_prepare(engine, params));
+    TRY(prepare_part(engine, params));
     TRY(daub_engine_use(engine, engine->denoiser->exec));
-    TRY(write_inputs(engine, params));
+    TRY(daub_denoiser_write_inputs(engine, params));
 
     struct daub_exec *exec = engine->denoiser->exec;
     TRY(once_a_picture(engine, exec));
@@ -352,10 +301,9 @@ daub_status daub_denoise(struct daub_engine *engine, const struct daub_denoise_p
         TRY(first_begins(&before));
     // One call stays ahead of the one that is waited for, unless someone wants to look at vectors. To submit a streamed call takes as
     // long as it runs, and the next one's first weights are there when it ends: there is nothing to be ahead of.
-    const uint32_t n = params->n_calls ? params->n_calls : params->program->n_calls;
-    for (uint32_t i = params->first_call; i < n; i++) {
+    for (uint32_t i = params->first_call; i < params->n_calls; i++) {
         uint64_t ticket = 0;
-        if (i > params->first_call && text_changes(params, i)) {
+        if (i > params->first_call && daub_denoise_text_changes(params, i)) {
             const uint64_t last = before.ticket;
             before.ticket = 0;
             if (last != 0)
@@ -375,11 +323,46 @@ daub_status daub_denoise(struct daub_engine *engine, const struct daub_denoise_p
         }
     }
     if (before.ticket != 0)
-        TRY(call_done(engine, params, before.ticket, n - 1));
+        TRY(call_done(engine, params, before.ticket, params->n_calls - 1));
     uint32_t flags[4];
     TRY(daub_exec_read(exec, engine->denoiser->flags, false, flags));
-    engine->nonfinite = flags[0] == UINT32_MAX ? 0 : flags[0];
+    if (engine->nonfinite == 0 && flags[0] != UINT32_MAX)
+        engine->nonfinite = flags[0];
+    if (daub_exec_arena_size(exec) > engine->denoise_arena)
+        engine->denoise_arena = daub_exec_arena_size(exec);
     return DAUB_OK;
+}
+
+// What `part` left, for the part behind it.
+static daub_status take_state(struct daub_engine *engine, const struct daub_denoise_params *part,
+                              struct daub_state_keep *state)
+{
+    const struct daub_denoiser *d = engine->denoiser;
+    struct daub_denoise_params kept = *part;
+    kept.keep = state;
+    return daub_state_read(engine, &kept, part->n_calls - 1, d->exec, d->x, d->vecs);
+}
+
+daub_status daub_denoise(struct daub_engine *engine, const struct daub_denoise_params *params)
+{
+    const uint32_t n = params->n_calls ? params->n_calls : params->program->n_calls;
+    struct daub_state_keep state = { .host = engine->host };
+    struct daub_denoise_params part = part_from(params, params->first_call);
+    engine->nonfinite = 0;
+    engine->denoise_arena = 0;
+    daub_status status = run_part(engine, &part);
+    while (status == DAUB_OK && part.n_calls < n) {
+        status = take_state(engine, &part, &state);
+        if (status != DAUB_OK)
+            break;
+        part = part_from(params, part.n_calls);
+        part.on_start = NULL;
+        part.resume = state.data;
+        part.resume_size = state.size;
+        status = run_part(engine, &part);
+    }
+    daub_free(state.host, state.data);
+    return status;
 }
 
 static struct daub_range range_of_vec(const struct daub_denoiser *d, daub_vec vec, struct daub_tensor *one)
@@ -452,11 +435,8 @@ struct daub_exec *daub_denoiser_exec(const struct daub_engine *engine)
 
 void daub_denoiser_destroy(struct daub_engine *engine)
 {
-    if (!engine->denoiser)
-        return;
-    daub_exec_destroy(&engine->denoiser->exec);
-    daub_free(engine->host, engine->denoiser);
-    engine->denoiser = NULL;
+    destroy(engine, &engine->denoiser);
+    destroy(engine, &engine->other_denoiser);
 }
 
 daub_status daub_denoiser_net(const struct daub_engine *engine, const struct daub_denoise_params *params,
@@ -469,9 +449,18 @@ daub_status daub_denoiser_net(const struct daub_engine *engine, const struct dau
 daub_status daub_denoiser_estimate(const struct daub_engine *engine, const struct daub_denoise_params *params,
                                    const struct daub_stream_room *room, struct daub_need *need)
 {
-    struct daub_net *net = NULL;
+    struct daub_denoise_params unguided = *params;
+    struct daub_net *net = NULL, *half = NULL;
+    unguided.negative = NULL;
     TRY(daub_denoiser_net(engine, params, &net));
-    return daub_need_of(engine, DAUB_UNET, net, params->nofuse, room, need);
+    if (params->negative && (params->guided_first > 0 || params->guided_end > 0)) {
+        const daub_status status = daub_denoiser_net(engine, &unguided, &half);
+        if (status != DAUB_OK) {
+            daub_net_destroy(&net);
+            return status;
+        }
+    }
+    return daub_need_of_two(engine, DAUB_UNET, net, half, params->nofuse, room, need);
 }
 
 daub_status daub_denoiser_restream(struct daub_engine *engine, const struct daub_denoise_params *params)

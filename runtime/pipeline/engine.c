@@ -258,29 +258,82 @@ uint64_t daub_largest_transfer(const struct daub_net *net)
     return largest;
 }
 
-daub_status daub_need_of(const struct daub_engine *engine, enum daub_component c, struct daub_net *net, bool nofuse,
-                         const struct daub_stream_room *room, struct daub_need *need)
+// Of a net that is not planned yet, and lives on.
+static daub_status need_of_net(const struct daub_engine *engine, enum daub_component c, struct daub_net *net,
+                               bool nofuse, const struct daub_stream_room *room, struct daub_need *need)
 {
     *need = (struct daub_need) { 0 };
-    daub_status status = daub_exec_plan(engine->dev, net, nofuse, &need->arena);
+    TRY(daub_exec_plan(engine->dev, net, nofuse, &need->arena));
     // PICTURE and TIME run once, each with weights that the repeated stages do not read.
     const uint32_t turns[] = { DAUB_ALL_STAGES, 1u << DAUB_STAGE_PICTURE, 1u << DAUB_STAGE_TIME,
                                1u << DAUB_STAGE_STEP | 1u << DAUB_STAGE_TAIL };
-    for (int i = 0; i < (room ? 3 : 4) && status == DAUB_OK; i++) {
+    for (int i = 0; i < (room ? 3 : 4); i++) {
         uint32_t n = 0;
         struct daub_tensor **weights = daub_packed_weights(net, turns[i], &n);
         if (!weights)
-            status = daub_no_memory("a list of weights");
-        else if (i == 0)
+            return daub_no_memory("a list of weights");
+        if (i == 0)
             need->weights = daub_weights_size_with(engine->weights[c], weights, n);
         else if (daub_weights_size_of(weights, n) > need->turn)
             need->turn = daub_weights_size_of(weights, n);
     }
-    if (status == DAUB_OK)
-        need->transfer = daub_largest_transfer(net);
-    if (status == DAUB_OK && room)
-        status = daub_stream_need(engine, net, room, need);
+    need->transfer = daub_largest_transfer(net);
+    return room ? daub_stream_need(engine, net, room, need) : DAUB_OK;
+}
+
+daub_status daub_need_of(const struct daub_engine *engine, enum daub_component c, struct daub_net *net, bool nofuse,
+                         const struct daub_stream_room *room, struct daub_need *need)
+{
+    const daub_status status = need_of_net(engine, c, net, nofuse, room, need);
     daub_net_destroy(&net);
+    return status;
+}
+
+// Bytes of the weights that `other` wants packed otherwise than `net`, and the engine does not have so either.
+static daub_status size_beside(const struct daub_engine *engine, enum daub_component c, struct daub_net *net,
+                               struct daub_net *other, uint64_t *size)
+{
+    uint32_t n = 0, m = 0, beside = 0;
+    struct daub_tensor **weights = daub_packed_weights(net, DAUB_ALL_STAGES, &n),
+                       **others = daub_packed_weights(other, DAUB_ALL_STAGES, &m);
+    if (!weights || !others)
+        return daub_no_memory("a list of weights");
+    for (uint32_t i = 0; i < m; i++) { // both lists are in the order of the graph: the same place is tried first
+        bool shared = i < n && daub_weights_same(others[i], weights[i]);
+        for (uint32_t j = 0; j < n && !shared; j++)
+            shared = daub_weights_same(others[i], weights[j]);
+        if (!shared)
+            others[beside++] = others[i];
+    }
+    *size = daub_weights_size_with(engine->weights[c], others, beside) - daub_weights_size(engine->weights[c]);
+    return DAUB_OK;
+}
+
+static void at_least(uint64_t *a, uint64_t b)
+{
+    *a = *a > b ? *a : b;
+}
+
+daub_status daub_need_of_two(const struct daub_engine *engine, enum daub_component c, struct daub_net *net,
+                             struct daub_net *other, bool nofuse, const struct daub_stream_room *room,
+                             struct daub_need *need)
+{
+    struct daub_need second = { 0 };
+    uint64_t beside = 0;
+    daub_status status = need_of_net(engine, c, net, nofuse, room, need);
+    if (status == DAUB_OK && other)
+        status = need_of_net(engine, c, other, nofuse, room, &second);
+    if (status == DAUB_OK && other)
+        status = size_beside(engine, c, net, other, &beside);
+    if (status == DAUB_OK && other) {
+        need->weights += beside;
+        at_least(&need->arena, second.arena);
+        at_least(&need->turn, second.turn);
+        at_least(&need->transfer, second.transfer);
+        at_least(&need->slots, second.slots);
+    }
+    daub_net_destroy(&net);
+    daub_net_destroy(&other);
     return status;
 }
 

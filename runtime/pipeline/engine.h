@@ -29,6 +29,9 @@ struct daub_engine {
 
     struct daub_text *text; // made on first use; see below
     struct daub_denoiser *denoiser;
+    struct daub_denoiser
+        *other_denoiser;    // of a picture with calls with and without guidance: the one whose turn it is not
+    uint64_t denoise_arena; // bytes of activations of the last run, at the most
     struct daub_encoder *encoder;
     struct daub_decoder *decoder;
     uint64_t text_made_ns; // time that went into making text executors: plan, pipelines, weights
@@ -99,6 +102,11 @@ struct daub_stream_room {
 };
 daub_status daub_need_of(const struct daub_engine *engine, enum daub_component c, struct daub_net *net, bool nofuse,
                          const struct daub_stream_room *room, struct daub_need *need);
+// The same of two that run in turns, and share what weights they want packed alike. other: NULL, or such a one, which goes too. In need,
+// `stream` is the first one's.
+daub_status daub_need_of_two(const struct daub_engine *engine, enum daub_component c, struct daub_net *net,
+                             struct daub_net *other, bool nofuse, const struct daub_stream_room *room,
+                             struct daub_need *need);
 // stream.c: the same of the turns of a planned net's step that is streamed, where need knows the rest.
 daub_status daub_stream_need(const struct daub_engine *engine, struct daub_net *net,
                              const struct daub_stream_room *room, struct daub_need *need);
@@ -166,7 +174,9 @@ struct daub_denoise_params {
     const void *resume;           // a checked state, or NULL: from the beginning
     size_t resume_size;
     uint32_t first_call; // resume's
-    uint32_t n_calls;    // that run; 0: all
+    uint32_t n_calls;    // the call to stop before; 0: all run
+    // Calls guided_first to guided_end - 1 have guidance, the others run with `text` alone. Both 0: all have it, where there is `negative`.
+    uint32_t guided_first, guided_end;
 };
 
 // Builds what daub_denoise would build on its first call for this shape, so that times can be told apart. Optional.

@@ -46,6 +46,8 @@ static daub_status needs_of(const struct daub_engine *engine, const struct daub_
         .guidance_scale = daub_request_scale(r),
         .turns = r->turns.of_step ? &r->turns : NULL,
         .guidance_rescale = r->guidance_rescale,
+        .guided_first = r->guided_first,
+        .guided_end = r->guided_end,
         .profile = r->profile,
         .nofuse = r->nofuse,
     };

@@ -282,6 +282,8 @@ static struct daub_denoise_params denoise_params(const struct run *run)
         .resume = r->resume,
         .resume_size = r->resume_size,
         .first_call = r->first_call,
+        .guided_first = r->guided_first,
+        .guided_end = r->guided_end,
     };
 }
 
@@ -317,7 +319,7 @@ static daub_status denoise_phase(struct run *run)
     if (run->hooks->latents)
         memcpy(run->hooks->latents, run->latents, n * sizeof(float));
     run->result->denoise_seconds = since(run->denoise_start);
-    run->result->arena_size = daub_exec_arena_size(daub_denoiser_exec(run->engine));
+    run->result->arena_size = run->engine->denoise_arena;
     daub_repair_end(run->engine);
     return DAUB_OK;
 }
@@ -335,6 +337,8 @@ static void fill_result(const struct daub_request *r, daub_result *out)
         .guidance_scale = r->guidance_scale,
         .guidance_rescale = r->guidance_rescale,
         .emphasis = r->emphasis,
+        .guidance_start = r->guidance_start,
+        .guidance_end = r->guidance_end,
         .seed = r->seed,
         .rng = r->rng,
         .strength = r->strength,

@@ -23,7 +23,9 @@ struct daub_request {
     char *prompt, *negative; // NULL for models without text
     uint32_t width, height, n_steps, batch;
     float guidance_scale, guidance_rescale;
-    bool guided; // the network also runs without the prompt
+    double guidance_start, guidance_end; // fractions of the steps
+    uint32_t guided_first, guided_end;   // the program's calls for that: see daub_denoise_params
+    bool guided;                         // the network also runs without the prompt
     daub_emphasis emphasis;
     struct daub_prompts prompts;
     struct daub_text_turns turns;     // of their texts; of_step NULL without them

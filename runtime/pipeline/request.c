@@ -94,11 +94,43 @@ static daub_status resolve_sampler(const struct daub_engine *engine, const daub_
     return DAUB_OK;
 }
 
+// The step that a call belongs to, counted from the noisy end: a picture that begins in the middle has the later ones.
+static uint32_t step_of(const struct daub_request *r, uint32_t call)
+{
+    const struct daub_program *p = &r->program;
+    while (call + 1 < p->n_calls && p->calls[call].step < 0)
+        call++;
+    return r->start.first + (p->calls[call].step < 0 ? p->n_steps : (uint32_t)p->calls[call].step);
+}
+
+// Step i of n is within start..end where int(start * n) <= i < int(end * n), as diffusers' guiders have it.
+static daub_status guide_calls(struct daub_request *r)
+{
+    const uint32_t first = (uint32_t)(r->guidance_start * r->n_steps), end = (uint32_t)(r->guidance_end * r->n_steps);
+    const uint32_t n = r->program.n_calls;
+    r->guided_first = r->guided_end = 0;
+    if (first == 0 && end >= r->n_steps)
+        return DAUB_OK;
+    while (r->guided_first < n && step_of(r, r->guided_first) < first)
+        r->guided_first++;
+    while (r->guided_end < n && step_of(r, r->guided_end) < end)
+        r->guided_end++;
+    if (r->guided_first >= r->guided_end)
+        return daub_fail(DAUB_ERROR_INVALID_ARG,
+                         "the guidance interval %g..%g holds none of the picture's steps, %u to %u of %u; guidance 1 "
+                         "is none at all",
+                         r->guidance_start, r->guidance_end, r->start.first + 1, r->n_steps, r->n_steps);
+    if (r->guided_first == 0 && r->guided_end == n)
+        r->guided_end = 0;
+    return DAUB_OK;
+}
+
 static daub_status record(struct daub_request *r)
 {
     snprintf(r->sampler_name, sizeof(r->sampler_name), "%s", r->sampler.sampler->name);
     snprintf(r->schedule_name, sizeof(r->schedule_name), "%s", daub_sigma_spacing_name(r->sampler.sigma_spacing));
-    return daub_program_record_from(&r->sampler, r->n_steps, &r->start, r->arena, &r->program);
+    TRY(daub_program_record_from(&r->sampler, r->n_steps, &r->start, r->arena, &r->program));
+    return guide_calls(r);
 }
 
 // One tensor of an embeddings file: [1, tokens, width] or [tokens, width].
@@ -233,6 +265,22 @@ static daub_status resolve_views(const struct daub_engine *engine, const daub_ge
     return DAUB_OK;
 }
 
+static daub_status resolve_interval(const daub_generate_params *p, struct daub_request *r)
+{
+    r->guidance_start = p->guidance_start;
+    r->guidance_end = p->guidance_end != 0.0 ? p->guidance_end : 1.0;
+    TRY(check_range("the guidance interval's start", r->guidance_start, 0.0, 1.0));
+    TRY(check_range("the guidance interval's end", r->guidance_end, 0.0, 1.0));
+    const bool all = r->guidance_start <= 0.0 && r->guidance_end >= 1.0;
+    if (r->guidance_start >= r->guidance_end)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "the guidance interval %g..%g ends before it begins",
+                         r->guidance_start, r->guidance_end);
+    if (!all && !(r->guidance_scale > 1.0f))
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "the guidance interval %g..%g is of guidance above 1, and it is %g",
+                         r->guidance_start, r->guidance_end, (double)r->guidance_scale);
+    return DAUB_OK;
+}
+
 static daub_status resolve(const struct daub_engine *engine, const daub_generate_params *p, struct daub_request *r)
 {
     const struct daub_model_desc *desc = &engine->desc;
@@ -248,6 +296,7 @@ static daub_status resolve(const struct daub_engine *engine, const daub_generate
                          (double)r->guidance_scale);
     r->guidance_rescale = p->guidance_rescale;
     TRY(check_range("guidance rescale", (double)p->guidance_rescale, 0.0, 1.0));
+    TRY(resolve_interval(p, r));
     if ((uint32_t)p->rng > DAUB_RNG_CUDA)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "rng %d is none of DAUB_RNG_TORCH_CPU (1) and DAUB_RNG_CUDA (2)",
                          (int)p->rng);
@@ -271,6 +320,12 @@ static daub_status resolve(const struct daub_engine *engine, const daub_generate
     TRY(resolve_sampler(engine, p, r));
     TRY(record(r));
     TRY(daub_request_take_prompts(engine, p, r));
+    if (r->turns.n_parts > 1 && (r->guided_first > 0 || r->guided_end > 0))
+        return daub_fail(
+            DAUB_ERROR_UNSUPPORTED,
+            "a prompt of %u parts (AND) is put together by guidance, and has it at every step: no guidance "
+            "interval (%g..%g)",
+            r->turns.n_parts, r->guidance_start, r->guidance_end);
     TRY(daub_request_take_state(engine, p, r));
     TRY(resolve_views(engine, p, r));
     return r->embed_tokens > 0 ? expect_embeds(engine, r) : resolve_embeds(engine, p, r);

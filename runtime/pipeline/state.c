@@ -19,6 +19,14 @@ struct header { // no padding
     uint32_t call, step;  // the next call, and the steps before it
 };
 
+// Parts of the prompt with guidance; 0: none has it. A call outside the guidance interval is of a picture that has it.
+static uint32_t guided_parts(const struct daub_denoise_params *params)
+{
+    if (!params->negative)
+        return params->guided_first > 0 || params->guided_end > 0;
+    return params->turns ? params->turns->n_parts : 1;
+}
+
 // What two runs must have in common for one's vectors to be the other's.
 static daub_status identity_of(const struct daub_engine *engine, enum daub_dtype dtype,
                                const struct daub_denoise_params *params, uint8_t out[32])
@@ -35,7 +43,9 @@ static daub_status identity_of(const struct daub_engine *engine, enum daub_dtype
                                params->w,
                                cfg->in_channels,
                                cfg->out_channels,
-                               params->negative ? params->turns ? params->turns->n_parts : 1 : 0,
+                               guided_parts(params),
+                               params->guided_first,
+                               params->guided_end,
                                (uint32_t)dtype,
                                params->program->n_vecs };
     struct daub_sha256 sha;
@@ -56,6 +66,21 @@ static void sum_of(const uint8_t *state, size_t size, uint8_t out[32])
     daub_sha256_final(&sha, out);
 }
 
+// Bytes of the network's input for all pictures, once: with guidance it holds them twice, both the same.
+static uint64_t size_of_input(const struct daub_tensor *x, uint32_t batch)
+{
+    return daub_tensor_size(x) / x->shape.n * batch;
+}
+
+static struct daub_range rows_of_input(const struct daub_exec *exec, const struct daub_tensor *x, uint32_t batch,
+                                       uint32_t i)
+{
+    struct daub_range range = daub_exec_range(exec, x);
+    range.size = size_of_input(x, batch);
+    range.offset += i * range.size;
+    return range;
+}
+
 bool daub_state_wanted(const struct daub_denoise_params *params, uint32_t call)
 {
     const int32_t step = params->program->calls[call].step;
@@ -66,7 +91,7 @@ daub_status daub_state_read(const struct daub_engine *engine, const struct daub_
                             struct daub_exec *exec, const struct daub_tensor *x, const struct daub_tensor *vecs)
 {
     struct daub_state_keep *keep = params->keep;
-    const size_t x_size = (size_t)daub_tensor_size(x);
+    const size_t x_size = (size_t)size_of_input(x, params->batch);
     struct header header = {
         .size = sizeof(header) + x_size + daub_tensor_size(vecs),
         .call = call + 1,
@@ -78,7 +103,7 @@ daub_status daub_state_read(const struct daub_engine *engine, const struct daub_
     if (!state)
         return daub_no_memory("a sampler's state");
     memcpy(state, &header, sizeof(header));
-    daub_status status = daub_download(engine->dev, daub_exec_range(exec, x), state + sizeof(header));
+    daub_status status = daub_download(engine->dev, rows_of_input(exec, x, params->batch, 0), state + sizeof(header));
     if (status == DAUB_OK)
         status = daub_download(engine->dev, daub_exec_range(exec, vecs), state + sizeof(header) + x_size);
     if (status != DAUB_OK) {
@@ -97,12 +122,13 @@ daub_status daub_state_write(const struct daub_engine *engine, const struct daub
                              struct daub_exec *exec, const struct daub_tensor *x, const struct daub_tensor *vecs)
 {
     const uint8_t *state = params->resume;
-    const uint64_t x_size = daub_tensor_size(x);
+    const uint64_t x_size = size_of_input(x, params->batch);
     if (params->resume_size != sizeof(struct header) + x_size + daub_tensor_size(vecs))
         return daub_fail(DAUB_ERROR_INVALID_ARG, "the state has %zu bytes, and this picture's has %llu",
                          params->resume_size,
                          (unsigned long long)(sizeof(struct header) + x_size + daub_tensor_size(vecs)));
-    TRY(daub_upload(engine->dev, daub_exec_range(exec, x), state + sizeof(struct header)));
+    for (uint32_t i = 0; i < x->shape.n / params->batch; i++)
+        TRY(daub_upload(engine->dev, rows_of_input(exec, x, params->batch, i), state + sizeof(struct header)));
     return daub_upload(engine->dev, daub_exec_range(exec, vecs), state + sizeof(struct header) + x_size);
 }
 
@@ -147,6 +173,8 @@ daub_status daub_request_take_state(const struct daub_engine *engine, const daub
         .w = request->width / scale,
         .negative = request->guided ? &some : NULL,
         .turns = request->turns.of_step ? &request->turns : NULL,
+        .guided_first = request->guided_first,
+        .guided_end = request->guided_end,
     };
     TRY(daub_state_check(engine, &denoise, params->resume_state, params->resume_size, &request->first_call,
                          &request->first_step));

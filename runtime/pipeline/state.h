@@ -1,6 +1,6 @@
 // state.h - a sampler between two model calls, kept on the host so that a picture can go on where its device was lost.
 //
-// Bytes: a header, the network's next input, and all vectors of the program, as they lie on the device. What else the next call reads
+// Bytes: a header, the network's next input (once, whether or not the next call has guidance), and all vectors of the program, as they lie on the device. What else the next call reads
 // (weights, embeddings, noise, the given pictures) is made again from the request.
 #ifndef DAUB_PIPELINE_STATE_H
 #define DAUB_PIPELINE_STATE_H

@@ -221,6 +221,8 @@ bool run_e2e(struct golden *g)
         .n_steps = (uint32_t)param_number(g, "num_inference_steps", 0),
         .guidance_scale = (float)param_number(g, "guidance_scale", 7.5),
         .guidance_rescale = (float)param_number(g, "guidance_rescale", 0.0),
+        .guidance_start = param_number(g, "guidance_start", 0.0),
+        .guidance_end = param_number(g, "guidance_end", 0.0),
         .seed = (uint64_t)param_number(g, "seed", 0),
     };
     const daub_status status = g->failed ? DAUB_ERROR_BAD_FILE : daub_request_create(run.engine, &params, &run.request);
