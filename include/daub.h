@@ -217,6 +217,12 @@ typedef struct daub_model_params {
     // Folder in diffusers layout whose config.json files describe a single file that is too small or too odd to tell.
     // Of `files`, where that is set.
     const char *config_from;
+    // A VAE in place of the model's own, decoder and encoder: a folder in diffusers layout with a vae/, or of an AutoencoderKL itself, or a
+    // .safetensors file of one (LDM's names, also with first_stage_model. before them in a whole model's file; or diffusers', with a
+    // config.json beside it). Its latents are the model's: a file that does not say its scaling_factor has the model's. Of `files`,
+    // where that is set. NULL: the model's own.
+    const char *vae;
+    const daub_source *vae_source; // or from here: a .safetensors file, read as long as `source` is
     // Folder where packed weights are kept, about as many bytes as the model's file has, so that later loads copy them instead
     // of packing; NULL or "": none. A changed model, another version of daub or a damaged file there is noticed, and written anew.
     const char *weight_cache;
@@ -260,6 +266,7 @@ typedef struct daub_model_info {
     uint64_t n_parameters;
     uint64_t weights_size; // bytes on the device
     char path[1024];
+    char vae[1024];      // path of the VAE in place of the model's own; "" where there is none
     char evidence[1024]; // what decided the family and prediction type, one sentence
 } daub_model_info;
 

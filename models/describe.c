@@ -186,6 +186,10 @@ daub_status daub_model_describe(struct daub_checkpoint *ckpt, struct daub_arena 
     if (!desc.family)
         return unknown(ckpt);
     TRY(desc.family->configure(ckpt, arena, &desc));
+    const struct daub_checkpoint *vae = daub_checkpoint_vae(ckpt);
+    if (vae && !desc.has_vae)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "%s has no VAE that %s could stand for", daub_checkpoint_path(ckpt),
+                         daub_checkpoint_path(vae));
     const struct daub_json *defaults = daub_checkpoint_defaults(ckpt);
     if (defaults)
         TRY(apply_defaults(defaults, arena, &desc));

@@ -8,7 +8,7 @@ static bool detect(const struct daub_checkpoint *ckpt, char *evidence, size_t si
 {
     const struct daub_json *unet = daub_checkpoint_config(ckpt, DAUB_UNET);
     const char *name = NULL;
-    if (daub_checkpoint_is_single(ckpt) || daub_checkpoint_has(ckpt, DAUB_VAE) || !unet ||
+    if (daub_checkpoint_is_single(ckpt) || daub_checkpoint_has_own(ckpt, DAUB_VAE) || !unet ||
         daub_json_text(unet, "_class_name", &name) != DAUB_OK || !name || strcmp(name, "UNet2DModel") != 0)
         return false;
     snprintf(evidence, size, "its U-Net is a UNet2DModel and it has no VAE");

@@ -1,6 +1,7 @@
 // family_sd.c - what Stable Diffusion 1.x and 2.x share.
 #include "models/family_sd.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,6 +42,48 @@ bool daub_sd_folder(const struct daub_checkpoint *ckpt, const char **pipeline, c
     return false;
 }
 
+// The checkpoint that the VAE is of: the model, or one in place of the model's own.
+static const struct daub_checkpoint *of_vae(const struct daub_checkpoint *ckpt)
+{
+    const struct daub_checkpoint *other = daub_checkpoint_vae(ckpt);
+    return other ? other : ckpt;
+}
+
+// A VAE in place of the model's own decodes the same latents: as many channels, pixels and as large values. A file that does not say how
+// large they are is taken at the model's word.
+static daub_status check_other_vae(const struct daub_checkpoint *ckpt, struct daub_model_desc *desc)
+{
+    const struct daub_checkpoint *other = daub_checkpoint_vae(ckpt);
+    struct daub_vae_config own = { 0 };
+    if (!other)
+        return DAUB_OK;
+    const char *path = daub_checkpoint_path(other), *model = daub_checkpoint_path(ckpt);
+    if (desc->vae.latent_channels != desc->unet.out_channels)
+        return daub_fail(DAUB_ERROR_UNSUPPORTED, "the VAE %s has latents of %u channels, and the U-Net of %s makes %u",
+                         path, desc->vae.latent_channels, model, desc->unet.out_channels);
+    const struct daub_json *json = daub_checkpoint_own_config(ckpt, DAUB_VAE);
+    const struct daub_safetensors *st = daub_checkpoint_single(ckpt);
+    if (!daub_checkpoint_has_own(ckpt, DAUB_VAE) ||
+        (json ? daub_vae_config_parse(json, &own)
+              : daub_ldm_vae_config(st, daub_checkpoint_prefix(ckpt, DAUB_VAE), &own)) != DAUB_OK)
+        return DAUB_OK; // there is none to compare it with
+    if (own.n_levels != desc->vae.n_levels)
+        return daub_fail(DAUB_ERROR_UNSUPPORTED,
+                         "the VAE %s makes %u pixels a side of a latent, and the own one of %s makes %u", path,
+                         1u << (desc->vae.n_levels - 1), model, 1u << (own.n_levels - 1));
+    const struct daub_json *config = daub_checkpoint_config(ckpt, DAUB_VAE);
+    if (!config || !daub_json_has(config, "scaling_factor"))
+        desc->vae.scaling_factor = own.scaling_factor;
+    if (!config || !daub_json_has(config, "shift_factor"))
+        desc->vae.shift_factor = own.shift_factor;
+    if (fabs(desc->vae.scaling_factor - own.scaling_factor) > 1e-5 * own.scaling_factor ||
+        fabs(desc->vae.shift_factor - own.shift_factor) > 1e-5)
+        return daub_fail(DAUB_ERROR_UNSUPPORTED,
+                         "the VAE %s scales its latents by %g (shift %g), and the own one of %s by %g (shift %g)", path,
+                         desc->vae.scaling_factor, desc->vae.shift_factor, model, own.scaling_factor, own.shift_factor);
+    return DAUB_OK;
+}
+
 static daub_status networks(struct daub_checkpoint *ckpt, const struct daub_sd_traits *traits,
                             struct daub_model_desc *desc)
 {
@@ -51,18 +94,21 @@ static daub_status networks(struct daub_checkpoint *ckpt, const struct daub_sd_t
         if (!daub_checkpoint_has(ckpt, c))
             return daub_fail(DAUB_ERROR_BAD_FILE, "%s holds no %s", daub_checkpoint_path(ckpt), daub_component_name(c));
         json[i] = daub_checkpoint_config(ckpt, c);
-        if (!json[i] && !st)
+        if (!json[i] && !(c == DAUB_VAE ? daub_checkpoint_single(of_vae(ckpt)) : st))
             return daub_fail(DAUB_ERROR_BAD_FILE, "%s has no %s/config.json", daub_checkpoint_path(ckpt),
                              daub_component_name(c));
     }
     TRY(json[DAUB_UNET] ? daub_unet_config_parse(json[DAUB_UNET], &desc->unet)
                         : daub_ldm_unet_config(st, traits->heads, &desc->unet));
-    TRY(json[DAUB_VAE] ? daub_vae_config_parse(json[DAUB_VAE], &desc->vae) : daub_ldm_vae_config(st, &desc->vae));
+    const struct daub_checkpoint *vae = of_vae(ckpt);
+    TRY(json[DAUB_VAE]
+            ? daub_vae_config_parse(json[DAUB_VAE], &desc->vae)
+            : daub_ldm_vae_config(daub_checkpoint_single(vae), daub_checkpoint_prefix(vae, DAUB_VAE), &desc->vae));
     TRY(json[DAUB_TEXT] ? daub_clip_config_parse(json[DAUB_TEXT], &desc->text)
                         : daub_ldm_text_config(st, traits->open_clip, &desc->text));
     if (!desc->unet.conditional)
         return daub_fail(DAUB_ERROR_UNSUPPORTED, "%s: a UNet2DModel takes no text", json[DAUB_UNET]->name);
-    if (st) {
+    if (st || daub_checkpoint_single(vae)) {
         const struct daub_ldm_layout layout = {
             .unet_levels = desc->unet.n_levels,
             .unet_layers_per_block = desc->unet.layers_per_block[0],
@@ -76,8 +122,9 @@ static daub_status networks(struct daub_checkpoint *ckpt, const struct daub_sd_t
     return DAUB_OK;
 }
 
-static daub_status check_fit(const struct daub_checkpoint *ckpt, const struct daub_model_desc *desc)
+static daub_status check_fit(const struct daub_checkpoint *ckpt, struct daub_model_desc *desc)
 {
+    TRY(check_other_vae(ckpt, desc));
     if (desc->text.hidden_size != desc->unet.cross_attention_dim)
         return daub_fail(DAUB_ERROR_BAD_FILE, "%s: the text encoder is %u wide and the U-Net takes %u",
                          daub_checkpoint_path(ckpt), desc->text.hidden_size, desc->unet.cross_attention_dim);

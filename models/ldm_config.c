@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define UNET "model.diffusion_model."
-#define VAE "first_stage_model."
 
 // ViT-H has 24 layers, of which the last is never run; files converted from diffusers do not even store it.
 enum { OPEN_CLIP_LAYERS = 23 };
@@ -138,25 +137,33 @@ daub_status daub_ldm_unet_config(const struct daub_safetensors *st, struct daub_
     return DAUB_OK;
 }
 
-daub_status daub_ldm_vae_config(const struct daub_safetensors *st, struct daub_vae_config *out)
+static daub_status need_vae(const struct daub_safetensors *st, const char *prefix, const char *name,
+                            const struct daub_st_tensor **out)
+{
+    char whole[256];
+    snprintf(whole, sizeof(whole), "%s%s", prefix, name);
+    return need(st, whole, 4, out);
+}
+
+daub_status daub_ldm_vae_config(const struct daub_safetensors *st, const char *prefix, struct daub_vae_config *out)
 {
     struct daub_vae_config cfg = {
         .in_channels = 3,
         .sample_size = 512,
         .norm_num_groups = NORM_GROUPS,
         .scaling_factor = 0.18215,
-        .use_quant_conv = find(st, VAE "quant_conv.weight") != NULL,
-        .use_post_quant_conv = find(st, VAE "post_quant_conv.weight") != NULL,
-        .mid_block_add_attention = find(st, VAE "decoder.mid.attn_1.norm.weight") != NULL,
+        .use_quant_conv = find(st, "%squant_conv.weight", prefix) != NULL,
+        .use_post_quant_conv = find(st, "%spost_quant_conv.weight", prefix) != NULL,
+        .mid_block_add_attention = find(st, "%sdecoder.mid.attn_1.norm.weight", prefix) != NULL,
     };
     const struct daub_st_tensor *first, *last;
-    TRY(need(st, VAE "decoder.conv_in.weight", 4, &first));
-    TRY(need(st, VAE "decoder.conv_out.weight", 4, &last));
+    TRY(need_vae(st, prefix, "decoder.conv_in.weight", &first));
+    TRY(need_vae(st, prefix, "decoder.conv_out.weight", &last));
     cfg.latent_channels = (uint32_t)first->dims[1];
     cfg.out_channels = (uint32_t)last->dims[0];
 
     const struct daub_st_tensor *conv;
-    while ((conv = find(st, VAE "decoder.up.%u.block.0.conv1.weight", cfg.n_levels)) != NULL) {
+    while ((conv = find(st, "%sdecoder.up.%u.block.0.conv1.weight", prefix, cfg.n_levels)) != NULL) {
         if (cfg.n_levels == DAUB_VAE_MAX_LEVELS)
             return cannot_tell(st, "the VAE's levels");
         cfg.block_out_channels[cfg.n_levels++] = (uint32_t)conv->dims[0];
@@ -164,7 +171,7 @@ daub_status daub_ldm_vae_config(const struct daub_safetensors *st, struct daub_v
             return cannot_tell(st, "the VAE's norm groups");
     }
     while (cfg.layers_per_block < DAUB_VAE_MAX_LAYERS &&
-           find(st, VAE "decoder.up.0.block.%u.conv1.weight", cfg.layers_per_block + 1))
+           find(st, "%sdecoder.up.0.block.%u.conv1.weight", prefix, cfg.layers_per_block + 1))
         cfg.layers_per_block++; // one less than the decoder has
     if (cfg.n_levels == 0 || cfg.layers_per_block == 0)
         return cannot_tell(st, "the VAE's levels");

@@ -118,6 +118,8 @@ static void fill_info(const struct daub_model_desc *desc, const struct daub_chec
     snprintf(out->sampler, sizeof(out->sampler), "%s", desc->sampler.sampler->name);
     snprintf(out->schedule, sizeof(out->schedule), "%s", daub_sigma_spacing_name(desc->sampler.sigma_spacing));
     snprintf(out->path, sizeof(out->path), "%s", daub_checkpoint_path(ckpt));
+    if (daub_checkpoint_vae(ckpt))
+        snprintf(out->vae, sizeof(out->vae), "%s", daub_checkpoint_path(daub_checkpoint_vae(ckpt)));
     snprintf(out->evidence, sizeof(out->evidence), "%s", desc->evidence);
 }
 

@@ -37,7 +37,7 @@ static bool find_exact(const struct daub_checkpoint *ckpt, enum daub_component c
     out->how.transposed = false;
     if (ckpt->single.st) {
         for (uint32_t variant = 0; daub_ldm_name(c, &ckpt->layout, name, variant, &out->how); variant++)
-            if (find_in(&ckpt->single, out->how.name, out))
+            if (find_in(&ckpt->single, out->how.name + (ckpt->bare ? strlen(daub_ldm_prefix(c)) : 0), out))
                 return true;
         return false;
     }
@@ -108,8 +108,7 @@ daub_status daub_ckpt_file_open(const struct daub_host *host, struct daub_blob *
     return out->used ? DAUB_OK : daub_no_memory("a checkpoint's tensors");
 }
 
-// What a safetensors file that is no whole model may be.
-static const char *looks_like(const struct daub_safetensors *st)
+const char *daub_ckpt_looks_like(const struct daub_safetensors *st)
 {
     static const struct {
         const char *part, *what;
@@ -147,7 +146,7 @@ static daub_status single_open(struct daub_checkpoint *ckpt, struct daub_blob *b
             DAUB_ERROR_BAD_FILE,
             "%s is a safetensors file but not a model in the original LDM layout (no tensor of it begins with "
             "%s): it looks like %s",
-            ckpt->path, daub_ldm_prefix(DAUB_UNET), looks_like(st));
+            ckpt->path, daub_ldm_prefix(DAUB_UNET), daub_ckpt_looks_like(st));
     return DAUB_OK;
 }
 
@@ -183,6 +182,7 @@ daub_status daub_checkpoint_open_from(const struct daub_host *host, const struct
     TRY_OR_FAIL(blob ? single_open(ckpt, blob) : path_open(ckpt));
     if (origin->config_from)
         TRY_OR_FAIL(daub_ckpt_configs_from(ckpt, origin->config_from));
+    TRY_OR_FAIL(daub_ckpt_vae_open(ckpt, origin));
     *out = ckpt;
     return DAUB_OK;
 
@@ -216,7 +216,9 @@ void daub_checkpoint_close(struct daub_checkpoint **ckpt)
     daub_json_free(&k->defaults);
     daub_free(k->host, k->tokenizer_dir);
     daub_free(k->host, k->path);
-    daub_fs_destroy(&k->fs);
+    daub_checkpoint_close(&k->vae);
+    if (!k->fs_lent)
+        daub_fs_destroy(&k->fs);
     daub_free(k->host, k);
     *ckpt = NULL;
 }
@@ -236,7 +238,17 @@ bool daub_checkpoint_is_single(const struct daub_checkpoint *ckpt)
     return ckpt->single.st != NULL;
 }
 
+const struct daub_checkpoint *daub_checkpoint_vae(const struct daub_checkpoint *ckpt)
+{
+    return ckpt->vae;
+}
+
 bool daub_checkpoint_has(const struct daub_checkpoint *ckpt, enum daub_component c)
+{
+    return daub_ckpt_of(ckpt, c)->parts[c].present;
+}
+
+bool daub_checkpoint_has_own(const struct daub_checkpoint *ckpt, enum daub_component c)
 {
     return ckpt->parts[c].present;
 }
@@ -252,6 +264,11 @@ const struct daub_json *daub_checkpoint_index(const struct daub_checkpoint *ckpt
 }
 
 const struct daub_json *daub_checkpoint_config(const struct daub_checkpoint *ckpt, enum daub_component c)
+{
+    return json_or_null(&daub_ckpt_of(ckpt, c)->parts[c].config);
+}
+
+const struct daub_json *daub_checkpoint_own_config(const struct daub_checkpoint *ckpt, enum daub_component c)
 {
     return json_or_null(&ckpt->parts[c].config);
 }
@@ -291,16 +308,23 @@ const struct daub_safetensors *daub_checkpoint_single(const struct daub_checkpoi
     return ckpt->single.st;
 }
 
+const char *daub_checkpoint_prefix(const struct daub_checkpoint *ckpt, enum daub_component c)
+{
+    return ckpt->bare ? "" : daub_ldm_prefix(c);
+}
+
 void daub_checkpoint_set_layout(struct daub_checkpoint *ckpt, const struct daub_ldm_layout *layout)
 {
     ckpt->layout = *layout;
+    if (ckpt->vae)
+        ckpt->vae->layout = *layout;
 }
 
 bool daub_checkpoint_find(struct daub_checkpoint *ckpt, enum daub_component c, const char *name, struct daub_view *out)
 {
     struct place p;
     struct daub_view view;
-    if (!find_place(ckpt, c, name, &p) || !daub_safetensors_view(p.file->st, p.tensor, &view))
+    if (!find_place(daub_ckpt_of(ckpt, c), c, name, &p) || !daub_safetensors_view(p.file->st, p.tensor, &view))
         return false;
     if (p.how.n_rows > 0 && !slice_rows(p.tensor, &p.how, &view))
         return false;
@@ -319,8 +343,9 @@ bool daub_checkpoint_find(struct daub_checkpoint *ckpt, enum daub_component c, c
     return true;
 }
 
-void daub_checkpoint_release(struct daub_checkpoint *ckpt, enum daub_component c, const char *name)
+void daub_checkpoint_release(struct daub_checkpoint *whole, enum daub_component c, const char *name)
 {
+    const struct daub_checkpoint *const ckpt = daub_ckpt_of(whole, c);
     struct place p;
     if (name && find_place(ckpt, c, name, &p))
         daub_safetensors_release(p.file->st, p.tensor);
@@ -347,18 +372,20 @@ static uint64_t count_elements(const struct daub_safetensors *st, const char *pr
     return sum;
 }
 
-uint64_t daub_checkpoint_parameters(const struct daub_checkpoint *ckpt, enum daub_component c)
+uint64_t daub_checkpoint_parameters(const struct daub_checkpoint *whole, enum daub_component c)
 {
+    const struct daub_checkpoint *const ckpt = daub_ckpt_of(whole, c);
     if (ckpt->single.st)
-        return count_elements(ckpt->single.st, daub_ldm_prefix(c));
+        return count_elements(ckpt->single.st, daub_checkpoint_prefix(ckpt, c));
     uint64_t sum = 0;
     for (uint32_t i = 0; i < ckpt->parts[c].n_files; i++)
         sum += count_elements(ckpt->parts[c].files[i].st, "");
     return sum;
 }
 
-void daub_checkpoint_identity(const struct daub_checkpoint *ckpt, enum daub_component c, uint8_t out[32])
+void daub_checkpoint_identity(const struct daub_checkpoint *whole, enum daub_component c, uint8_t out[32])
 {
+    const struct daub_checkpoint *const ckpt = daub_ckpt_of(whole, c);
     struct daub_sha256 sha;
     daub_sha256_init(&sha);
     const struct daub_ldm_layout *l = &ckpt->layout; // how names lead to the tensors of a single file
@@ -373,8 +400,9 @@ void daub_checkpoint_identity(const struct daub_checkpoint *ckpt, enum daub_comp
     daub_sha256_final(&sha, out);
 }
 
-bool daub_checkpoint_settled(const struct daub_checkpoint *ckpt, enum daub_component c, uint64_t before_ns)
+bool daub_checkpoint_settled(const struct daub_checkpoint *whole, enum daub_component c, uint64_t before_ns)
 {
+    const struct daub_checkpoint *const ckpt = daub_ckpt_of(whole, c);
     bool settled = !ckpt->single.st || daub_safetensors_settled(ckpt->single.st, before_ns);
     for (uint32_t i = 0; i < ckpt->parts[c].n_files; i++)
         settled = settled && daub_safetensors_settled(ckpt->parts[c].files[i].st, before_ns);

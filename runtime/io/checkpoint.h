@@ -24,18 +24,28 @@ struct daub_origin {
     const daub_source *source; // may be NULL; so may the rest
     const daub_files *files;
     const char *config_from;
+    const char *vae;               // stands for the model's own: see daub_checkpoint_vae; of `files`, where that is set
+    const daub_source *vae_source; // or this
 };
 daub_status daub_checkpoint_open_from(const struct daub_host *host, const struct daub_origin *origin,
                                       struct daub_checkpoint **out);
 void daub_checkpoint_close(struct daub_checkpoint **ckpt);
 
+// A VAE alone: a folder in diffusers layout with a vae/, or the component's own, or a .safetensors file with the names of the LDM layout (with
+// first_stage_model. before them or not) or diffusers' (with config.json beside it). Errors: IO, BAD_FILE.
+daub_status daub_checkpoint_open_vae(const struct daub_host *host, const char *path, struct daub_checkpoint **out);
+// The VAE that stands for the model's own, NULL where none does. What is asked of the model's VAE below is answered by it.
+const struct daub_checkpoint *daub_checkpoint_vae(const struct daub_checkpoint *ckpt);
+
 const struct daub_host *daub_checkpoint_host(const struct daub_checkpoint *ckpt);
 const char *daub_checkpoint_path(const struct daub_checkpoint *ckpt);
 bool daub_checkpoint_is_single(const struct daub_checkpoint *ckpt);
-bool daub_checkpoint_has(const struct daub_checkpoint *ckpt, enum daub_component c); // some tensor of it is there
+bool daub_checkpoint_has(const struct daub_checkpoint *ckpt, enum daub_component c);     // some tensor of it is there
+bool daub_checkpoint_has_own(const struct daub_checkpoint *ckpt, enum daub_component c); // the model itself has one
 // NULL when there is none.
 const struct daub_json *daub_checkpoint_index(const struct daub_checkpoint *ckpt); // model_index.json
 const struct daub_json *daub_checkpoint_config(const struct daub_checkpoint *ckpt, enum daub_component c);
+const struct daub_json *daub_checkpoint_own_config(const struct daub_checkpoint *ckpt, enum daub_component c);
 const struct daub_json *daub_checkpoint_scheduler(const struct daub_checkpoint *ckpt); // scheduler_config.json
 const struct daub_json *daub_checkpoint_defaults(const struct daub_checkpoint *ckpt);  // daub.json
 const struct daub_fs *daub_checkpoint_fs(const struct daub_checkpoint *ckpt);  // which that is of; NULL: the machine's
@@ -45,6 +55,8 @@ const char *daub_checkpoint_hash_path(const struct daub_checkpoint *ckpt);
 
 // The raw names and shapes of a single file, for families to recognise it by. NULL for folders.
 const struct daub_safetensors *daub_checkpoint_single(const struct daub_checkpoint *ckpt);
+// What a single file's names of a component begin with: as daub_ldm_prefix, or "" in a VAE alone that is without.
+const char *daub_checkpoint_prefix(const struct daub_checkpoint *ckpt, enum daub_component c);
 
 // What names_ldm needs to know of the networks; set by the family before the first find of a single file.
 struct daub_ldm_layout {

@@ -1,7 +1,6 @@
 // checkpoint_check.c - is every tensor there that a network wants, in its shape, and is every tensor wanted that is
 // there? All answers in one sentence, because a wrong file is wrong in many places at once.
 #include "runtime/io/checkpoint_private.h"
-#include "runtime/io/names_ldm.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -142,10 +141,11 @@ daub_status daub_checkpoint_check(struct daub_checkpoint *ckpt, enum daub_compon
         if (layer + 1 > n_layers)
             n_layers = layer + 1;
     }
-    if (ckpt->single.st)
-        add_unused(&unused, &ckpt->single, c, daub_ldm_prefix(c), n_layers);
-    for (uint32_t i = 0; i < ckpt->parts[c].n_files; i++)
-        add_unused(&unused, &ckpt->parts[c].files[i], c, "", n_layers);
+    const struct daub_checkpoint *const part = daub_ckpt_of(ckpt, c);
+    if (part->single.st)
+        add_unused(&unused, &part->single, c, daub_checkpoint_prefix(part, c), n_layers);
+    for (uint32_t i = 0; i < part->parts[c].n_files; i++)
+        add_unused(&unused, &part->parts[c].files[i], c, "", n_layers);
 
     char text[3 * (LIST_SIZE + 96)];
     size_t at = put_list(text, sizeof(text), 0, &missing, "tensor is missing", "tensors are missing");
@@ -153,5 +153,5 @@ daub_status daub_checkpoint_check(struct daub_checkpoint *ckpt, enum daub_compon
     at = put_list(text, sizeof(text), at, &unused, "tensor is not used", "tensors are not used");
     if (at == 0)
         return DAUB_OK;
-    return daub_fail(DAUB_ERROR_BAD_FILE, "%s: %s: %s", ckpt->path, daub_component_name(c), text);
+    return daub_fail(DAUB_ERROR_BAD_FILE, "%s: %s: %s", part->path, daub_component_name(c), text);
 }

@@ -288,6 +288,32 @@ daub_status daub_ckpt_folder_open(struct daub_checkpoint *ckpt)
     return open_rest(ckpt, ckpt->path);
 }
 
+daub_status daub_ckpt_folder_open_vae(struct daub_checkpoint *ckpt)
+{
+    if (!has_file(ckpt, ckpt->path, "config.json")) {
+        daub_status status = DAUB_OK;
+        char *dir = join(ckpt, ckpt->path, daub_component_name(DAUB_VAE), &status);
+        if (!dir)
+            return status;
+        if (has_folder(ckpt, DAUB_VAE, dir))
+            status = open_part(ckpt, DAUB_VAE, dir);
+        else
+            status = daub_fail(DAUB_ERROR_BAD_FILE, "%s holds no VAE: neither a config.json nor a folder vae",
+                               ckpt->path);
+        daub_free(ckpt->host, dir);
+        return status;
+    }
+    TRY(open_bare(ckpt));
+    return ckpt->parts[DAUB_VAE].present
+               ? DAUB_OK
+               : daub_fail(DAUB_ERROR_BAD_FILE, "%s: config.json describes no AutoencoderKL", ckpt->path);
+}
+
+daub_status daub_ckpt_config_load(struct daub_checkpoint *ckpt, enum daub_component c, const char *dir)
+{
+    return load_json(ckpt, dir, "config.json", &ckpt->parts[c].config);
+}
+
 daub_status daub_ckpt_configs_from(struct daub_checkpoint *ckpt, const char *dir)
 {
     if (!ckpt->fs && !daub_path_is_dir(dir))

@@ -87,7 +87,8 @@ static uint64_t stored_size(uint64_t size)
 // stored as a 1x1 convolution in some, and the other way round.
 static daub_status find_view(struct daub_weights *w, const struct daub_tensor *weight, struct daub_view *view)
 {
-    const char *const path = daub_checkpoint_path(w->ckpt);
+    const struct daub_checkpoint *vae = w->component == DAUB_VAE ? daub_checkpoint_vae(w->ckpt) : NULL;
+    const char *const path = daub_checkpoint_path(vae ? vae : w->ckpt);
     if (!daub_checkpoint_find(w->ckpt, w->component, weight->name, view))
         return daub_fail(DAUB_ERROR_BAD_FILE, "%s: %s: %s is missing", path, daub_component_name(w->component),
                          weight->name);

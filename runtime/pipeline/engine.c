@@ -64,7 +64,7 @@ daub_status daub_engine_describe(const struct daub_host *host, const char *path,
                          path);
     if (p->files && !path && !p->source)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "a path within daub_model_params.files is required");
-    if ((p->files || p->source) && p->weight_cache && p->weight_cache[0])
+    if ((p->files || p->source || p->vae_source) && p->weight_cache && p->weight_cache[0])
         return daub_fail(DAUB_ERROR_INVALID_ARG,
                          "a weight cache (%s) is for models that are files of the machine, whose change shows in their "
                          "time; this one comes from the host's memory or callbacks",
@@ -74,7 +74,12 @@ daub_status daub_engine_describe(const struct daub_host *host, const char *path,
         path = default_path;
     }
     const struct daub_origin origin = {
-        .path = path, .source = p->source, .files = p->files, .config_from = p->config_from
+        .path = path,
+        .source = p->source,
+        .files = p->files,
+        .config_from = p->config_from,
+        .vae = p->vae,
+        .vae_source = p->vae_source,
     };
     TRY(daub_checkpoint_open_from(host, &origin, ckpt));
     daub_status status = DAUB_OK;

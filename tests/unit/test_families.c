@@ -113,7 +113,7 @@ static void test_shapes(const char *dir)
     REQUIRE(unet.layers_per_block[3] == 2 && unet.num_heads[2] == 8 && !unet.use_linear_projection);
     REQUIRE(unet.down_attention[2] && !unet.down_attention[3] && !unet.up_attention[0] && unet.up_attention[1]);
     REQUIRE(unet.time_embed_dim == 1280 && unet.mid_block && unet.mid_attention && unet.norm_num_groups == 32);
-    REQUIRE_OK(daub_ldm_vae_config(st, &vae));
+    REQUIRE_OK(daub_ldm_vae_config(st, "first_stage_model.", &vae));
     REQUIRE(vae.n_levels == 4 && vae.block_out_channels[3] == 512 && vae.layers_per_block == 2);
     REQUIRE(vae.latent_channels == 4 && vae.use_quant_conv && vae.mid_block_add_attention);
     REQUIRE_OK(daub_ldm_text_config(st, false, &text));
@@ -130,7 +130,8 @@ static void test_shapes(const char *dir)
     REQUIRE(unet.num_heads[0] == 5 && unet.num_heads[3] == 20 && unet.use_linear_projection);
     REQUIRE_OK(daub_ldm_text_config(st, true, &text));
     REQUIRE(text.num_hidden_layers == 23 && text.num_attention_heads == 16 && !text.quick_gelu);
-    REQUIRE_STATUS(daub_ldm_vae_config(st, &vae), DAUB_ERROR_BAD_FILE, "decoder.conv_in.weight is missing");
+    REQUIRE_STATUS(daub_ldm_vae_config(st, "first_stage_model.", &vae), DAUB_ERROR_BAD_FILE,
+                   "decoder.conv_in.weight is missing");
     daub_safetensors_close(&st);
 
     s.n = 0;
@@ -147,7 +148,7 @@ static void test_shapes(const char *dir)
     st = write_single(&s, path);
     REQUIRE_STATUS(daub_ldm_unet_config(st, (struct daub_ldm_heads) { .count = 8 }, &unet), DAUB_ERROR_UNSUPPORTED,
                    "--config-from");
-    REQUIRE_STATUS(daub_ldm_vae_config(st, &vae), DAUB_ERROR_UNSUPPORTED, "--config-from");
+    REQUIRE_STATUS(daub_ldm_vae_config(st, "first_stage_model.", &vae), DAUB_ERROR_UNSUPPORTED, "--config-from");
     REQUIRE_STATUS(daub_ldm_text_config(st, false, &text), DAUB_ERROR_UNSUPPORTED, "--config-from");
     daub_safetensors_close(&st);
 }
