@@ -1,6 +1,9 @@
 // debug.c - the words of DAUB_DEBUG and DAUB_CAPS: two tables, so that an unknown word's sentence can list the known.
 #include "runtime/base/debug.h"
 
+#include "runtime/base/near.h"
+
+#include <stdio.h>
 #include <string.h>
 
 enum word_kind { WORD_FLAG, WORD_SIZE, WORD_VERSION };
@@ -45,6 +48,8 @@ static const struct word caps_words[] = {
     { "api=",      WORD_VERSION, CAPS_FIELD(api) },
 };
 // clang-format on
+
+enum { MAX_WORDS = sizeof(caps_words) / sizeof(caps_words[0]) }; // of the longer table
 
 struct vocabulary {
     const char *variable;
@@ -124,9 +129,10 @@ static bool parse_version(struct span text, uint32_t *out)
 static daub_status fail_unknown(const struct vocabulary *vocabulary, struct span word)
 {
     char known[512] = "";
+    const char *names[MAX_WORDS];
     size_t used = 0;
     for (size_t i = 0; i < vocabulary->n_words; i++) {
-        const char *const name = vocabulary->words[i].name;
+        const char *const name = names[i] = vocabulary->words[i].name;
         const size_t n = strlen(name);
         const size_t gap = i > 0 ? 2 : 0;
         if (used + gap + n >= sizeof(known))
@@ -135,8 +141,13 @@ static daub_status fail_unknown(const struct vocabulary *vocabulary, struct span
         memcpy(known + used + gap, name, n + 1);
         used += gap + n;
     }
-    return daub_fail(DAUB_ERROR_INVALID_ARG, "%s has the unknown word \"%.*s\"; known are %s", vocabulary->variable,
-                     (int)(word.n < 64 ? word.n : 64), word.at, known);
+    char given[65], near[128], hint[160] = "";
+    snprintf(given, sizeof(given), "%.*s", (int)(word.n < 64 ? word.n : 64), word.at);
+    daub_near_names(given, names, (uint32_t)vocabulary->n_words, near, sizeof(near));
+    if (near[0])
+        snprintf(hint, sizeof(hint), "did you mean %s? ", near);
+    return daub_fail(DAUB_ERROR_INVALID_ARG, "%s has the unknown word \"%s\"; %sknown are %s", vocabulary->variable,
+                     given, hint, known);
 }
 
 static daub_status parse_word(const struct vocabulary *vocabulary, struct span text, void *out)

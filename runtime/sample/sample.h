@@ -257,7 +257,4 @@ struct daub_sigma_spacing_desc {
 const struct daub_sigma_spacing_desc *daub_sigma_spacing_desc(enum daub_sigma_spacing spacing);
 const char *daub_sigma_spacing_name(enum daub_sigma_spacing spacing); // "karras"
 
-// Up to three names of `names` nearest to `text` (edit distance), as "a, b or c" in buf; "" if none is near.
-void daub_near_names(const char *text, const char *const *names, uint32_t n, char *buf, size_t size);
-
 #endif

@@ -1,6 +1,8 @@
 // choose.c - which devices there are, which can run us, and which of them is opened.
 #include "runtime/vk/device_private.h"
 
+#include "runtime/base/near.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,6 +201,30 @@ static void list_names(const struct daub_candidate *list, uint32_t count, const 
     }
 }
 
+// ", did you mean llvmpipe?": the word of a name that `text` is near to, as a part of a name is enough; "" where there is none.
+static void near_device(const struct daub_candidate *list, uint32_t count, const char *text, char *out, size_t size)
+{
+    enum { MAX_WORDS = 64 };
+    char copies[LISTED][sizeof(list->info.name)], near[128];
+    const char *words[MAX_WORDS];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < count && i < LISTED; i++) {
+        snprintf(copies[i], sizeof(copies[i]), "%s", list[i].info.name);
+        for (char *at = copies[i]; *at && n < MAX_WORDS;) {
+            const size_t length = strcspn(at, " ,()");
+            const bool ends = at[length] == '\0';
+            at[length] = '\0';
+            if (length > 2) // versions and the like are no names
+                words[n++] = at;
+            at += length + !ends;
+        }
+    }
+    daub_near_names(text, words, n, near, sizeof(near));
+    out[0] = '\0';
+    if (near[0])
+        snprintf(out, size, ", did you mean %s?", near);
+}
+
 static daub_status choose_one(const struct daub_candidate *c, uint32_t *index)
 {
     if (!c->info.usable)
@@ -246,8 +272,11 @@ daub_status daub_choose(const struct daub_candidate *list, uint32_t count, const
             n_matches++;
         }
     if (n_matches == 0) {
+        char near[160];
+        near_device(list, count, text, near, sizeof(near));
         list_names(list, count, NULL, names, sizeof(names));
-        return daub_fail(DAUB_ERROR_NO_DEVICE, "no device is numbered or named '%s'; there are %s", text, names);
+        return daub_fail(DAUB_ERROR_NO_DEVICE, "no device is numbered or named '%s'%s; there are %s", text, near,
+                         names);
     }
     if (n_matches > 1) {
         list_names(list, count, text, names, sizeof(names));

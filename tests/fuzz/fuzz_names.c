@@ -2,6 +2,7 @@
 // two texts.
 #include "fuzz.h"
 #include "runtime/base/debug.h"
+#include "runtime/base/near.h"
 #include "runtime/sample/sample.h"
 
 #include <stdlib.h>

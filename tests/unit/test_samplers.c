@@ -2,6 +2,7 @@
 // prediction. link: base sample
 #include "harness_program.h"
 #include "runtime/base/file.h"
+#include "runtime/base/near.h"
 #include "runtime/base/rng.h"
 #include "tests/test.h"
 
