@@ -40,13 +40,37 @@ DAUB_API daub_status daub_tools_bench(daub_model *model, const daub_generate_par
 DAUB_API daub_status daub_tools_caps_text(daub_device *dev, char **out);
 // The words DAUB_DEBUG and DAUB_CAPS know, one line each.
 DAUB_API const char *daub_tools_debug_words(void);
+// Up to three names nearest to `text`, as "a, b or c" in out; "" where none is near.
+DAUB_API void daub_tools_near_names(const char *text, const char *const *names, uint32_t n, char *out, size_t capacity);
 // Describes a model file without a GPU: family, configs, tensor counts, evidence. The caller frees it.
 DAUB_API daub_status daub_tools_inspect_text(const char *path, const daub_model_params *params, char **out);
 DAUB_API void daub_tools_free(char *text);
 
+// What daub doctor finds, a line each.
+typedef enum daub_tools_health {
+    DAUB_TOOLS_GOOD = 0,
+    DAUB_TOOLS_NOTE = 1,  // worth knowing; pictures are drawn all the same
+    DAUB_TOOLS_WRONG = 2, // keeps daub from drawing, or from drawing as it could
+} daub_tools_health;
+
+typedef struct daub_tools_finding {
+    char area[16]; // "loader", "driver", "device", "layers", "memory", "cache", "model", "space", "environment"
+    daub_tools_health health;
+    char text[768];
+    char mend[256]; // a command line that mends it; "" where none is known, or nothing is wrong
+} daub_tools_finding;
+
+// Looks at all that a picture needs of the machine, without drawing one: the Vulkan loader, drivers' files, devices, layers, memory, caches,
+// the default model, temporary space, the environment. Works without a loader. Fills up to `capacity` rows, *count in all.
+// weight_cache: a folder that is used as one, or NULL. Errors: INVALID_ARG.
+DAUB_API daub_status daub_tools_doctor(const daub_device_params *params, const char *weight_cache,
+                                       daub_tools_finding *rows, uint32_t capacity, uint32_t *count);
+
 // First 10 hex digits of the SHA-256 of the model's file (single file, or the U-Net's of a folder), as A1111's "Model hash";
 // cached by path, size and time in the user's cache folder. `out` has room for 11.
 DAUB_API daub_status daub_tools_model_hash(const char *path, char out[11]);
+// The same of a VAE's file, as A1111's "VAE hash": see daub_model_params.vae.
+DAUB_API daub_status daub_tools_vae_hash(const char *path, char out[11]);
 // The path of the default model. Errors: IO when it is not found.
 DAUB_API daub_status daub_tools_default_model(char *out, size_t capacity);
 

@@ -1,5 +1,6 @@
 // instance.c - instance, validation, and its messages to the device's log.
 #include "runtime/vk/instance.h"
+#include "runtime/vk/drivers.h"
 #include "runtime/vk/result.h"
 
 #include <stdlib.h>
@@ -220,6 +221,19 @@ daub_status daub_instance_create(struct daub_instance *instance, const struct da
 fail:
     daub_instance_destroy(instance);
     return status;
+}
+
+daub_status daub_loader_look(const struct daub_host *host, uint32_t *version, bool *validation)
+{
+    PFN_vkGetInstanceProcAddr get;
+    TRY(daub_volk_open(&get));
+    const PFN_vkEnumerateInstanceVersion enumerate = (PFN_vkEnumerateInstanceVersion)get(NULL,
+                                                                                         "vkEnumerateInstanceVersion");
+    *version = VK_API_VERSION_1_0;
+    if (enumerate && enumerate(version) != VK_SUCCESS)
+        *version = VK_API_VERSION_1_0;
+    *validation = has_layer(host, get, validation_layer);
+    return DAUB_OK;
 }
 
 daub_status daub_instance_borrow(struct daub_instance *instance, const struct daub_host *host,
