@@ -219,7 +219,7 @@ typedef struct daub_model_params {
     const char *config_from;
     // A VAE in place of the model's own, decoder and encoder: a folder in diffusers layout with a vae/, or of an AutoencoderKL itself, or a
     // .safetensors file of one (LDM's names, also with first_stage_model. before them in a whole model's file; or diffusers', with a
-    // config.json beside it). Its latents are the model's: a file that does not say its scaling_factor has the model's. Of `files`,
+    // config.json beside it or config_from's). Its latents are the model's: a file that does not say its scaling_factor has the model's. Of `files`,
     // where that is set. NULL: the model's own.
     const char *vae;
     const daub_source *vae_source; // or from here: a .safetensors file, read as long as `source` is
@@ -510,6 +510,29 @@ typedef struct daub_generate_params {
 #define DAUB_VAE_WHOLE UINT32_MAX
 
 #define daub_generate_params(...) (&(daub_generate_params) { .struct_size = sizeof(daub_generate_params), __VA_ARGS__ })
+
+// ---- styles ------------------------------------------------------------------------------------------------------
+
+// A preset over daub_generate_params. Fields that it leaves alone are 0 or NULL.
+typedef struct daub_style_info {
+    uint32_t struct_size;
+    const char *name;        // "strict"
+    const char *description; // one line
+    double guidance_factor;  // guidance_scale - 1 is the model's own times this; a model without guidance stays so
+    float guidance_rescale;  // with guidance
+    double guidance_start, guidance_end; // with guidance
+    double steps_factor;                 // n_steps is the model's own times this, rounded
+    const char *sampler, *schedule;      // NULL: the model's
+} daub_style_info;
+
+// How many there are.
+DAUB_API uint32_t daub_style_count(void);
+// Static strings. Errors: INVALID_ARG when there is no such index.
+DAUB_API daub_status daub_style_get_info(uint32_t index, daub_style_info *out);
+// Sets what the style sets in those fields of params that are at their default, for this model; what is given stays, and what shall be 0
+// against the style's will is set afterwards. model NULL: only looks whether there is such a style. Errors: INVALID_ARG (an
+// unknown name, with the near ones; a model without prompts).
+DAUB_API daub_status daub_style_apply(const daub_model *model, const char *style, daub_generate_params *params);
 
 // What a generation really used, every default resolved, and what it cost.
 typedef struct daub_result {

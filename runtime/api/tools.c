@@ -5,6 +5,7 @@
 #include "runtime/api/params.h"
 #include "runtime/base/file.h"
 #include "runtime/base/limits.h"
+#include "runtime/base/near.h"
 #include "runtime/base/sha256.h"
 #include "runtime/io/hash_cache.h"
 
@@ -43,6 +44,11 @@ daub_status daub_tools_caps_text(daub_device *dev, char **out)
         (unsigned long long)(c->max_range >> 20), (unsigned long long)(c->max_alloc >> 20),
         (unsigned long long)(c->max_memory >> 20), c->uma, c->timestamps);
     return give_text(text, out);
+}
+
+void daub_tools_near_names(const char *text, const char *const *names, uint32_t n, char *out, size_t capacity)
+{
+    daub_near_names(text, names, n, out, capacity);
 }
 
 const char *daub_tools_debug_words(void)
@@ -97,6 +103,11 @@ daub_status daub_tools_inspect_text(const char *path, const daub_model_params *p
                  "  vae         %.1f M parameters, widths %s, %u latent channels, scaling %g\n",
                  (double)daub_checkpoint_parameters(ckpt, DAUB_VAE) * 1e-6, vae, d.vae.latent_channels,
                  d.vae.scaling_factor);
+    const struct daub_checkpoint *other = daub_checkpoint_vae(ckpt);
+    const size_t used = strlen(text);
+    if (other)
+        snprintf(text + used, sizeof(text) - used, "              of %s, in place of the model's own\n",
+                 daub_checkpoint_path(other));
     const daub_status status = give_text(text, out);
     daub_arena_destroy(&arena);
     daub_checkpoint_close(&ckpt);
@@ -141,22 +152,14 @@ static void keep_hash(const char *dir, const char *file, const char *old, const 
     daub_free(NULL, text);
 }
 
-daub_status daub_tools_model_hash(const char *path, char out[11])
+// Of an open checkpoint, which is closed.
+static daub_status hash_of(struct daub_checkpoint *ckpt, enum daub_component c, char out[11])
 {
-    if (!out)
-        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_tools_model_hash: out is NULL");
-    char default_path[1024];
-    if (!path) {
-        TRY(daub_default_model_path(NULL, default_path, sizeof(default_path)));
-        path = default_path;
-    }
-    struct daub_checkpoint *ckpt = NULL;
-    TRY(daub_checkpoint_open(NULL, path, NULL, &ckpt));
-    const char *file = daub_checkpoint_hash_path(ckpt);
+    const char *file = daub_checkpoint_hash_path(ckpt, c);
     uint64_t size = 0, mtime = 0;
     daub_status status = file && daub_path_stat(file, &size, &mtime)
                              ? DAUB_OK
-                             : daub_fail(DAUB_ERROR_IO, "%s has no file to take a hash of", path);
+                             : daub_fail(DAUB_ERROR_IO, "%s has no file to take a hash of", daub_checkpoint_path(ckpt));
     if (status == DAUB_OK) {
         char *dir = daub_cache_dir(NULL), *cache = NULL, hex[65];
         char *cache_file = dir ? daub_path_join(NULL, dir, "model-hashes.txt") : NULL;
@@ -178,4 +181,27 @@ daub_status daub_tools_model_hash(const char *path, char out[11])
     }
     daub_checkpoint_close(&ckpt);
     return status;
+}
+
+daub_status daub_tools_model_hash(const char *path, char out[11])
+{
+    if (!out)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_tools_model_hash: out is NULL");
+    char default_path[1024];
+    if (!path) {
+        TRY(daub_default_model_path(NULL, default_path, sizeof(default_path)));
+        path = default_path;
+    }
+    struct daub_checkpoint *ckpt = NULL;
+    TRY(daub_checkpoint_open(NULL, path, NULL, &ckpt));
+    return hash_of(ckpt, DAUB_UNET, out);
+}
+
+daub_status daub_tools_vae_hash(const char *path, char out[11])
+{
+    if (!path || !out)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_tools_vae_hash: path or out is NULL");
+    struct daub_checkpoint *ckpt = NULL;
+    TRY(daub_checkpoint_open_vae(NULL, path, &ckpt));
+    return hash_of(ckpt, DAUB_VAE, out);
 }

@@ -293,11 +293,13 @@ const struct daub_fs *daub_checkpoint_fs(const struct daub_checkpoint *ckpt)
     return ckpt->fs;
 }
 
-const char *daub_checkpoint_hash_path(const struct daub_checkpoint *ckpt)
+const char *daub_checkpoint_hash_path(const struct daub_checkpoint *ckpt, enum daub_component wanted)
 {
     if (ckpt->single.st)
         return ckpt->path;
-    for (int c = 0; c < DAUB_COMPONENT_COUNT; c++) // the U-Net is the first component
+    if (ckpt->parts[wanted].n_files > 0)
+        return daub_safetensors_path(ckpt->parts[wanted].files[0].st);
+    for (int c = 0; c < DAUB_COMPONENT_COUNT; c++)
         if (ckpt->parts[c].n_files > 0)
             return daub_safetensors_path(ckpt->parts[c].files[0].st);
     return ckpt->path;

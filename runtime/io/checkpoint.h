@@ -50,8 +50,8 @@ const struct daub_json *daub_checkpoint_scheduler(const struct daub_checkpoint *
 const struct daub_json *daub_checkpoint_defaults(const struct daub_checkpoint *ckpt);  // daub.json
 const struct daub_fs *daub_checkpoint_fs(const struct daub_checkpoint *ckpt);  // which that is of; NULL: the machine's
 const char *daub_checkpoint_tokenizer_dir(const struct daub_checkpoint *ckpt); // holds merges.txt; NULL: none
-// The file whose SHA-256 is A1111's model hash: the single file, or the U-Net's (first shard).
-const char *daub_checkpoint_hash_path(const struct daub_checkpoint *ckpt);
+// The file whose SHA-256 is A1111's hash: the single file, or the component's (first shard), or where there is none of it any other's.
+const char *daub_checkpoint_hash_path(const struct daub_checkpoint *ckpt, enum daub_component c);
 
 // The raw names and shapes of a single file, for families to recognise it by. NULL for folders.
 const struct daub_safetensors *daub_checkpoint_single(const struct daub_checkpoint *ckpt);

@@ -73,7 +73,7 @@ static daub_status take_single(struct daub_checkpoint *vae, const struct daub_or
     if (!vae->parts[DAUB_VAE].present)
         return daub_fail(DAUB_ERROR_BAD_FILE, "%s holds no VAE (no tensor is named %s): it looks like %s", vae->path,
                          ldm, daub_ckpt_looks_like(st));
-    return DAUB_OK;
+    return origin->config_from ? daub_ckpt_configs_from(vae, origin->config_from) : DAUB_OK;
 }
 
 static daub_status open_it(struct daub_checkpoint *vae, const struct daub_origin *origin)

@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     daub_model_info model = { 0 };
     memcpy(model.path, path, strlen(path) < sizeof(model.path) ? strlen(path) : sizeof(model.path) - 1);
     const daub_result result = { .n_steps = 20, .sampler = "euler", .schedule = "karras", .width = 8, .height = 8 };
-    char *text = metadata_text(&cli, &model, &result, "0123456789");
+    char *text = metadata_text(&cli, &model, &result, "0123456789", "abcdef0123");
     FUZZ_CHECK(text);
 
     uint8_t pixels[4 * 4 * 3] = { 0 };

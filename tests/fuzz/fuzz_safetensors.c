@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct daub_clip_config text;
     const bool network = daub_ldm_unet_config(st, (struct daub_ldm_heads) { .count = 8 }, &unet) == DAUB_OK;
     (void)daub_ldm_unet_config(st, (struct daub_ldm_heads) { .width = 64 }, &unet);
-    (void)daub_ldm_vae_config(st, &vae);
+    (void)daub_ldm_vae_config(st, "first_stage_model.", &vae);
     (void)daub_ldm_text_config(st, false, &text);
     (void)daub_ldm_text_config(st, true, &text);
     daub_safetensors_close(&st);

@@ -114,7 +114,7 @@ static void test_folder(void)
     REQUIRE(!daub_checkpoint_has(ckpt, DAUB_TEXT) && !daub_checkpoint_config(ckpt, DAUB_TEXT));
     REQUIRE(daub_checkpoint_index(ckpt) && !daub_checkpoint_scheduler(ckpt) && !daub_checkpoint_defaults(ckpt));
     REQUIRE(!daub_checkpoint_tokenizer_dir(ckpt));
-    REQUIRE_TEXT(daub_checkpoint_hash_path(ckpt), in_root("m/unet/diffusion_pytorch_model.fp16.safetensors"));
+    REQUIRE_TEXT(daub_checkpoint_hash_path(ckpt, DAUB_UNET), in_root("m/unet/diffusion_pytorch_model.fp16.safetensors"));
     uint32_t size = 0;
     REQUIRE_OK(daub_json_u32(daub_checkpoint_config(ckpt, DAUB_UNET), "sample_size", 1, 99, &size));
     REQUIRE(size == 8);
@@ -158,7 +158,7 @@ static void test_shards(void)
     struct daub_checkpoint *ckpt = open_ok("s", NULL);
     REQUIRE(first_value(ckpt, DAUB_UNET, "a") == 1 && first_value(ckpt, DAUB_UNET, "b") == 2);
     REQUIRE(first_value(ckpt, DAUB_UNET, "c") == 3 && daub_checkpoint_parameters(ckpt, DAUB_UNET) == 3);
-    REQUIRE_TEXT(daub_checkpoint_hash_path(ckpt), in_root("s/unet/one.safetensors"));
+    REQUIRE_TEXT(daub_checkpoint_hash_path(ckpt, DAUB_UNET), in_root("s/unet/one.safetensors"));
     daub_checkpoint_close(&ckpt);
 
     put_text(index, "{\"weight_map\":{\"a\":\"../../etc/passwd\"}}");
@@ -240,7 +240,7 @@ static void test_single(void)
             !daub_checkpoint_config(ckpt, DAUB_UNET));
     for (int c = 0; c < DAUB_COMPONENT_COUNT; c++)
         REQUIRE(daub_checkpoint_has(ckpt, (enum daub_component)c));
-    REQUIRE_TEXT(daub_checkpoint_hash_path(ckpt), in_root("m.safetensors"));
+    REQUIRE_TEXT(daub_checkpoint_hash_path(ckpt, DAUB_UNET), in_root("m.safetensors"));
     const struct daub_ldm_layout layout = { .unet_levels = 4,
                                             .unet_layers_per_block = 2,
                                             .vae_levels = 4,

@@ -45,6 +45,8 @@ int cli_bench(const struct cli *cli)
     daub_generate_params params;
     if (status == EXIT_OK)
         status = cli_params(&with_prompt, &params);
+    if (status == EXIT_OK)
+        status = cli_apply_style(cli, model, &params);
     if (status == EXIT_OK) {
         daub_tools_op_cost rows[MAX_ROWS];
         uint32_t n = 0;

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAX_ARGS = 40 };
+enum { MAX_ARGS = 48 };
 
 struct start {                                // seconds
     double device, weights, first_step, file; // since the program's main began
@@ -42,6 +42,9 @@ static void exec_start(const struct cli *cli, const char *prompt, const char *fo
         { "--emphasis", cli->emphasis },
         { "--prompt-embeds", cli->prompt_embeds },
         { "--sampler", cli->sampler },
+        { "--vae", cli->vae },
+        { "--style", cli->style },
+        { "--guidance-interval", cli->guidance_interval },
         { "--schedule", cli->schedule },
         { "--rng", cli->rng },
         { "--weight-cache", cli->weight_cache },

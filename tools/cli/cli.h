@@ -16,6 +16,8 @@ enum cli_command {
     CLI_NOISE = 1 << 5,
     CLI_BENCH = 1 << 6,
     CLI_ESTIMATE = 1 << 7,
+    CLI_STYLES = 1 << 11,
+    CLI_DOCTOR = 1 << 12,
     CLI_HELP = 1 << 13, // what tells about the rest counts from the end
     CLI_MAN = 1 << 14,
     CLI_ALL = 0xffff, // those to come too
@@ -29,9 +31,10 @@ struct cli { // every option's value; 0 and NULL mean not given
 
     const char *model, *config_from, *device, *output, *format, *precision;
     const char *negative, *emphasis, *sampler, *schedule, *rng, *size, *seed_text, *prompt_embeds, *weight_cache,
-        *memory, *max_memory, *vae_tiles, *init, *mask;
+        *memory, *max_memory, *vae_tiles, *init, *mask, *guidance_interval, *style, *vae;
     uint32_t width, height, steps, count, clip_skip, quality, columns;
-    float guidance, guidance_rescale, eta;
+    float guidance, eta;
+    float guidance_rescale; // -1: not given, as 0 may be given against a style
     double strength;
     uint64_t seed;
     bool quiet, verbose, json, ops, start, help, version;
@@ -44,6 +47,8 @@ int cli_parse(int argc, char **argv, struct cli *cli); // EXIT_OK, or EXIT_USAGE
 void cli_overview(FILE *out);                          // one screen: at most 24 lines of 80 columns
 void cli_help(enum cli_command command, FILE *out);    // all of a command's options, in 100 columns
 const char *cli_command_name(enum cli_command command);
+enum { CLI_MOST_NAMES = 128 };
+void cli_near_command(const char *text, char *out, size_t size); // the near commands, as "a, b or c"; "" where none is
 
 // commands
 int cli_generate(const struct cli *cli);
@@ -55,6 +60,8 @@ int cli_noise(const struct cli *cli);
 int cli_bench(const struct cli *cli);
 int cli_bench_start(const struct cli *cli);
 int cli_estimate(const struct cli *cli);
+int cli_styles(const struct cli *cli);
+int cli_doctor(const struct cli *cli);
 int cli_help_command(const struct cli *cli);
 int cli_man_command(const struct cli *cli);
 
@@ -72,7 +79,11 @@ double cli_opened(void);                                    // when cli_open had
 bool cli_open(const struct cli *cli, daub_device **dev, daub_model **model); // says what failed
 void cli_close(daub_device **dev, daub_model **model);
 int cli_params(const struct cli *cli,
-               daub_generate_params *out);       // prompt, sizes, names, pictures (until cli_close); not the seed
+               daub_generate_params *out); // prompt, sizes, names, pictures (until cli_close); not the seed
+// What --style sets, into what cli_params made and no option says. EXIT_FAILED after a sentence.
+int cli_apply_style(const struct cli *cli, const daub_model *model, daub_generate_params *params);
+// "--what wants a, b or c, not 'value'", with the near name where there is one; returns EXIT_FAILED. names ends with NULL.
+int cli_fail_name(const char *what, const char *const *names, const char *value);
 void cli_json_text(FILE *out, const char *text); // quoted and escaped
 bool cli_interrupted(void);                      // Ctrl-C came
 void cli_catch_interrupt(void);                  // the first asks to stop, the second kills
@@ -93,7 +104,8 @@ bool progress_update(void *progress, const daub_progress *p); // daub_generate_p
 void progress_end(struct progress *progress);
 
 // metadata.c: A1111's "parameters" text. The caller frees it. NULL: no memory.
-char *metadata_text(const struct cli *cli, const daub_model_info *model, const daub_result *result, const char *hash);
+char *metadata_text(const struct cli *cli, const daub_model_info *model, const daub_result *result, const char *hash,
+                    const char *vae_hash);
 
 // picture.c: encodes by format ("png", "jpg", "ppm") and writes; the file is replaced whole or not at all; "-" is standard output.
 const char *picture_format(const char *path, const char *format); // NULL after a sentence

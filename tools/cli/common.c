@@ -30,6 +30,23 @@ int cli_fail(const char *fmt, ...)
     return EXIT_FAILED;
 }
 
+int cli_fail_name(const char *what, const char *const *names, const char *value)
+{
+    char all[256] = "", near[128];
+    uint32_t n = 0;
+    while (names[n])
+        n++;
+    for (uint32_t i = 0; i < n; i++) {
+        const size_t used = strlen(all);
+        snprintf(all + used, sizeof(all) - used, "%s%s", i == 0 ? "" : i + 1 < n ? ", " : " or ", names[i]);
+    }
+    daub_tools_near_names(value, names, n, near, sizeof(near));
+    if (strcmp(near, all) == 0) // of names this short each is near
+        near[0] = '\0';
+    return cli_fail("%s wants %s, not '%s'%s%s%s", what, all, value, near[0] ? "; did you mean " : "", near,
+                    near[0] ? "?" : "");
+}
+
 int cli_failed(void)
 {
     return cli_fail("%s", daub_last_error());
@@ -79,13 +96,15 @@ static bool read_bytes(const char *text, uint64_t *bytes)
 
 bool cli_open(const struct cli *cli, daub_device **dev, daub_model **model)
 {
+    static const char *const precisions[] = { "f16", "f32", NULL };
     daub_model_params params = { .struct_size = sizeof(params),
                                  .config_from = cli->config_from,
+                                 .vae = cli->vae,
                                  .weight_cache = cli->weight_cache };
     if (cli->precision && strcmp(cli->precision, "f32") == 0)
         params.precision = DAUB_PRECISION_F32;
     else if (cli->precision && strcmp(cli->precision, "f16") != 0) {
-        cli_fail("--precision wants f16 or f32, not '%s'", cli->precision);
+        cli_fail_name("--precision", precisions, cli->precision);
         return false;
     }
     uint64_t max_memory = 0;
@@ -162,8 +181,34 @@ static bool read_emphasis(const char *text, daub_emphasis *out)
     return true;
 }
 
+static int read_interval(const char *text, daub_generate_params *out)
+{
+    double start, end;
+    char rest;
+    if (!text)
+        return EXIT_OK;
+    if (sscanf(text, "%lf:%lf%c", &start, &end, &rest) != 2 || !(start >= 0.0 && start < end && end <= 1.0))
+        return cli_fail("--guidance-interval wants START:END of 0..1, as in 0.2:0.8, not '%s'", text);
+    out->guidance_start = start;
+    out->guidance_end = end;
+    return EXIT_OK;
+}
+
+int cli_apply_style(const struct cli *cli, const daub_model *model, daub_generate_params *params)
+{
+    if (!cli->style)
+        return EXIT_OK;
+    if (daub_style_apply(model, cli->style, params) != DAUB_OK)
+        return cli_failed();
+    if (cli->guidance_rescale >= 0.0f)
+        params->guidance_rescale = cli->guidance_rescale;
+    return EXIT_OK;
+}
+
 int cli_params(const struct cli *cli, daub_generate_params *out)
 {
+    static const char *const modes[] = { "resident", "small", "stream", NULL };
+    static const char *const rngs[] = { "torch-cpu", "cuda", NULL };
     *out = (daub_generate_params) {
         .struct_size = sizeof(*out),
         .prompt = cli->text,
@@ -172,7 +217,7 @@ int cli_params(const struct cli *cli, daub_generate_params *out)
         .height = cli->height,
         .n_steps = cli->steps,
         .guidance_scale = cli->guidance,
-        .guidance_rescale = cli->guidance_rescale,
+        .guidance_rescale = cli->guidance_rescale > 0.0f ? cli->guidance_rescale : 0.0f,
         .sampler = cli->sampler,
         .schedule = cli->schedule,
         .eta = (double)cli->eta,
@@ -188,7 +233,7 @@ int cli_params(const struct cli *cli, daub_generate_params *out)
     else if (cli->memory && strcmp(cli->memory, "stream") == 0)
         out->memory = DAUB_MEMORY_MODE_STREAM;
     else if (cli->memory && strcmp(cli->memory, "resident") != 0)
-        return cli_fail("--memory wants resident, small or stream, not '%s'", cli->memory);
+        return cli_fail_name("--memory", modes, cli->memory);
     if (!read_tiles(cli->vae_tiles, &out->vae_rows))
         return cli_fail("--vae-tiles wants auto, off or a number from 1 to 16384, not '%s'", cli->vae_tiles);
     if (!read_emphasis(cli->emphasis, &out->emphasis))
@@ -198,8 +243,10 @@ int cli_params(const struct cli *cli, daub_generate_params *out)
     else if (strcmp(cli->rng, "cuda") == 0 || strcmp(cli->rng, "nv") == 0 || strcmp(cli->rng, "philox") == 0)
         out->rng = DAUB_RNG_CUDA;
     else
-        return cli_fail("--rng wants torch-cpu or cuda, not '%s'", cli->rng);
-    return EXIT_OK;
+        return cli_fail_name("--rng", rngs, cli->rng);
+    if (cli->style && daub_style_apply(NULL, cli->style, NULL) != DAUB_OK)
+        return cli_failed();
+    return read_interval(cli->guidance_interval, out);
 }
 
 void cli_json_text(FILE *out, const char *text)

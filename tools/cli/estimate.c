@@ -55,7 +55,9 @@ int cli_estimate(const struct cli *cli)
     if (!cli_open(cli, &dev, &model))
         return EXIT_FAILED;
     daub_memory_estimate e = { .struct_size = sizeof(e) };
-    const int status = daub_estimate(model, &params, &e) == DAUB_OK ? EXIT_OK : cli_failed();
+    int status = cli_apply_style(cli, model, &params);
+    if (status == EXIT_OK && daub_estimate(model, &params, &e) != DAUB_OK)
+        status = cli_failed();
     if (status == EXIT_OK) {
         static const char *const names[N_PHASES] = { "text", "encode", "denoise", "decode" };
         const daub_phase_memory *const phases[N_PHASES] = { &e.text, &e.encode, &e.denoise, &e.decode };

@@ -80,13 +80,16 @@ static void report(const struct cli *cli, const char *path, const daub_result *r
         cli_json_text(out, path);
         fprintf(
             out,
-            ", \"seed\": %llu, \"width\": %u, \"height\": %u, \"steps\": %u, \"guidance\": %g, \"sampler\": \"%s\", "
+            ", \"seed\": %llu, \"width\": %u, \"height\": %u, \"steps\": %u, \"guidance\": %g, \"guidance_rescale\": "
+            "%g, "
+            "\"guidance_interval\": [%g, %g], \"style\": \"%s\", \"sampler\": \"%s\", "
             "\"schedule\": \"%s\", \"strength\": %g, \"seconds\": {\"prepare\": %.3f, \"text\": %.3f, \"encode\": "
             "%.3f, "
             "\"denoise\": %.3f, \"decode\": %.3f}, \"until\": {\"device\": %.3f, \"weights\": %.3f, \"first_step\": "
             "%.3f, \"file\": %.3f}, "
             "\"tokens\": %u, \"tokens_cut\": %u, \"chunks\": %u, \"emphasis\": \"%s\", \"memory\": %llu}\n",
-            (unsigned long long)r->seed, r->width, r->height, r->n_steps, (double)r->guidance_scale, r->sampler,
+            (unsigned long long)r->seed, r->width, r->height, r->n_steps, (double)r->guidance_scale,
+            (double)r->guidance_rescale, r->guidance_start, r->guidance_end, cli->style ? cli->style : "", r->sampler,
             r->schedule, r->strength, r->prepare_seconds, r->text_seconds, r->encode_seconds, r->denoise_seconds,
             r->decode_seconds, cli_opened(), begin + r->weights_at_seconds, begin + r->first_step_at_seconds,
             cli_seconds(), r->n_tokens, r->n_tokens_cut, r->n_chunks,
@@ -110,10 +113,11 @@ struct model_hash { // asked for once a picture is drawn: the first time it read
     bool asked, known;
 };
 
-static const char *hash_of(const struct cli *cli, struct model_hash *hash)
+static const char *hash_of(const char *path, daub_status (*ask)(const char *path, char out[11]),
+                           struct model_hash *hash)
 {
     if (!hash->asked)
-        hash->known = daub_tools_model_hash(cli->model, hash->text) == DAUB_OK;
+        hash->known = ask(path, hash->text) == DAUB_OK;
     hash->asked = true;
     return hash->known ? hash->text : NULL;
 }
@@ -139,7 +143,7 @@ static daub_status draw(daub_model *model, const daub_generate_params *params, d
     return status;
 }
 
-static int draw_one(const struct cli *cli, daub_model *model, const daub_model_info *info, struct model_hash *hash,
+static int draw_one(const struct cli *cli, daub_model *model, const daub_model_info *info, struct model_hash hashes[2],
                     daub_generate_params *params, const char *path, const char *format, struct progress *progress)
 {
     daub_image image = { 0 };
@@ -155,7 +159,8 @@ static int draw_one(const struct cli *cli, daub_model *model, const daub_model_i
     }
     if (status != DAUB_OK)
         return cli_failed();
-    char *parameters = metadata_text(cli, info, &result, hash_of(cli, hash));
+    char *parameters = metadata_text(cli, info, &result, hash_of(cli->model, daub_tools_model_hash, &hashes[0]),
+                                     cli->vae ? hash_of(cli->vae, daub_tools_vae_hash, &hashes[1]) : NULL);
     const bool ok = parameters &&
                     picture_write(path, format, cli->quality ? (int)cli->quality : 92, &image, parameters);
     if (!parameters)
@@ -204,7 +209,9 @@ int cli_generate(const struct cli *cli)
     if (!cli_open(cli, &dev, &model))
         return EXIT_FAILED;
     int status = daub_model_get_info(model, &info) == DAUB_OK ? EXIT_OK : cli_failed();
-    struct model_hash hash = { .asked = false };
+    if (status == EXIT_OK)
+        status = cli_apply_style(cli, model, &params);
+    struct model_hash hashes[2] = { { .asked = false } }; // the model's, and --vae's
 
     cli_catch_interrupt();
     for (uint32_t i = 0; status == EXIT_OK && i < count; i++) {
@@ -221,7 +228,7 @@ int cli_generate(const struct cli *cli)
             .last_line = -1,
         };
         params.seed = seed + i;
-        status = draw_one(cli, model, &info, &hash, &params, path, picture_format(path, cli->format), &progress);
+        status = draw_one(cli, model, &info, hashes, &params, path, picture_format(path, cli->format), &progress);
     }
     cli_close(&dev, &model);
     return status;

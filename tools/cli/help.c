@@ -136,6 +136,11 @@ int cli_help_command(const struct cli *cli)
             return EXIT_OK;
         }
     }
-    cli_fail("there is no command %s; daub help lists them", cli->text);
+    char near[128];
+    cli_near_command(cli->text, near, sizeof(near));
+    if (near[0])
+        cli_fail("there is no command %s; did you mean %s?", cli->text, near);
+    else
+        cli_fail("there is no command %s; daub help lists them", cli->text);
     return EXIT_USAGE;
 }

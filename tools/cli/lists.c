@@ -95,13 +95,17 @@ int cli_samplers(const struct cli *cli)
 
 int cli_inspect(const struct cli *cli)
 {
-    const daub_model_params params = { .struct_size = sizeof(params), .config_from = cli->config_from };
+    const daub_model_params params = { .struct_size = sizeof(params),
+                                       .config_from = cli->config_from,
+                                       .vae = cli->vae };
     if (cli->json) {
         daub_model_info info = { .struct_size = sizeof(info) };
         if (daub_model_inspect(cli->text, &params, &info) != DAUB_OK)
             return cli_failed();
         fputs("{\"path\": ", stdout);
         cli_json_text(stdout, info.path);
+        fputs(", \"vae\": ", stdout);
+        cli_json_text(stdout, info.vae);
         printf(", \"family\": \"%s\", \"text\": %s, \"width\": %u, \"height\": %u, \"steps\": %u, \"guidance\": %g, "
                "\"sampler\": \"%s\", \"schedule\": \"%s\", \"max_tokens\": %u, \"parameters\": %llu, \"evidence\": ",
                info.family, info.text ? "true" : "false", info.width, info.height, info.n_steps,

@@ -79,6 +79,16 @@ static const char *sampler_label(const char *name)
     return name;
 }
 
+// The last part of a path, which may end with a slash, as A1111 names a VAE.
+static const char *last_part(const char *path)
+{
+    const char *last = path;
+    for (const char *at = path; *at; at++)
+        if (at > path && at[-1] == '/' && *at != '/')
+            last = at;
+    return last;
+}
+
 // The last part of a path, without .safetensors.
 static void model_name(const char *path, char *out, size_t size)
 {
@@ -94,7 +104,8 @@ static void model_name(const char *path, char *out, size_t size)
         *end = '\0';
 }
 
-char *metadata_text(const struct cli *cli, const daub_model_info *model, const daub_result *result, const char *hash)
+char *metadata_text(const struct cli *cli, const daub_model_info *model, const daub_result *result, const char *hash,
+                    const char *vae_hash)
 {
     struct text t = { 0 };
     char name[256];
@@ -112,6 +123,10 @@ char *metadata_text(const struct cli *cli, const daub_model_info *model, const d
         put_value(&t, "Model hash", hash);
     model_name(model->path, name, sizeof(name));
     put_value(&t, "Model", name);
+    if (vae_hash)
+        put_value(&t, "VAE hash", vae_hash);
+    if (model->vae[0])
+        put_value(&t, "VAE", last_part(model->vae));
     if (result->strength > 0.0)
         put(&t, ", Denoising strength: %g", result->strength);
     if (result->clip_skip > 1)
@@ -123,6 +138,12 @@ char *metadata_text(const struct cli *cli, const daub_model_info *model, const d
         put(&t, ", Eta DDIM: %g", (double)cli->eta);
     if (result->guidance_rescale > 0.0f)
         put(&t, ", CFG rescale: %g", (double)result->guidance_rescale);
+    if (result->guidance_start > 0.0 || result->guidance_end < 1.0) {
+        snprintf(name, sizeof(name), "%.9g:%.9g", result->guidance_start, result->guidance_end);
+        put_value(&t, "CFG interval", name);
+    }
+    if (cli->style)
+        put_value(&t, "Style", cli->style);
     put(&t, ", Version: daub %d.%d.%d", DAUB_VERSION_MAJOR, DAUB_VERSION_MINOR, DAUB_VERSION_PATCH);
     if (t.failed) {
         free(t.at);

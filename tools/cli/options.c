@@ -17,30 +17,6 @@ const char *cli_command_name(enum cli_command command)
 
 // ---- near names ------------------------------------------------------------------------------------------------------
 
-// Levenshtein distance, of names up to 63 bytes.
-static unsigned distance(const char *a, const char *b)
-{
-    unsigned row[64];
-    const size_t m = strlen(b);
-    if (m > 63)
-        return 99;
-    for (unsigned j = 0; j <= m; j++)
-        row[j] = j;
-    for (unsigned i = 1; *a; i++, a++) {
-        unsigned diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            const unsigned change = diagonal + (*a != b[j - 1]);
-            diagonal = row[j];
-            unsigned best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = change < best ? change : best;
-        }
-    }
-    return row[m];
-}
-
 static int usage(const char *fmt, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 1, 2)))
@@ -58,19 +34,63 @@ static int usage(const char *fmt, ...)
 
 static int unknown_option(const char *name, size_t length)
 {
-    char given[64];
+    char given[64], near[128];
+    const char *names[CLI_MOST_NAMES];
+    uint32_t n = 0;
     snprintf(given, sizeof(given), "%.*s", (int)(length < 63 ? length : 63), name);
-    const char *best = NULL;
-    unsigned least = 4;
-    for (int i = 0; i < cli_n_options; i++) {
-        const unsigned d = distance(given, cli_options[i].name);
-        if (d < least) {
-            least = d;
-            best = cli_options[i].name;
-        }
+    for (int i = 0; i < cli_n_options && n < CLI_MOST_NAMES; i++)
+        names[n++] = cli_options[i].name;
+    daub_tools_near_names(given, names, n, near, sizeof(near));
+    char *const comma = strpbrk(near, ", "); // the nearest alone
+    if (comma)
+        *comma = '\0';
+    return near[0] ? usage("unknown option --%s; did you mean --%s?", given, near)
+                   : usage("unknown option --%s; daub --help lists them", given);
+}
+
+void cli_near_command(const char *text, char *out, size_t size)
+{
+    const char *names[CLI_MOST_NAMES];
+    uint32_t n = 0;
+    for (int c = 0; c < cli_n_commands && n < CLI_MOST_NAMES; c++)
+        names[n++] = cli_commands[c].name;
+    daub_tools_near_names(text, names, n, out, size);
+}
+
+// Whether one letter too many, too few or another, or two of them swapped, make the difference: more than that is a word of its own.
+static bool one_slip(const char *a, const char *b)
+{
+    while (*a && *a == *b) {
+        a++;
+        b++;
     }
-    return best ? usage("unknown option --%s; did you mean --%s?", given, best)
-                : usage("unknown option --%s; daub --help lists them", given);
+    size_t n = strlen(a), m = strlen(b);
+    while (n > 0 && m > 0 && a[n - 1] == b[m - 1]) {
+        n--;
+        m--;
+    }
+    return (n <= 1 && m <= 1 && n + m > 0) || (n == 2 && m == 2 && a[0] == b[1] && a[1] == b[0]);
+}
+
+// What there is to say where the only word of a prompt may be a command's: daub devcies. It is a prompt all the same.
+static void hint_at_command(const struct cli *cli)
+{
+    if (cli->named || cli->quiet || !cli->text)
+        return;
+    for (int c = 0; c < cli_n_commands; c++)
+        if (one_slip(cli->text, cli_commands[c].name))
+            fprintf(stderr, "daub: drawing \"%s\"; did you mean daub %s? (daub generate %s says that it is a prompt)\n",
+                    cli->text, cli_commands[c].name, cli->text);
+}
+
+// The command's words were taken for a prompt: what else they may have been, as the end of a sentence.
+static const char *maybe_command(const struct cli *cli, const char *word, char *out, size_t size)
+{
+    char near[128] = "";
+    if (!cli->named && word && !strchr(word, ' '))
+        cli_near_command(word, near, sizeof(near));
+    snprintf(out, size, "%s%s%s", near[0] ? "; did you mean daub " : "", near, near[0] ? "?" : "");
+    return out;
 }
 
 // ---- parsing ---------------------------------------------------------------------------------------------------------
@@ -123,6 +143,7 @@ static const struct option *find_short(char letter)
 static int parse_option(int argc, char **argv, int *i, struct cli *cli)
 {
     const char *arg = argv[*i];
+    char maybe[160];
     const struct option *o;
     const char *value = NULL;
     if (arg[1] == '-') {
@@ -139,7 +160,8 @@ static int parse_option(int argc, char **argv, int *i, struct cli *cli)
         value = arg[2] ? arg + 2 : NULL;
     }
     if (!(o->commands & cli->command))
-        return usage("--%s does not go with daub %s", o->name, cli_command_name(cli->command));
+        return usage("--%s does not go with daub %s%s", o->name, cli_command_name(cli->command),
+                     maybe_command(cli, cli->text, maybe, sizeof(maybe)));
     if (o->kind == FLAG) {
         if (value)
             return usage("--%s takes no value", o->name);
@@ -187,7 +209,7 @@ static int parse_seed(struct cli *cli)
 
 int cli_parse(int argc, char **argv, struct cli *cli)
 {
-    *cli = (struct cli) { .command = CLI_GENERATE, .program = argv[0] };
+    *cli = (struct cli) { .command = CLI_GENERATE, .program = argv[0], .guidance_rescale = -1.0f };
     int first = 1;
     for (int c = 0; c < cli_n_commands && argc > 1; c++) {
         if (strcmp(argv[1], cli_commands[c].name) == 0) {
@@ -197,6 +219,7 @@ int cli_parse(int argc, char **argv, struct cli *cli)
         }
     }
     bool options_end = false;
+    char maybe[160];
     for (int i = first; i < argc; i++) {
         if (!options_end && strcmp(argv[i], "--") == 0) {
             options_end = true;
@@ -205,22 +228,26 @@ int cli_parse(int argc, char **argv, struct cli *cli)
             if (status != EXIT_OK)
                 return status;
         } else if (cli->text) {
-            return usage("more than one %s: '%s' and '%s'; put a prompt with spaces in quotes",
+            return usage("more than one %s: '%s' and '%s'; put a prompt with spaces in quotes%s",
                          cli->command & (CLI_INSPECT | CLI_NOISE) ? "file"
                          : cli->command & CLI_HELP                ? "command"
                                                                   : "prompt",
-                         cli->text, argv[i]);
+                         cli->text, argv[i], maybe_command(cli, cli->text, maybe, sizeof(maybe)));
         } else {
             cli->text = argv[i];
         }
     }
     if (cli->help || cli->version)
         return EXIT_OK;
-    if (cli->text && cli->command & (CLI_DEVICES | CLI_SAMPLERS | CLI_MAN))
+    if (cli->text && cli->command & (CLI_DEVICES | CLI_SAMPLERS | CLI_STYLES | CLI_DOCTOR | CLI_MAN))
         return usage("daub %s takes no argument, got '%s'", cli_command_name(cli->command), cli->text);
     for (int c = 0; c < cli_n_commands; c++)
         if (cli_commands[c].command == cli->command && cli_commands[c].needs_argument && !cli->text)
             return usage("daub %s wants a %s", cli_commands[c].name, cli_commands[c].argument);
-    const int status = parse_size(cli);
-    return status != EXIT_OK ? status : parse_seed(cli);
+    int status = parse_size(cli);
+    if (status == EXIT_OK)
+        status = parse_seed(cli);
+    if (status == EXIT_OK && cli->command == CLI_GENERATE)
+        hint_at_command(cli);
+    return status;
 }

@@ -27,7 +27,8 @@ const char *picture_format(const char *path, const char *format)
             return format;
         if (strcmp(format, "jpeg") == 0)
             return "jpg";
-        cli_fail("--format wants png, jpg or ppm, not '%s'", format);
+        static const char *const formats[] = { "png", "jpg", "ppm", NULL };
+        cli_fail_name("--format", formats, format);
         return NULL;
     }
     if (strcmp(path, "-") == 0 || ends_with(path, ".png"))
