@@ -66,11 +66,12 @@ void daub_near_names(const char *text, const char *const *names, uint32_t n, cha
         const size_t longer = na > nb ? na : nb, shorter = least(na, nb);
         if (longer >= MAX_NAME)
             continue;
-        size_t d = distance(text, names[i]);
-        if (shorter >= 2 && daub_name_same(na < nb ? names[i] : text, shorter, na < nb ? text : names[i]))
-            d = least(d, 1);
-        if (d > 1 + longer / 3 || d >= longer)
+        const size_t edits = distance(text, names[i]);
+        const bool begins = shorter >= 2 &&
+                            daub_name_same(na < nb ? names[i] : text, shorter, na < nb ? text : names[i]);
+        if (!begins && (edits > 1 + longer / 3 || edits >= longer))
             continue;
+        const size_t d = begins ? least(2 * edits, 3) : 2 * edits; // a beginning counts as one edit, behind a real one
         uint32_t at = count < MOST ? count++ : MOST;
         for (; at > 0 && far[at - 1] > d; at--)
             if (at < MOST) {
