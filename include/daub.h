@@ -513,16 +513,16 @@ typedef struct daub_generate_params {
 
 // ---- styles ------------------------------------------------------------------------------------------------------
 
-// A preset over daub_generate_params. Fields that it leaves alone are 0 or NULL.
+// A preset over daub_generate_params. Fields that it leaves alone are 0 or NULL. A model whose own guidance is off stays as it is.
 typedef struct daub_style_info {
     uint32_t struct_size;
-    const char *name;        // "strict"
-    const char *description; // one line
-    double guidance_factor;  // guidance_scale - 1 is the model's own times this; a model without guidance stays so
-    float guidance_rescale;  // with guidance
+    const char *name;                    // "strict"
+    const char *description;             // one line
+    double guidance_factor;              // guidance_scale - 1 is the model's own times this
+    float guidance_rescale;              // with guidance
     double guidance_start, guidance_end; // with guidance
     double steps_factor;                 // n_steps is the model's own times this, rounded
-    const char *sampler, *schedule;      // NULL: the model's
+    const char *sampler, *schedule;      // NULL: the model's; the schedule only where no sampler is given
 } daub_style_info;
 
 // How many there are.

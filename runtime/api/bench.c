@@ -230,6 +230,12 @@ daub_status daub_tools_bench(daub_model *model, const daub_generate_params *para
     daub_status status = daub_request_create(engine, &p, &request);
     if (status == DAUB_OK)
         status = daub_request_check_memory(engine, request);
+    if (status == DAUB_OK && capacity > 0 && (request->guided_first > 0 || request->guided_end > 0))
+        status = daub_fail(
+            DAUB_ERROR_UNSUPPORTED,
+            "costs are of one graph a phase, and a guidance interval (%g..%g) has two; measure the picture "
+            "with all its guidance, and with none",
+            request->guidance_start, request->guidance_end);
     if (status == DAUB_OK) {
         struct daub_turn turn;
         daub_model_queue(model, &turn);

@@ -108,6 +108,10 @@ static daub_status fill_schedule_info(void *out)
 {
     return daub_schedule_get_info(1, out);
 }
+static daub_status fill_style_info(void *out)
+{
+    return daub_style_get_info(1, out);
+}
 static daub_status fill_limits(void *out)
 {
     return daub_get_limits(out);
@@ -136,6 +140,7 @@ static const struct fill_case {
     { "daub_model_info", sizeof(daub_model_info), fill_inspect },
     { "daub_sampler_info", sizeof(daub_sampler_info), fill_sampler_info },
     { "daub_schedule_info", sizeof(daub_schedule_info), fill_schedule_info },
+    { "daub_style_info", sizeof(daub_style_info), fill_style_info },
     { "daub_limits", sizeof(daub_limits), fill_limits },
     { "daub_progress", sizeof(daub_progress), fill_progress },
     { "daub_result", sizeof(daub_result), fill_result },

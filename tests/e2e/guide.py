@@ -63,7 +63,7 @@ def styles():
     text = run("styles").stdout.decode()
     info = json.loads(run("inspect", os.path.join(SOURCE, "models/default"), "--json").stdout)
     for name, s in table.items():
-        check(s["description"] in text and "x %g" % s["steps_factor"] in text, "daub styles tells of %s" % name)
+        check(s["description"] in text and "%g x" % s["guidance_factor"] in text, "daub styles tells of %s" % name)
         guidance = 1 + s["guidance_factor"] * (info["guidance"] - 1)
         steps = round(info["steps"] * s["steps_factor"])
         styled, answer = draw("styled.ppm", "--style", name)

@@ -9,7 +9,8 @@ static void print_text(const daub_style_info *s)
         printf(", --guidance-rescale %g", (double)s->guidance_rescale);
     if (s->guidance_start > 0.0 || s->guidance_end < 1.0)
         printf(", --guidance-interval %g:%g", s->guidance_start, s->guidance_end);
-    printf(", --steps: the model's x %g", s->steps_factor);
+    if (s->steps_factor > 1.0)
+        printf(", --steps: the model's x %g", s->steps_factor);
     if (s->sampler)
         printf(", --sampler %s", s->sampler);
     if (s->schedule)
