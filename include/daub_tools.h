@@ -53,6 +53,7 @@ typedef enum daub_tools_health {
     DAUB_TOOLS_WRONG = 2, // keeps daub from drawing, or from drawing as it could
 } daub_tools_health;
 
+// One thing that was looked at.
 typedef struct daub_tools_finding {
     char area[16]; // "loader", "driver", "device", "layers", "memory", "cache", "model", "space", "environment"
     daub_tools_health health;
