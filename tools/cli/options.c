@@ -78,7 +78,7 @@ static int unknown_option(const char *name, size_t length)
 static int store(struct cli *cli, const struct option *o, const char *value)
 {
     char *const field = (char *)cli + o->field;
-    if (o->kind == TEXT) {
+    if (o->kind == TEXT || o->kind == MAYBE) {
         memcpy(field, &value, sizeof(value));
         return EXIT_OK;
     }
@@ -146,6 +146,8 @@ static int parse_option(int argc, char **argv, int *i, struct cli *cli)
         *((bool *)((char *)cli + o->field)) = true;
         return EXIT_OK;
     }
+    if (!value && o->kind == MAYBE)
+        value = "auto";
     if (!value) {
         if (*i + 1 >= argc)
             return usage("--%s wants a value: %s", o->name, o->argument);
@@ -183,6 +185,53 @@ static int parse_seed(struct cli *cli)
     if (end == cli->seed_text || *end || errno || !isdigit((unsigned char)cli->seed_text[0]))
         return usage("--seed wants a whole number of 0..18446744073709551615 or random, not '%s'", cli->seed_text);
     return EXIT_OK;
+}
+
+bool cli_set(struct cli *cli, const char *name, const char *value)
+{
+    if (strcmp(name, "prompt") == 0) {
+        cli->text = value;
+        return true;
+    }
+    const struct option *o = find_long(name, strlen(name));
+    if (!o) {
+        (void)unknown_option(name, strlen(name));
+        return false;
+    }
+    if (strcmp(name, "size") == 0)
+        cli->width = cli->height = 0; // the size is split into these once it is read
+    return store(cli, o, value) == EXIT_OK && (strcmp(name, "size") != 0 || parse_size(cli) == EXIT_OK) &&
+           (strcmp(name, "seed") != 0 || parse_seed(cli) == EXIT_OK);
+}
+
+bool cli_given(const struct cli *cli, const char *name)
+{
+    static const char zeros[sizeof(double)];
+    const struct option *o = find_long(name, strlen(name));
+    if (!o)
+        return strcmp(name, "prompt") == 0 && cli->text;
+    const size_t size = o->kind == TEXT || o->kind == MAYBE ? sizeof(char *) : o->kind == F64 ? sizeof(double) : 4;
+    return memcmp((const char *)cli + o->field, zeros, o->kind == FLAG ? sizeof(bool) : size) != 0;
+}
+
+bool cli_axis(const char *name, bool *number, bool *opens)
+{
+    *number = *opens = false;
+    if (strcmp(name, "prompt") == 0)
+        return true;
+    const struct option *o = find_long(name, strlen(name));
+    if (!o) {
+        (void)unknown_option(name, strlen(name));
+        return false;
+    }
+    const unsigned drawing = CLI_GENERATE | CLI_BENCH; // what a picture depends on goes with all that draw one
+    if ((o->commands & drawing) != drawing || o->kind == FLAG || o->kind == MAYBE) {
+        (void)usage("no picture depends on --%s, so it cannot be varied", name);
+        return false;
+    }
+    *number = o->kind != TEXT || strcmp(name, "seed") == 0;
+    *opens = (o->commands & CLI_OPENS) != 0;
+    return true;
 }
 
 int cli_parse(int argc, char **argv, struct cli *cli)

@@ -3,13 +3,13 @@
 #include "table.h"
 
 #define FIELD(member) offsetof(struct cli, member)
-#define DRAW (CLI_GENERATE | CLI_BENCH | CLI_ESTIMATE)
+#define DRAW (CLI_GENERATE | CLI_BENCH | CLI_ESTIMATE | CLI_GRID)
 #define MODEL (DRAW | CLI_ENCODE)
 
 // clang-format off
 const struct option cli_options[] = {
-    { 'm', "model",           "PATH",  TEXT, FIELD(model),            0, 0, MODEL, "checkpoint: a diffusers folder or an LDM .safetensors file [the model that comes with daub]" },
-    {  0,  "config-from",     "DIR",   TEXT, FIELD(config_from),      0, 0, MODEL | CLI_INSPECT, "folder whose config.json files describe a single file" },
+    { 'm', "model",           "PATH",  TEXT, FIELD(model),            0, 0, CLI_OPENS | MODEL, "checkpoint: a diffusers folder or an LDM .safetensors file [the model that comes with daub]" },
+    {  0,  "config-from",     "DIR",   TEXT, FIELD(config_from),      0, 0, CLI_OPENS | MODEL | CLI_INSPECT, "folder whose config.json files describe a single file" },
     {  0,  "negative",        "TEXT",  TEXT, FIELD(negative),         0, 0, MODEL, "what to steer away from" },
     { 'W', "width",           "N",     U32,  FIELD(width),            1, 16384, DRAW, "pixels [the model's]" },
     { 'H', "height",          "N",     U32,  FIELD(height),           1, 16384, DRAW, "pixels [the model's]" },
@@ -26,19 +26,25 @@ const struct option cli_options[] = {
     {  0,  "clip-skip",       "N",     U32,  FIELD(clip_skip),        1, 64, MODEL, "stop the text encoder N - 1 layers early; 1 is none [1]" },
     {  0,  "emphasis",        "MODE",  TEXT, FIELD(emphasis),         0, 0, MODEL, "webui: (word:1.3), [word], BREAK, AND, prompts of any length as in A1111; off: plain text, cut at the model's window [webui]" },
     {  0,  "prompt-embeds",   "FILE",  TEXT, FIELD(prompt_embeds),    0, 0, DRAW, "text embeddings from daub encode instead of a prompt" },
-    { 'd', "device",          "WHICH", TEXT, FIELD(device),           0, 0, MODEL | CLI_DEVICES, "index or part of the name, see daub devices [best]" },
-    {  0,  "precision",       "TYPE",  TEXT, FIELD(precision),        0, 0, MODEL, "f16 or f32 [f16]" },
-    {  0,  "weight-cache",    "DIR",   TEXT, FIELD(weight_cache),     0, 0, MODEL, "folder that keeps packed weights for later starts, up to 16 GB [none]" },
-    {  0,  "memory",          "MODE",  TEXT, FIELD(memory),           0, 0, CLI_GENERATE | CLI_ESTIMATE, "resident, small: one network on the device at a time, or stream: its weights in turns [resident]" },
-    {  0,  "max-memory",      "SIZE",  TEXT, FIELD(max_memory),       0, 0, MODEL, "device memory that may be used, as in 1.2G or 900M [all that is free]" },
+    { 'd', "device",          "WHICH", TEXT, FIELD(device),           0, 0, CLI_OPENS | MODEL | CLI_DEVICES, "index or part of the name, see daub devices [best]" },
+    {  0,  "precision",       "TYPE",  TEXT, FIELD(precision),        0, 0, CLI_OPENS | MODEL, "f16 or f32 [f16]" },
+    {  0,  "weight-cache",    "DIR",   TEXT, FIELD(weight_cache),     0, 0, CLI_OPENS | MODEL, "folder that keeps packed weights for later starts, up to 16 GB [none]" },
+    {  0,  "memory",          "MODE",  TEXT, FIELD(memory),           0, 0, CLI_GENERATE | CLI_ESTIMATE | CLI_GRID, "resident, small: one network on the device at a time, or stream: its weights in turns [resident]" },
+    {  0,  "max-memory",      "SIZE",  TEXT, FIELD(max_memory),       0, 0, CLI_OPENS | MODEL, "device memory that may be used, as in 1.2G or 900M [all that is free]" },
     {  0,  "vae-tiles",       "ROWS",  TEXT, FIELD(vae_tiles),        0, 0, DRAW, "rows of the latents that the VAE decodes at a time, auto or off [auto: all that fit in memory]" },
     { 'i', "init",            "FILE",  TEXT, FIELD(init),             0, 0, DRAW, "picture to begin with; the size is its own" },
     {  0,  "strength",        "X",     F64,  FIELD(strength),         0.001, 1, DRAW, "how much of --init is drawn anew, up to 1 [0.8; with --mask 1]" },
     {  0,  "mask",            "FILE",  TEXT, FIELD(mask),             0, 0, DRAW, "what of --init to paint: white is, black keeps its exact pixels" },
-    { 'o', "output",          "FILE",  TEXT, FIELD(output),           0, 0, CLI_GENERATE | CLI_ENCODE | CLI_NOISE, "where to write; {seed} and {n} are filled in; - is standard output [daub-{seed}.png]" },
-    {  0,  "format",          "TYPE",  TEXT, FIELD(format),           0, 0, CLI_GENERATE | CLI_NOISE, "png, jpg or ppm [by the file's name]" },
-    {  0,  "quality",         "Q",     U32,  FIELD(quality),          1, 100, CLI_GENERATE | CLI_NOISE, "of jpg [92]" },
-    {  0,  "columns",         "N",     U32,  FIELD(columns),          2, 64, CLI_NOISE, "pictures in the strip [9]" },
+    {  0,  "preview",         "MODE",  MAYBE, FIELD(preview),         0, 0, CLI_GENERATE, "show the picture in the terminal while it is made: auto, kitty, iterm2, sixel or blocks" },
+    {  0,  "preview-every",   "N",     U32,  FIELD(preview_every),    1, 1000, CLI_GENERATE, "steps from one --preview to the next [1]" },
+    {  0,  "strip",           "FILE",  TEXT, FIELD(strip),            0, 0, CLI_GENERATE, "film strip of the latents after every step; {seed} and {n} are filled in" },
+    {  0,  "show-by",         "HOW",   TEXT, FIELD(show_by),          0, 0, CLI_GENERATE, "how --preview and --strip see latents: linear, a pixel each, or vae [strips: vae; previews: what is fast]" },
+    {  0,  "x",               "AXIS",  TEXT, FIELD(x),                0, 0, CLI_GRID, "option across: NAME=V1,V2,... or NAME=A..B/STEP, or prompt=a|b|c" },
+    {  0,  "y",               "AXIS",  TEXT, FIELD(y),                0, 0, CLI_GRID, "option down, as --x" },
+    { 'o', "output",          "FILE",  TEXT, FIELD(output),           0, 0, CLI_GENERATE | CLI_ENCODE | CLI_NOISE | CLI_GRID, "where to write; {seed} and {n} are filled in; - is standard output [daub-{seed}.png]" },
+    {  0,  "format",          "TYPE",  TEXT, FIELD(format),           0, 0, CLI_GENERATE | CLI_NOISE | CLI_GRID, "png, jpg or ppm [by the file's name]" },
+    {  0,  "quality",         "Q",     U32,  FIELD(quality),          1, 100, CLI_GENERATE | CLI_NOISE | CLI_GRID, "of jpg [92]" },
+    {  0,  "columns",         "N",     U32,  FIELD(columns),          2, 64, CLI_NOISE | CLI_GENERATE, "pictures in a row of the strip [9; of --strip up to 10]" },
     {  0,  "ops",             NULL,    FLAG, FIELD(ops),              0, 0, CLI_BENCH, "time every class of operation, and count its dispatches and bytes" },
     {  0,  "start",           NULL,    FLAG, FIELD(start),            0, 0, CLI_BENCH, "time a first start without caches, and a second one" },
     {  0,  "json",            NULL,    FLAG, FIELD(json),             0, 0, CLI_ALL, "machine-readable output" },
@@ -54,6 +60,7 @@ const struct command cli_commands[] = {
     { CLI_INSPECT,  "inspect",  "MODEL",   "say what a model file is; and what decided", false, cli_inspect },
     { CLI_SAMPLERS, "samplers", "",        "samplers and schedules", false, cli_samplers },
     { CLI_ENCODE,   "encode",   "PROMPT",  "write text embeddings; a prompt's, to -o FILE.safetensors", true, cli_encode },
+    { CLI_GRID,     "grid",     "PROMPT",  "values of options compared; one labelled picture of --x across and --y down", false, cli_grid },
     { CLI_NOISE,    "noise",    "PICTURE", "film strip of adding noise; the forward process under three noise schedules", true, cli_noise },
     { CLI_BENCH,    "bench",    "[PROMPT]", "measure; seconds a phase and an operation", false, cli_bench },
     { CLI_ESTIMATE, "estimate", "[PROMPT]", "memory a picture will take; bytes on the device, phase by phase", false, cli_estimate },
@@ -68,6 +75,8 @@ const struct option_group cli_groups[] = {
     { "clip-skip", "Text" },
     { "device",    "Device and memory" },
     { "init",      "Pictures in" },
+    { "preview",   "Seeing it" },
+    { "x",         "Grid" },
     { "output",    "Output" },
     { "ops",       "Measuring" },
     { "json",      "General" },
