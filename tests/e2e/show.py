@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 
+sys.dont_write_bytecode = True  # of terminal.py, in the source folder
 import terminal
 from terminal import ENV, Screen, check, crop, distance, failures, kitty_pictures, png, read, sixel
 
