@@ -216,6 +216,23 @@ def strips():
             words=["900 of 1024x1024", "too large"])
 
 
+def strips_interrupted():
+    """Ctrl-C while the latents are decoded: the picture is there, the strip is not."""
+    process = subprocess.Popen([DAUB, "x", "--steps", "100", "--size", "128x128", "--strip", "no.png", "-o", "yes.png"], env=ENV,
+                               stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    for line in process.stderr:
+        if line.startswith(b"done"):
+            break
+    for _ in range(1000):
+        if os.path.exists("yes.png"):
+            break
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    text = process.communicate()[1]
+    check(process.returncode == 130 and b"cancelled after" in text and os.path.exists("yes.png") and not os.path.exists("no.png"),
+          "Ctrl-C among the latents of a strip: %d %r" % (process.returncode, text))
+
+
 # ---- grids -----------------------------------------------------------------------------------------------------------
 
 def cells_of(path, columns, rows, w=64, h=64):
@@ -301,13 +318,22 @@ def grids_refused():
     check(process.wait() == 130 and b"cancelled" in text and set(os.listdir(".")) == before, "Ctrl-C in a grid leaves no file: %r" % text)
 
 
+def help_says_so():
+    text = run("generate", "--help").stdout.decode()
+    check("--preview[=MODE]" in text and "--strip FILE" in text and "--x" not in text, "help of generate: %s" % text)
+    check("--x AXIS" in run("grid", "--help").stdout.decode() and "  grid " in run("--help").stdout.decode(), "help of grid")
+    check("preview[= MODE ]" in run("man").stdout.decode().replace("\\-", "-"), "the manual page")
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         run(*BASE, "-o", "a.png", "-q")
         for part in (preview_blocks, preview_scales, preview_kitty, preview_iterm2, preview_sixel, preview_detection, preview_interrupted,
-                     strips, grids, grids_refused):
+                     strips, strips_interrupted, grids, grids_refused, help_says_so):
+            begin = time.time()
             part()
+            print("%-20s %.0f s" % (part.__name__, time.time() - begin))
         os.chdir("/")
     print("%d failed" % len(failures))
     return 1 if failures else 0

@@ -71,17 +71,21 @@ static bool add_range(struct reader *r, const char *text)
     for (int i = 0; i < (int)count; i++) {
         char *value = r->room + (size_t)r->axis->n * NUMBER;
         if (r->axis->n < AXIS_VALUES)
-            snprintf(value, NUMBER, "%.10g", from + (to < from ? -i : i) * step);
+            snprintf(value, NUMBER, "%.15g", from + (to < from ? -i : i) * step);
         if (!add(r, value))
             return false;
     }
     return true;
 }
 
+static bool is_prose(const char *name)
+{
+    return strcmp(name, "prompt") == 0 || strcmp(name, "negative") == 0;
+}
+
 static bool read_values(struct reader *r, char *values, bool number)
 {
-    const bool prose = strcmp(r->axis->name, "prompt") == 0 || strcmp(r->axis->name, "negative") == 0;
-    const char separator = prose || strchr(values, '|') ? '|' : ',';
+    const char separator = is_prose(r->axis->name) || strchr(values, '|') ? '|' : ',';
     for (char *next; values; values = next) {
         next = strchr(values, separator);
         if (next)
@@ -129,8 +133,10 @@ void axis_free(struct axis *axis)
 
 void axis_label(const struct axis *axis, uint32_t value, char *out, size_t size)
 {
-    if (axis->name)
-        snprintf(out, size, "%s: %s", axis->name, axis->values[value]);
-    else
-        *out = '\0';
+    *out = '\0';
+    if (!axis->name)
+        return;
+    const char *text = axis->values[value], *slash = is_prose(axis->name) ? NULL : strrchr(text, '/');
+    snprintf(out, size, "%s: %s", axis->name,
+             slash && slash[1] ? slash + 1 : text); // of a path, what tells it from the next
 }

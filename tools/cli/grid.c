@@ -1,7 +1,7 @@
 // grid.c - daub grid PROMPT --x steps=5,10,20 --y guidance=1..15/2: a picture for every pair of values, side by side on one.
 //
-// Every cell is checked before the first is drawn. A model is opened once for all the cells it draws: what axes that open another one
-// have in common is the outer loop.
+// Every cell is checked before the first is drawn. A model is opened once for all the cells it draws, and where an axis opens several once
+// before that to be checked, which reads no weights.
 #include "axis.h"
 #include "sheet.h"
 
@@ -96,8 +96,10 @@ static int check_cell(struct grid *g, const struct cli *cell, uint32_t column, u
     daub_model_info info = { .struct_size = sizeof(info) };
     (void)column;
     (void)row;
-    if (cli_interrupted())
+    if (cli_interrupted()) {
+        cli_fail("cancelled before the first picture");
         return EXIT_CANCELLED;
+    }
     if (cli_params(cell, &params) != EXIT_OK)
         return EXIT_FAILED;
     if (daub_estimate(g->model, &params, &e) != DAUB_OK || daub_model_get_info(g->model, &info) != DAUB_OK)

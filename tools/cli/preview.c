@@ -68,11 +68,9 @@ void preview_draw(struct preview *p, const daub_image *image, bool final)
     codes_printf(&codes, "\0337\r\033[%uA", p->box.rows);
     terminal_draw(&codes, p->mode, image, p->box, &size, p->id);
     codes_printf(&codes, "\0338");
-    if (!codes.failed) {          // else this one is not seen
-        cli_hold_interrupt(true); // a second Ctrl-C must not end the program within a code
+    if (!codes.failed) { // else this one is not seen
         fwrite(codes.at, 1, codes.n, stderr);
         fflush(stderr);
-        cli_hold_interrupt(false);
     }
     free(codes.at);
 }

@@ -97,8 +97,10 @@ static int draw(struct strip *strip, const struct cli *cli, daub_model *model, c
 {
     for (uint32_t i = 0; i < strip->n; i++) {
         daub_image image = { 0 };
-        if (cli_interrupted())
+        if (cli_interrupted()) {
+            cli_fail("cancelled after %u of %u latents of the strip", i, strip->n);
             return EXIT_CANCELLED;
+        }
         if (!strip->frames[i].latents ||
             daub_decode_latents(model, params, strip->frames[i].latents, &image) != DAUB_OK)
             return cli_failed();
