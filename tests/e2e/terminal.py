@@ -11,7 +11,7 @@ import termios
 import time
 import zlib
 
-TELLING = ("DAUB_DEBUG", "KITTY_WINDOW_ID", "TERM", "TERM_PROGRAM", "LC_TERMINAL", "COLORTERM", "TMUX", "COLUMNS", "LINES")
+TELLING = ("DAUB_DEBUG", "KITTY_WINDOW_ID", "TERM", "TERM_PROGRAM", "LC_TERMINAL", "COLORTERM", "TMUX", "COLUMNS", "LINES", "SSH_TTY")
 ENV = {k: v for k, v in os.environ.items() if k not in TELLING}
 failures = []
 

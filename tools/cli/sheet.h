@@ -33,8 +33,8 @@ struct sheet_box sheet_head(const struct sheet *sheet, uint32_t column);
 struct sheet_box sheet_side(const struct sheet *sheet, uint32_t row);
 // Pixels that a text takes on one line.
 uint32_t sheet_words_width(const struct sheet *sheet, const char *text);
-// Black words in the middle of a box, in as many lines as it has room for, broken at newlines and at spaces; the rest is "...". UTF-8; what is not
-// ASCII is drawn as one '?' a character.
+// Black words in the middle of a box, in as many lines as it has room for, broken at newlines and at spaces; the rest is "...".
+// UTF-8; what is not ASCII is drawn as one '?' a character.
 void sheet_words(struct sheet *sheet, struct sheet_box box, const char *text);
 
 #endif

@@ -96,13 +96,13 @@ struct terminal_size terminal_size(void)
 #include <termios.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 100 };
+enum { PATIENCE_MS = 100, PATIENCE_SSH_MS = 500 }; // a terminal at the other end of the world takes 300
 
 // Reads until the answer's last letter comes, or patience is at its end.
 static void read_answer(int fd, char *answer, size_t size)
 {
     size_t n = 0;
-    const double end = cli_seconds() + PATIENCE_MS * 1e-3;
+    const double end = cli_seconds() + (env_set("SSH_TTY") ? PATIENCE_SSH_MS : PATIENCE_MS) * 1e-3;
     while (n + 1 < size && !strchr(answer, 'c')) {
         const double left = end - cli_seconds();
         struct pollfd wait = { .fd = fd, .events = POLLIN };

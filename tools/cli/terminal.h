@@ -17,7 +17,7 @@ struct terminal_size {
 };
 
 bool terminal_mode_of(const char *name, enum terminal_mode *mode); // by --preview's word; "auto" is none
-// By the environment, and where that does not say, by asking the terminal: for at most 100 ms, its settings restored afterwards.
+// By the environment, and where that does not say, by asking the terminal: for at most 100 ms (500 where SSH_TTY is set), its settings restored afterwards.
 enum terminal_mode terminal_detect(void);
 struct terminal_size terminal_size(void);
 bool terminal_true_colour(void); // 24 bits; else the 256 colours of xterm
