@@ -448,13 +448,14 @@ static void a_picture_has_a_log(void)
         memcpy(negative + i, "apple ", 7);
     REQUIRE_OK(daub_generate(model,
                              daub_generate_params(.prompt = "a star", .negative_prompt = negative, .n_steps = 1,
-                                                  .log = count_log, .log_user = &n),
+                                                  .emphasis = DAUB_EMPHASIS_OFF, .log = count_log, .log_user = &n),
                              &image));
     REQUIRE(n == 1);
     daub_image_free(&image);
     REQUIRE_OK(daub_generate(model,
                              daub_generate_params(.prompt = "a star", .negative_prompt = negative, .n_steps = 1,
-                                                  .log = count_log, .log_user = &n, .log_level = DAUB_LOG_ERROR),
+                                                  .emphasis = DAUB_EMPHASIS_OFF, .log = count_log, .log_user = &n,
+                                                  .log_level = DAUB_LOG_ERROR),
                              &image));
     REQUIRE(n == 1);
     daub_image_free(&image);
