@@ -715,6 +715,14 @@ DAUB_API daub_status daub_encode_text(daub_model *model, const daub_generate_par
 DAUB_API daub_status daub_encode_text_floats(daub_model *model, const daub_generate_params *params, daub_floats *prompt,
                                              daub_floats *negative);
 
+// The picture that latents stand for: [latent_channels, h, w] floats of params' width and height (of init, or the model's), as
+// daub_job_take_latents hands them over and daub_step_read reads them. Through the VAE in [height, width] pixels, or where
+// params' preview is DAUB_PREVIEW_LINEAR by the linear map in [h, w]. Of params these, memory, vae_rows and log count. Waits for
+// its turn at the model. The pixels of a job's own latents are those of its image, where no mask kept any. The caller frees it.
+// Errors: INVALID_ARG (a value that is not finite), UNSUPPORTED (a linear map of an unknown VAE), and as daub_job_submit.
+DAUB_API daub_status daub_decode_latents(daub_model *model, const daub_generate_params *params, const float *latents,
+                                         daub_image *out);
+
 // ---- limits ----------------------------------------------------------------------------------------------------
 
 // What this build refuses to go beyond, whatever the device. Of a device: daub_device_info; of a picture:

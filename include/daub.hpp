@@ -311,6 +311,13 @@ class model
         check(daub_encode_text_floats(get(), &params, &prompt, &negative));
         return { floats(prompt), floats(negative) };
     }
+    // The picture of latents of params' size, see daub_decode_latents.
+    image decode(const generate_params &params, const float *latents) const
+    {
+        daub_image out {};
+        check(daub_decode_latents(get(), &params, latents, &out));
+        return image(out);
+    }
     daub_model *get() const noexcept
     {
         return handle_.get();

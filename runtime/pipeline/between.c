@@ -82,9 +82,8 @@ static void predict(struct daub_between *b, const struct daub_program_call *call
     }
 }
 
-// Latents [channels, n] to pixels [n, 3].
-static void linear_pixels(const struct daub_linear_preview *map, const float *latents, uint32_t channels, size_t n,
-                          uint8_t *rgb8)
+void daub_linear_pixels(const struct daub_linear_preview *map, const float *latents, uint32_t channels, size_t n,
+                        uint8_t *rgb8)
 {
     for (size_t i = 0; i < n; i++)
         for (uint32_t colour = 0; colour < 3; colour++) {
@@ -118,7 +117,7 @@ static daub_status show(struct daub_between *b, uint32_t call)
         for (size_t i = 0; i < (size_t)r->width * r->height; i++) // in place: the packed end is never ahead
             memmove(b->rgb8 + 3 * i, b->rgb8 + 4 * i, 3);
     } else {
-        linear_pixels(&b->engine->desc.preview, b->x0, b->channels, (size_t)b->h * b->w, b->rgb8);
+        daub_linear_pixels(&b->engine->desc.preview, b->x0, b->channels, (size_t)b->h * b->w, b->rgb8);
     }
     b->hooks->on_preview(b->hooks->user, &preview);
     return DAUB_OK;

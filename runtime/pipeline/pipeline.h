@@ -144,11 +144,19 @@ daub_status daub_between_start(struct daub_between *between);                // 
 daub_status daub_between_calls(struct daub_between *between, uint32_t call); // after each one
 daub_status daub_between_read(const struct daub_step *step, float *out);
 daub_status daub_between_write(const struct daub_step *step, const float *latents);
+// Latents [channels, n] to pixels [n, 3] by a map that is known.
+void daub_linear_pixels(const struct daub_linear_preview *map, const float *latents, uint32_t channels, size_t n,
+                        uint8_t *rgb8);
 
 // Runs a request at the thread's pace, or one of its own; `rgb8` gets [batch, H, W, 4] bytes, and may be NULL where there is a picture on the
 // device. `result` is filled as far as the run came. Not thread safe: one at a time an engine.
 daub_status daub_run(struct daub_engine *engine, const struct daub_request *request, const struct daub_run_hooks *hooks,
                      uint8_t *rgb8, daub_result *result);
+
+// Latents [C, h, w] of the request's size, as a sampler leaves them, through the VAE at a pace of its own: rgb8 gets [H, W, 4] bytes.
+// What fp16 cannot hold is repeated in fp32. Not thread safe: one at a time an engine.
+daub_status daub_decode_given(struct daub_engine *engine, const struct daub_request *request, const float *latents,
+                              uint8_t *rgb8);
 
 // Device memory of each phase and at the peak, by planning every network; nothing is allocated on the device. What other
 // models and programs use is not in it, what this model holds already is.

@@ -118,7 +118,7 @@ static void on_preview(void *user, const daub_preview *preview)
 static void draw(daub_model *model, daub_memory_mode mode)
 {
     daub_job *job = NULL;
-    daub_image image = { 0 };
+    daub_image image = { 0 }, decoded = { 0 };
     daub_floats latents = { 0 }, floats = { 0 }, prompt = { 0 }, negative = { 0 };
     daub_memory_estimate e = { .struct_size = sizeof(e) };
     const daub_generate_params params = {
@@ -137,9 +137,11 @@ static void draw(daub_model *model, daub_memory_mode mode)
     REQUIRE_OK(daub_job_wait(job, UINT64_MAX, NULL));
     REQUIRE_OK(daub_job_take_image(job, &image));
     REQUIRE_OK(daub_job_take_latents(job, &latents));
+    REQUIRE_OK(daub_decode_latents(model, &params, latents.values, &decoded));
     REQUIRE_OK(daub_job_take_floats(job, &floats));
     daub_job_destroy(&job);
     daub_image_free(&image);
+    daub_image_free(&decoded);
     daub_floats_free(&latents);
     daub_floats_free(&floats);
     daub_floats_free(&prompt);

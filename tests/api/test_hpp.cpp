@@ -76,7 +76,10 @@ int main()
     daub::image b = job.take_image();
     REQUIRE(std::memcmp(a.data(), b.data(), a.size()) == 0);
     REQUIRE(n_progress >= 5 && n_previews == 2 && n_steps == 2);
-    REQUIRE(job.take_latents().size() == 16 * 8 * 8 && job.take_floats().dim(0) == 3 && job.result().n_steps == 2);
+    const daub::floats latents = job.take_latents();
+    REQUIRE(latents.size() == 16 * 8 * 8 && job.take_floats().dim(0) == 3 && job.result().n_steps == 2);
+    daub::image again = other.decode(star(2), latents.data());
+    REQUIRE(std::memcmp(b.data(), again.data(), b.size()) == 0);
     b = std::move(a);
     REQUIRE(b.width() == 64);
 

@@ -370,6 +370,66 @@ static void decoded_previews_take_what_is_said(void)
     }
 }
 
+// ---- latents as pictures ---------------------------------------------------------------------------------------------
+
+// A job's own latents decode to its picture, in every mode of memory, with and without a VAE.
+static void latents_are_pictures(void)
+{
+    static const daub_memory_mode modes[] = { DAUB_MEMORY_MODE_RESIDENT, DAUB_MEMORY_MODE_SMALL,
+                                              DAUB_MEMORY_MODE_STREAM };
+    daub_model *const models[] = { model, tiny, pixels };
+    for (size_t m = 0; m < 9; m++) {
+        daub_model *const from = models[m / 3];
+        daub_generate_params p = { .struct_size = sizeof(p),
+                                   .prompt = from == pixels ? NULL : "a star",
+                                   .n_steps = 2,
+                                   .width = from == model ? 72 : 0,
+                                   .memory = modes[m % 3] };
+        daub_image want = { 0 }, image = { 0 };
+        daub_floats latents = { 0 };
+        take(from, p, &want, &latents, NULL);
+        REQUIRE_OK(daub_decode_latents(from, &p, latents.values, &image));
+        REQUIRE(same_image(&image, &want));
+        daub_image_free(&image);
+        p.vae_rows = 3;
+        p.prompt = NULL;
+        REQUIRE_OK(daub_decode_latents(from, &p, latents.values, &image));
+        REQUIRE(image.width == want.width && image.height == want.height);
+        for (size_t i = 0; i < (size_t)want.width * want.height * 3; i++)
+            REQUIRE_NEAR(image.pixels[i], want.pixels[i], 1);
+        daub_image_free(&image);
+        daub_image_free(&want);
+        daub_floats_free(&latents);
+    }
+}
+
+static void latents_by_the_linear_map(void)
+{
+    struct previews seen = { 0 };
+    daub_generate_params p = { .struct_size = sizeof(p), .prompt = "a star", .n_steps = 2 };
+    daub_floats latents = { 0 };
+    daub_image image = { 0 };
+    p.on_preview = on_preview;
+    p.user = &seen;
+    take(model, p, NULL, &latents, NULL);
+    p.preview = DAUB_PREVIEW_LINEAR;
+    REQUIRE_OK(daub_decode_latents(model, &p, latents.values, &image));
+    REQUIRE(image.width == 8 && image.height == 8 && image.channels == 3);
+    REQUIRE(memcmp(image.pixels, seen.last, 8 * 8 * 3) == 0); // the last preview is of the same latents
+    daub_image_free(&image);
+
+    REQUIRE_STATUS(daub_decode_latents(tiny, &p, latents.values, &image), DAUB_ERROR_UNSUPPORTED, "no linear map");
+    latents.values[7] = NAN;
+    REQUIRE_STATUS(daub_decode_latents(model, &p, latents.values, &image), DAUB_ERROR_INVALID_ARG, "value 7");
+    p.width = 63;
+    REQUIRE_STATUS(daub_decode_latents(model, &p, latents.values, &image), DAUB_ERROR_INVALID_ARG, "63");
+    REQUIRE_STATUS(daub_decode_latents(model, &p, NULL, &image), DAUB_ERROR_INVALID_ARG, "NULL");
+    p.preview = (daub_preview_kind)3;
+    REQUIRE_STATUS(daub_decode_latents(model, &p, latents.values, &image), DAUB_ERROR_INVALID_ARG, "preview 3");
+    REQUIRE(!image.pixels);
+    daub_floats_free(&latents);
+}
+
 // ---- log -------------------------------------------------------------------------------------------------------------
 
 static void count_log(void *user, daub_log_level level, const char *message)
@@ -388,13 +448,14 @@ static void a_picture_has_a_log(void)
         memcpy(negative + i, "apple ", 7);
     REQUIRE_OK(daub_generate(model,
                              daub_generate_params(.prompt = "a star", .negative_prompt = negative, .n_steps = 1,
-                                                  .log = count_log, .log_user = &n),
+                                                  .emphasis = DAUB_EMPHASIS_OFF, .log = count_log, .log_user = &n),
                              &image));
     REQUIRE(n == 1);
     daub_image_free(&image);
     REQUIRE_OK(daub_generate(model,
                              daub_generate_params(.prompt = "a star", .negative_prompt = negative, .n_steps = 1,
-                                                  .log = count_log, .log_user = &n, .log_level = DAUB_LOG_ERROR),
+                                                  .emphasis = DAUB_EMPHASIS_OFF, .log = count_log, .log_user = &n,
+                                                  .log_level = DAUB_LOG_ERROR),
                              &image));
     REQUIRE(n == 1);
     daub_image_free(&image);
@@ -414,6 +475,8 @@ int main(void)
     previews_show_the_picture();
     previews_of_other_models();
     decoded_previews_take_what_is_said();
+    latents_are_pictures();
+    latents_by_the_linear_map();
     a_picture_has_a_log();
     REQUIRE_OK(daub_model_destroy(&pixels));
     REQUIRE_OK(daub_model_destroy(&tiny));

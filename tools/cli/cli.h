@@ -16,11 +16,13 @@ enum cli_command {
     CLI_NOISE = 1 << 5,
     CLI_BENCH = 1 << 6,
     CLI_ESTIMATE = 1 << 7,
+    CLI_GRID = 1 << 8,
     CLI_STYLES = 1 << 11,
     CLI_DOCTOR = 1 << 12,
     CLI_HELP = 1 << 13, // what tells about the rest counts from the end
     CLI_MAN = 1 << 14,
-    CLI_ALL = 0xffff, // those to come too
+    CLI_ALL = 0xffff,    // those to come too
+    CLI_OPENS = 1 << 16, // no command: an option that a device or a model is opened with
 };
 
 struct cli { // every option's value; 0 and NULL mean not given
@@ -31,8 +33,9 @@ struct cli { // every option's value; 0 and NULL mean not given
 
     const char *model, *config_from, *device, *output, *format, *precision;
     const char *negative, *emphasis, *sampler, *schedule, *rng, *size, *seed_text, *prompt_embeds, *weight_cache,
-        *memory, *max_memory, *vae_tiles, *init, *mask, *guidance_interval, *style, *vae;
-    uint32_t width, height, steps, count, clip_skip, quality, columns;
+        *memory, *max_memory, *vae_tiles, *init, *mask, *guidance_interval, *style, *vae, *preview, *strip, *show_by,
+        *x, *y;
+    uint32_t width, height, steps, count, clip_skip, quality, columns, preview_every;
     float guidance, eta;
     float guidance_rescale; // -1: not given, as 0 may be given against a style
     double strength;
@@ -46,6 +49,13 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CANCELLED = 130 };
 int cli_parse(int argc, char **argv, struct cli *cli); // EXIT_OK, or EXIT_USAGE after one sentence on stderr
 void cli_overview(FILE *out);                          // one screen: at most 24 lines of 80 columns
 void cli_help(enum cli_command command, FILE *out);    // all of a command's options, in 100 columns
+// Gives an option another value, as the command line would; `value` must live as long as *cli. Name "prompt" is the text. False after
+// a sentence.
+bool cli_set(struct cli *cli, const char *name, const char *value);
+bool cli_given(const struct cli *cli, const char *name); // of the same names
+// Whether a picture depends on an option, or on the "prompt", whether that is a number, and whether another value wants another model to be
+// opened. False after a sentence.
+bool cli_axis(const char *name, bool *number, bool *opens);
 const char *cli_command_name(enum cli_command command);
 enum { CLI_MOST_NAMES = 128 };
 void cli_near_command(const char *text, char *out, size_t size); // the near commands, as "a, b or c"; "" where none is
@@ -62,8 +72,17 @@ int cli_bench_start(const struct cli *cli);
 int cli_estimate(const struct cli *cli);
 int cli_styles(const struct cli *cli);
 int cli_doctor(const struct cli *cli);
+int cli_grid(const struct cli *cli);
 int cli_help_command(const struct cli *cli);
 int cli_man_command(const struct cli *cli);
+
+// generate.c
+// As daub_generate_with_result, but Ctrl-C ends it inside a step.
+daub_status cli_draw(daub_model *model, const daub_generate_params *params, daub_image *image, daub_result *result);
+uint64_t cli_random_seed(void);
+// Fills {seed} and {n} into the pattern. With more than one picture and neither, "-1", "-2", ... go before the extension. False after
+// a sentence.
+bool cli_make_path(const char *pattern, uint64_t seed, uint32_t index, uint32_t count, char *out, size_t size);
 
 // common.c
 int cli_fail(const char *fmt, ...)
@@ -106,6 +125,8 @@ void progress_end(struct progress *progress);
 // metadata.c: A1111's "parameters" text. The caller frees it. NULL: no memory.
 char *metadata_text(const struct cli *cli, const daub_model_info *model, const daub_result *result, const char *hash,
                     const char *vae_hash);
+// One more "Key: value" at its end. False: no memory, and the text is freed and NULL.
+bool metadata_append(char **text, const char *key, const char *value);
 
 // picture.c: encodes by format ("png", "jpg", "ppm") and writes; the file is replaced whole or not at all; "-" is standard output.
 const char *picture_format(const char *path, const char *format); // NULL after a sentence

@@ -1,5 +1,5 @@
 // generate.c - daub "a red apple".
-#include "cli.h"
+#include "show.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 // A seed from the system's generator; the clock where there is none. 32 bits: what torch uses of a seed, and short to type.
-static uint64_t random_seed(void)
+uint64_t cli_random_seed(void)
 {
     uint32_t seed = 0;
     FILE *file = fopen("/dev/urandom", "rb");
@@ -17,8 +17,7 @@ static uint64_t random_seed(void)
     return ok ? seed : (uint32_t)time(NULL);
 }
 
-// Fills {seed} and {n} into the pattern. With more than one picture and neither, "-1", "-2", ... go before the extension.
-static bool make_path(const char *pattern, uint64_t seed, uint32_t index, uint32_t count, char *out, size_t size)
+bool cli_make_path(const char *pattern, uint64_t seed, uint32_t index, uint32_t count, char *out, size_t size)
 {
     size_t n = 0;
     bool filled = false;
@@ -122,8 +121,7 @@ static const char *hash_of(const char *path, daub_status (*ask)(const char *path
     return hash->known ? hash->text : NULL;
 }
 
-// As daub_generate_with_result, but Ctrl-C ends it inside a step.
-static daub_status draw(daub_model *model, const daub_generate_params *params, daub_image *image, daub_result *result)
+daub_status cli_draw(daub_model *model, const daub_generate_params *params, daub_image *image, daub_result *result)
 {
     enum { LOOK_NS = 50000000 };
     daub_job *job = NULL;
@@ -144,14 +142,14 @@ static daub_status draw(daub_model *model, const daub_generate_params *params, d
 }
 
 static int draw_one(const struct cli *cli, daub_model *model, const daub_model_info *info, struct model_hash hashes[2],
-                    daub_generate_params *params, const char *path, const char *format, struct progress *progress)
+                    daub_generate_params *params, const char *path, const char *format, struct progress *progress,
+                    struct show *show)
 {
     daub_image image = { 0 };
     daub_result result = { .struct_size = sizeof(result) };
-    params->on_progress = progress_update;
-    params->user = progress;
+    show_attach(show, model, params, progress);
     const double begin = cli_seconds();
-    const daub_status status = draw(model, params, &image, &result);
+    const daub_status status = cli_draw(model, params, &image, &result);
     progress_end(progress);
     if (status == DAUB_ERROR_CANCELLED) {
         cli_failed();
@@ -165,12 +163,12 @@ static int draw_one(const struct cli *cli, daub_model *model, const daub_model_i
                     picture_write(path, format, cli->quality ? (int)cli->quality : 92, &image, parameters);
     if (!parameters)
         cli_fail("no memory for the picture's parameters");
+    const int shown = ok ? show_end(show, model, params, &image, parameters, params->seed) : EXIT_FAILED;
     free(parameters);
     daub_image_free(&image);
-    if (!ok)
-        return EXIT_FAILED;
-    report(cli, path, &result, begin);
-    return EXIT_OK;
+    if (ok)
+        report(cli, path, &result, begin);
+    return shown;
 }
 
 // Every path and format before any work: a bad name must not cost a picture.
@@ -178,8 +176,8 @@ static int check_outputs(const struct cli *cli, const char *pattern, uint64_t se
 {
     char path[4096];
     for (uint32_t i = 0; i < count; i++) {
-        if (!make_path(pattern, seed + i, i, count, path, sizeof(path)) || !picture_format(path, cli->format) ||
-            !picture_check_writable(path))
+        if (!cli_make_path(pattern, seed + i, i, count, path, sizeof(path)) || !picture_format(path, cli->format) ||
+            !picture_check_writable(path) || !show_check_path(cli, path, seed + i, i, count))
             return EXIT_FAILED;
     }
     return EXIT_OK;
@@ -196,7 +194,11 @@ int cli_generate(const struct cli *cli)
         snprintf(named, sizeof(named), "daub-{seed}.%s", format);
         pattern = named;
     }
-    const uint64_t seed = cli->seed_text ? cli->seed : random_seed();
+    struct show show;
+    const int wrong = show_begin(&show, cli);
+    if (wrong != EXIT_OK)
+        return wrong;
+    const uint64_t seed = cli->seed_text ? cli->seed : cli_random_seed();
     if (check_outputs(cli, pattern, seed, count) != EXIT_OK)
         return EXIT_FAILED;
     daub_generate_params params;
@@ -211,12 +213,14 @@ int cli_generate(const struct cli *cli)
     int status = daub_model_get_info(model, &info) == DAUB_OK ? EXIT_OK : cli_failed();
     if (status == EXIT_OK)
         status = cli_apply_style(cli, model, &params);
+    if (status == EXIT_OK)
+        status = show_check(&show, model, &params);
     struct model_hash hashes[2] = { { .asked = false } }; // the model's, and --vae's
 
     cli_catch_interrupt();
     for (uint32_t i = 0; status == EXIT_OK && i < count; i++) {
         char path[4096];
-        if (!make_path(pattern, seed + i, i, count, path, sizeof(path)))
+        if (!cli_make_path(pattern, seed + i, i, count, path, sizeof(path)))
             break;
         if (!cli->output)
             avoid_existing(path, sizeof(path));
@@ -228,8 +232,10 @@ int cli_generate(const struct cli *cli)
             .last_line = -1,
         };
         params.seed = seed + i;
-        status = draw_one(cli, model, &info, hashes, &params, path, picture_format(path, cli->format), &progress);
+        status = draw_one(cli, model, &info, hashes, &params, path, picture_format(path, cli->format), &progress,
+                          &show);
     }
+    show_free(&show);
     cli_close(&dev, &model);
     return status;
 }

@@ -17,7 +17,13 @@ const char *cli_group_title(const struct option *option)
 static void option_head(const struct option *o, char *out, size_t size)
 {
     snprintf(out, size, "%s%c%s--%s%s%s", o->letter ? "-" : " ", o->letter ? o->letter : ' ', o->letter ? ", " : "  ",
-             o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+             o->name,
+             !o->argument       ? ""
+             : o->kind == MAYBE ? "[="
+                                : " ",
+             o->argument ? o->argument : "");
+    if (o->kind == MAYBE)
+        snprintf(out + strlen(out), size - strlen(out), "]");
 }
 
 // Text broken between words into lines of `width` columns, the first from column `at` on, the others from `column` on.

@@ -65,7 +65,7 @@ static void options(FILE *out)
         roff(out, "--");
         roff(out, o->name);
         if (o->argument)
-            fprintf(out, "\\  %s", o->argument);
+            fprintf(out, o->kind == MAYBE ? "[= %s ]" : "\\  %s", o->argument);
         fputs("\n", out);
         roff(out, o->help);
         fputs("\n", out);

@@ -151,3 +151,16 @@ char *metadata_text(const struct cli *cli, const daub_model_info *model, const d
     }
     return t.at;
 }
+
+bool metadata_append(char **text, const char *key, const char *value)
+{
+    const size_t n = strlen(*text);
+    struct text t = { .at = *text, .n = n, .capacity = n + 1 };
+    put_value(&t, key, value);
+    *text = t.at;
+    if (t.failed) {
+        free(t.at);
+        *text = NULL;
+    }
+    return !t.failed;
+}

@@ -93,12 +93,14 @@ static const char *maybe_command(const struct cli *cli, const char *word, char *
     return out;
 }
 
+static const struct cli nothing_given = { .command = CLI_GENERATE, .guidance_rescale = -1.0f };
+
 // ---- parsing ---------------------------------------------------------------------------------------------------------
 
 static int store(struct cli *cli, const struct option *o, const char *value)
 {
     char *const field = (char *)cli + o->field;
-    if (o->kind == TEXT) {
+    if (o->kind == TEXT || o->kind == MAYBE) {
         memcpy(field, &value, sizeof(value));
         return EXIT_OK;
     }
@@ -168,6 +170,8 @@ static int parse_option(int argc, char **argv, int *i, struct cli *cli)
         *((bool *)((char *)cli + o->field)) = true;
         return EXIT_OK;
     }
+    if (!value && o->kind == MAYBE)
+        value = "auto";
     if (!value) {
         if (*i + 1 >= argc)
             return usage("--%s wants a value: %s", o->name, o->argument);
@@ -207,9 +211,57 @@ static int parse_seed(struct cli *cli)
     return EXIT_OK;
 }
 
+bool cli_set(struct cli *cli, const char *name, const char *value)
+{
+    if (strcmp(name, "prompt") == 0) {
+        cli->text = value;
+        return true;
+    }
+    const struct option *o = find_long(name, strlen(name));
+    if (!o) {
+        (void)unknown_option(name, strlen(name));
+        return false;
+    }
+    if (strcmp(name, "size") == 0)
+        cli->width = cli->height = 0; // the size is split into these once it is read
+    return store(cli, o, value) == EXIT_OK && (strcmp(name, "size") != 0 || parse_size(cli) == EXIT_OK) &&
+           (strcmp(name, "seed") != 0 || parse_seed(cli) == EXIT_OK);
+}
+
+bool cli_given(const struct cli *cli, const char *name)
+{
+    const struct option *o = find_long(name, strlen(name));
+    if (!o)
+        return strcmp(name, "prompt") == 0 && cli->text;
+    const size_t size = o->kind == TEXT || o->kind == MAYBE ? sizeof(char *) : o->kind == F64 ? sizeof(double) : 4;
+    return memcmp((const char *)cli + o->field, (const char *)&nothing_given + o->field,
+                  o->kind == FLAG ? sizeof(bool) : size) != 0;
+}
+
+bool cli_axis(const char *name, bool *number, bool *opens)
+{
+    *number = *opens = false;
+    if (strcmp(name, "prompt") == 0)
+        return true;
+    const struct option *o = find_long(name, strlen(name));
+    if (!o) {
+        (void)unknown_option(name, strlen(name));
+        return false;
+    }
+    const unsigned drawing = CLI_GENERATE | CLI_BENCH; // what a picture depends on goes with all that draw one
+    if ((o->commands & drawing) != drawing || o->kind == FLAG || o->kind == MAYBE) {
+        (void)usage("no picture depends on --%s, so it cannot be varied", name);
+        return false;
+    }
+    *number = o->kind != TEXT || strcmp(name, "seed") == 0;
+    *opens = (o->commands & CLI_OPENS) != 0;
+    return true;
+}
+
 int cli_parse(int argc, char **argv, struct cli *cli)
 {
-    *cli = (struct cli) { .command = CLI_GENERATE, .program = argv[0], .guidance_rescale = -1.0f };
+    *cli = nothing_given;
+    cli->program = argv[0];
     int first = 1;
     for (int c = 0; c < cli_n_commands && argc > 1; c++) {
         if (strcmp(argv[1], cli_commands[c].name) == 0) {

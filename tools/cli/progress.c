@@ -37,6 +37,8 @@ bool progress_update(void *user, const daub_progress *p)
     const int line = (int)p->phase * 16 + tenth;
     if (line != progress->last_line) {
         progress->last_line = line;
+        if (progress->count > 1)
+            fprintf(stderr, "%u/%u ", progress->index + 1, progress->count);
         fprintf(stderr, "%-8s %3u/%u  %.1f s\n", phase_names[p->phase], p->step, p->n_steps, p->seconds);
     }
     return true;

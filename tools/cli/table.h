@@ -5,7 +5,14 @@
 
 #include <stddef.h>
 
-enum kind { TEXT, U32, F32, F64, FLAG };
+enum kind {
+    TEXT,
+    U32,
+    F32,
+    F64,
+    FLAG,
+    MAYBE, // a text that may be left out, as in --preview and --preview=kitty: then it is "auto"
+};
 
 struct option {
     char letter; // 0: none
