@@ -732,12 +732,13 @@ typedef struct daub_limits {
     uint32_t max_size; // pixels of a side
     uint32_t max_steps;
     float max_guidance_scale;
-    uint64_t max_prompt_size;  // bytes; how many tokens count says daub_model_info.max_tokens
-    uint32_t max_embed_tokens; // of precomputed embeddings
-    uint64_t max_header_size;  // bytes of a .safetensors file's header
-    uint32_t max_tensors;      // in such a file
-    uint32_t max_tensor_name;  // bytes
-    uint64_t max_json_size;    // bytes of a config file
+    uint64_t max_prompt_size;   // bytes
+    uint32_t max_prompt_chunks; // each of daub_model_info.max_tokens tokens
+    uint32_t max_embed_tokens;  // of precomputed embeddings
+    uint64_t max_header_size;   // bytes of a .safetensors file's header
+    uint32_t max_tensors;       // in such a file
+    uint32_t max_tensor_name;   // bytes
+    uint64_t max_json_size;     // bytes of a config file
     uint32_t max_json_nesting;
 } daub_limits;
 

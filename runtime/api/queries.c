@@ -51,6 +51,7 @@ daub_status daub_get_limits(daub_limits *out)
         .max_steps = DAUB_MAX_STEPS,
         .max_guidance_scale = DAUB_MAX_GUIDANCE,
         .max_prompt_size = DAUB_MAX_PROMPT,
+        .max_prompt_chunks = DAUB_MAX_PROMPT_CHUNKS,
         .max_embed_tokens = DAUB_MAX_EMBED_TOKENS,
         .max_header_size = DAUB_ST_MAX_HEADER,
         .max_tensors = DAUB_ST_MAX_TENSORS,

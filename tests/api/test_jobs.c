@@ -205,7 +205,8 @@ static void long_prompts_say_what_was_cut(void)
     prompt[WORDS * 6] = '\0';
     daub_image image = { 0 };
     daub_result result = { .struct_size = sizeof(result) };
-    REQUIRE_OK(daub_generate_with_result(model, daub_generate_params(.prompt = prompt, .n_steps = 1), &image, &result));
+    REQUIRE_OK(daub_generate_with_result(
+        model, daub_generate_params(.prompt = prompt, .n_steps = 1, .emphasis = DAUB_EMPHASIS_OFF), &image, &result));
     REQUIRE(result.n_tokens == 30 && result.n_tokens_cut == WORDS - 30 && strncmp(result.prompt_cut, "apple", 5) == 0);
     daub_image_free(&image);
     free(prompt);

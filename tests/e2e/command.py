@@ -104,10 +104,21 @@ def pictures():
     result = run("x", "--steps", "1", "--json", "--quiet")
     answer = json.loads(result.stdout)
     check(os.path.exists(answer["path"]) and answer["path"] == "daub-%d.png" % answer["seed"], "a random seed, named and stored")
-    result = run("apple " * 10000, "--steps", "1", "--seed", "1", "-o", "cut.png")
+    result = run("apple " * 10000, "--steps", "1", "--seed", "1", "-o", "cut.png", "--emphasis", "off")
     check(result.returncode == 0 and b"too long" in result.stderr and b"cut from: apple" in result.stderr,
           "a long prompt says what was cut: %r" % result.stderr[:300])
-    result = run("x", "--negative", "apple " * 100, "--steps", "1", "--seed", "1", "-o", "cut.png")
+    check(b"Emphasis: None" in open("cut.png", "rb").read(), "emphasis off is told in A1111's words")
+    result = run("apple " * 10000, "--steps", "1", "--seed", "1", "-o", "cut.png")
+    check(result.returncode == 1 and b"more than 48 chunks" in result.stderr, "a prompt of too many chunks: %r" % result.stderr[:300])
+    result = run("(apple:1.2) " * 40, "--steps", "1", "--seed", "1", "--json", "--quiet", "-o", "long.png")
+    answer = json.loads(result.stdout)
+    check(answer["tokens"] == 40 and answer["chunks"] == 2 and answer["tokens_cut"] == 0 and answer["emphasis"] == "webui" and
+          b"Emphasis" not in open("long.png", "rb").read(), "a long prompt in full: %r" % result.stdout)
+    result = run("x", "--emphasis", "webiu", "-o", "never.png")
+    check(result.returncode == 1 and b"wants webui or off, not 'webiu'; did you mean webui?" in result.stderr, "a near emphasis: %r" % result.stderr)
+    result = run("encode", "a [b:c:0.5]", "-o", "never.safetensors")
+    check(result.returncode == 1 and b"no single embedding" in result.stderr, "editing has no embedding: %r" % result.stderr)
+    result = run("x", "--negative", "apple " * 100, "--steps", "1", "--seed", "1", "-o", "cut.png", "--emphasis", "off")
     check(result.returncode == 0 and b"negative prompt is 70 tokens too long" in result.stderr, "a long negative prompt: %r" % result.stderr)
     for name in ("daub-5.jpg", "daub-5-2.jpg"):
         run("x", "--steps", "1", "--seed", "5", "--format", "jpg", "--quiet")
