@@ -36,6 +36,43 @@ typedef struct daub_tools_load {
 DAUB_API daub_status daub_tools_bench(daub_model *model, const daub_generate_params *params, daub_tools_op_cost *rows,
                                       uint32_t capacity, uint32_t *count, daub_tools_load *load, daub_result *result);
 
+// ---- kernels -------------------------------------------------------------------------------------------------------
+
+// One op with one kind of kernel in one precision, checked against its scalar reference in doubles.
+typedef struct daub_tools_check {
+    char op[32]; // "gemm", "conv2d", "attention", ...
+    char words
+        [32]; // of DAUB_CAPS that were added to the caller's to get at these kernels; "": what the device takes of itself
+    daub_precision precision;
+    uint32_t n_cases, n_failed;
+    // Of the case that came nearest to its tolerance, or left it furthest: the worst value's error, and what it may be, both as a share of
+    // the largest value wanted. A tolerance of 0: results must be equal. NAN: something else was wrong, as the sentence says.
+    double error, tolerance;
+    double seconds;      // all cases, references and compiling of kernels included
+    char kernels[1024];  // that ran, with spaces between
+    char sentence[1024]; // the first failure's; "": all is well
+} daub_tools_check;
+
+// What is checked.
+typedef struct daub_tools_selftest_params {
+    uint32_t struct_size;
+    const char *ops;          // names, with * for any letters and commas between; NULL: all
+    daub_precision precision; // DAUB_PRECISION_DEFAULT: both
+    bool
+        thorough; // every case with every kernel, also those that outgrow a binding of 16 MiB: minutes on a CPU driver, else seconds
+    bool list; // name what would be checked (op, words, precision, n_cases), and check nothing
+    void (*on_check)(void *user, const daub_tools_check *check); // after each, in a fixed order
+    void *user;
+} daub_tools_selftest_params;
+
+// Opens the device (as daub_device_create does, once for each kind of kernel that it can run) and checks every op on it. A lost device
+// fails the check it was lost in; the next has a new one. *n_failed (may be NULL): checks with a failure in them.
+// Errors: those of daub_device_create; INVALID_ARG (no op of such a name, no callback).
+DAUB_API daub_status daub_tools_selftest(const daub_device_params *device, const daub_tools_selftest_params *params,
+                                         uint32_t *n_failed);
+
+// ---- looking inside ------------------------------------------------------------------------------------------------
+
 // Capabilities in use after DAUB_CAPS, one "name value" a line. The caller frees it with daub_tools_free.
 DAUB_API daub_status daub_tools_caps_text(daub_device *dev, char **out);
 // The words DAUB_DEBUG and DAUB_CAPS know, one line each.

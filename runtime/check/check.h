@@ -12,7 +12,8 @@ struct daub_check { // an op's reference and its cases
     size_t case_size;
     uint32_t n_cases;
     daub_status (*run)(struct daub_trial *trial, const void *one_case);
-    bool varies; // masks choose between kernels that compute in different ways
+    // Bits of the cases which, run with each kind of kernel (variant.h), meet all of the op's kernels; 0: it has one kind.
+    uint32_t brief;
 };
 
 extern const struct daub_check *const daub_checks[];

@@ -171,5 +171,5 @@ const struct daub_check daub_check_of_gemm = {
     .case_size = sizeof(cases[0]),
     .n_cases = sizeof(cases) / sizeof(cases[0]),
     .run = check,
-    .varies = true,
+    .brief = 1u << 1 | 1u << 10 | 1u << 15 | 1u << 19,
 };

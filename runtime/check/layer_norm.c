@@ -58,4 +58,5 @@ const struct daub_check daub_check_of_layer_norm = {
     .case_size = sizeof(cases[0]),
     .n_cases = sizeof(cases) / sizeof(cases[0]),
     .run = check,
+    .brief = 1u << 3 | 1u << 4,
 };

@@ -324,4 +324,5 @@ const struct daub_check daub_check_of_sampler_step = {
     .case_size = sizeof(cases[0]),
     .n_cases = sizeof(cases) / sizeof(cases[0]),
     .run = check,
+    .brief = 1u << 6 | 1u << 9,
 };

@@ -24,10 +24,10 @@ struct trial_state {
     const struct daub_trial_params *params;
     struct daub_verdict *verdict;
     struct daub_arena *arena;
-    daub_status failed; // the first failure of an input
-    double n_made;      // values so far
-    bool recorded_late; // recording made a pipeline
-    uint32_t made_before;
+    daub_status failed;               // the first failure of an input
+    double n_made;                    // values so far
+    bool recorded_late;               // recording made a pipeline
+    uint32_t made_before, complaints; // pipelines and messages of the validation layer before this trial
     struct value values[MAX_VALUES];
     uint32_t n_values;
     float *result;
@@ -358,7 +358,7 @@ daub_status daub_trial_execute_tail(struct daub_trial *trial, struct daub_tensor
         return DAUB_ERROR_NO_HOST_MEMORY;
     TRY(daub_exec_read(state->exec, y, true, state->result));
     TRY(check_padding(trial, y));
-    if (daub_device_validation_errors(trial->dev) > 0)
+    if (daub_device_validation_errors(trial->dev) > state->complaints)
         daub_trial_wrong(trial, "the validation layer has complained");
     return DAUB_OK;
 }
@@ -387,7 +387,7 @@ static void judge(struct daub_trial *trial, const float *got, const double *want
         }
     }
     v->nmse = norm2 > 0.0 ? error2 / norm2 : error2;
-    v->error = worst / (largest > 0.0 ? largest : 1.0);
+    v->error = isnan(v->nmse) ? v->nmse : worst / (largest > 0.0 ? largest : 1.0);
     trial->state->judged = true;
     if (!(v->nmse <= v->nmse_limit) || !(v->error <= v->limit))
         daub_trial_wrong(trial,
@@ -442,6 +442,7 @@ daub_status daub_trial_run(daub_device *dev, const struct daub_trial_params *par
         return daub_no_memory("a test of an op");
     state->params = params;
     state->verdict = out;
+    state->complaints = daub_device_validation_errors(dev);
     struct daub_trial trial = { .dev = dev, .dtype = params->dtype, .state = state };
     state->arena = daub_arena_create(daub_device_host(dev));
     daub_status status = state->arena ? daub_net_create(daub_device_host(dev), "test", params->dtype, &trial.net)

@@ -16,6 +16,7 @@ enum cli_command {
     CLI_NOISE = 1 << 5,
     CLI_BENCH = 1 << 6,
     CLI_ESTIMATE = 1 << 7,
+    CLI_SELFTEST = 1 << 8,
     CLI_STYLES = 1 << 11,
     CLI_DOCTOR = 1 << 12,
     CLI_HELP = 1 << 13, // what tells about the rest counts from the end
@@ -31,13 +32,13 @@ struct cli { // every option's value; 0 and NULL mean not given
 
     const char *model, *config_from, *device, *output, *format, *precision;
     const char *negative, *emphasis, *sampler, *schedule, *rng, *size, *seed_text, *prompt_embeds, *weight_cache,
-        *memory, *max_memory, *vae_tiles, *init, *mask, *guidance_interval, *style, *vae;
+        *memory, *max_memory, *vae_tiles, *init, *mask, *guidance_interval, *style, *vae, *op;
     uint32_t width, height, steps, count, clip_skip, quality, columns;
     float guidance, eta;
     float guidance_rescale; // -1: not given, as 0 may be given against a style
     double strength;
     uint64_t seed;
-    bool quiet, verbose, json, ops, start, help, version;
+    bool quiet, verbose, json, ops, start, thorough, list, help, version;
 };
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CANCELLED = 130 };
@@ -60,6 +61,7 @@ int cli_noise(const struct cli *cli);
 int cli_bench(const struct cli *cli);
 int cli_bench_start(const struct cli *cli);
 int cli_estimate(const struct cli *cli);
+int cli_selftest(const struct cli *cli);
 int cli_styles(const struct cli *cli);
 int cli_doctor(const struct cli *cli);
 int cli_help_command(const struct cli *cli);
@@ -70,12 +72,13 @@ int cli_fail(const char *fmt, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 1, 2)))
 #endif
-    ;                                                       // "daub: sentence" on stderr; returns EXIT_FAILED
-int cli_failed(void);                                       // the same with daub_last_error()
-void cli_complain(const char *fmt, va_list args);           // "daub: sentence" on stderr, on one line
-void cli_print_line(FILE *out, const char *text, size_t n); // at most n bytes, control characters as spaces
-double cli_seconds(void);                                   // since its first call, which is main's
-double cli_opened(void);                                    // when cli_open had the device
+    ;                                                        // "daub: sentence" on stderr; returns EXIT_FAILED
+int cli_failed(void);                                        // the same with daub_last_error()
+void cli_complain(const char *fmt, va_list args);            // "daub: sentence" on stderr, on one line
+void cli_print_line(FILE *out, const char *text, size_t n);  // at most n bytes, control characters as spaces
+double cli_seconds(void);                                    // since its first call, which is main's
+double cli_opened(void);                                     // when cli_open had the device
+daub_device_params cli_device_params(const struct cli *cli); // device and log; not max_memory
 bool cli_open(const struct cli *cli, daub_device **dev, daub_model **model); // says what failed
 void cli_close(daub_device **dev, daub_model **model);
 int cli_params(const struct cli *cli,
