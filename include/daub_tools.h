@@ -71,6 +71,37 @@ typedef struct daub_tools_selftest_params {
 DAUB_API daub_status daub_tools_selftest(const daub_device_params *device, const daub_tools_selftest_params *params,
                                          uint32_t *n_failed);
 
+// How fast one kernel runs one shape.
+typedef struct daub_tools_rate {
+    char op
+        [16]; // "linear", "geglu", "conv3x3", "up+conv3x3" (after upsampling), "attention", "stream" (elementwise), "copy"
+    char shape[64]; // "8192x320x320": rows, columns, products each; "64x64 320 -> 320"; "4096x77 8 heads of 40"
+    char words[32]; // as daub_tools_check.words
+    char kernel[64];
+    char tile
+        [24]; // of linear layers and convolutions: rows by columns of a workgroup; w: by Winograd's algorithm, p: in phases
+    daub_precision precision;
+    uint32_t n_runs;      // timed ones; 0: left out, since it would have taken too long, or failed
+    double gflop, gbytes; // a run: products times two, whatever the algorithm saves; bytes read and written
+    double seconds;       // of the fastest run, by the device's clock where it has one
+    char sentence[256];   // why it failed; "": it did not
+} daub_tools_rate;
+
+// What is timed.
+typedef struct daub_tools_rates_params {
+    uint32_t struct_size;
+    daub_precision precision; // DAUB_PRECISION_DEFAULT: f16
+    double
+        seconds; // about how long all of it may take; 0: 30. A shape that does not fit is left out, but for the smallest of each op.
+    void (*on_rate)(void *user, const daub_tools_rate *rate);
+    void *user;
+} daub_tools_rates_params;
+
+// Times copying, and every kind of kernel that the device can run for linear layers, convolutions and attention, on shapes of SD 1.5's
+// layers at 512x512 with guidance (two pictures), filled with random values.
+// Errors: those of daub_device_create; INVALID_ARG (no callback, seconds below 0), DEVICE_LOST.
+DAUB_API daub_status daub_tools_kernel_rates(const daub_device_params *device, const daub_tools_rates_params *params);
+
 // ---- looking inside ------------------------------------------------------------------------------------------------
 
 // Capabilities in use after DAUB_CAPS, one "name value" a line. The caller frees it with daub_tools_free.

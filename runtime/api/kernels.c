@@ -2,6 +2,7 @@
 #include "include/daub_tools.h"
 
 #include "runtime/api/params.h"
+#include "runtime/check/rates.h"
 #include "runtime/check/selftest.h"
 
 daub_status daub_tools_selftest(const daub_device_params *device, const daub_tools_selftest_params *params,
@@ -19,4 +20,18 @@ daub_status daub_tools_selftest(const daub_device_params *device, const daub_too
     if (n_failed)
         *n_failed = n;
     return DAUB_OK;
+}
+
+daub_status daub_tools_kernel_rates(const daub_device_params *device, const daub_tools_rates_params *params)
+{
+    daub_device_params d;
+    daub_tools_rates_params p;
+    TRY(daub_params_copy("daub_device_params", device, &d, sizeof(d)));
+    TRY(daub_device_params_check(&d));
+    TRY(daub_params_copy("daub_tools_rates_params", params, &p, sizeof(p)));
+    if (!p.on_rate)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_tools_rates_params.on_rate is NULL");
+    if (!(p.seconds >= 0.0))
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_tools_rates_params.seconds is %g, below 0", p.seconds);
+    return daub_kernel_rates(&d, &p);
 }

@@ -81,3 +81,11 @@ daub_status daub_variants_next(struct daub_variants *v, const daub_device_params
     *variant = NULL;
     return DAUB_OK;
 }
+
+uint32_t daub_variants_left(const struct daub_variants *v)
+{
+    uint32_t n = 0;
+    for (uint32_t i = v->next; i < N_LIST; i++)
+        n += !list[i].thorough;
+    return n;
+}

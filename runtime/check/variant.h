@@ -24,6 +24,8 @@ struct daub_variants { // those met so far
 // kernels than one before. Errors: those of daub_device_create.
 daub_status daub_variants_next(struct daub_variants *variants, const daub_device_params *params, bool thorough,
                                const struct daub_variant **variant, daub_device **out);
+// How many may still come, of those that are not thorough.
+uint32_t daub_variants_left(const struct daub_variants *variants);
 // Opens one of them again.
 daub_status daub_variant_open(const struct daub_variant *variant, const daub_device_params *params, daub_device **out);
 

@@ -38,7 +38,7 @@ struct cli { // every option's value; 0 and NULL mean not given
     float guidance_rescale; // -1: not given, as 0 may be given against a style
     double strength;
     uint64_t seed;
-    bool quiet, verbose, json, ops, start, thorough, list, help, version;
+    bool quiet, verbose, json, ops, start, kernels, thorough, list, help, version;
 };
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CANCELLED = 130 };
@@ -60,6 +60,7 @@ int cli_encode(const struct cli *cli);
 int cli_noise(const struct cli *cli);
 int cli_bench(const struct cli *cli);
 int cli_bench_start(const struct cli *cli);
+int cli_bench_kernels(const struct cli *cli);
 int cli_estimate(const struct cli *cli);
 int cli_selftest(const struct cli *cli);
 int cli_styles(const struct cli *cli);
