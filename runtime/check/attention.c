@@ -119,5 +119,6 @@ const struct daub_check daub_check_of_attention = {
     .case_size = sizeof(cases[0]),
     .n_cases = sizeof(cases) / sizeof(cases[0]),
     .run = check,
+    .usual = 0x22d55df,
     .brief = 1u << 4 | 1u << 6 | 1u << 14 | 1u << 18,
 };

@@ -12,6 +12,9 @@ struct daub_check { // an op's reference and its cases
     size_t case_size;
     uint32_t n_cases;
     daub_status (*run)(struct daub_trial *trial, const void *one_case);
+    // Bits of the cases that a run which is not thorough takes (0: all): different ways of computing more than different sizes, because
+    // each way is a kernel that some drivers take half a second to compile.
+    uint32_t usual;
     // Bits of the cases which, run with each kind of kernel (variant.h), meet all of the op's kernels; 0: it has one kind.
     uint32_t brief;
 };

@@ -224,8 +224,9 @@ static double flop_of(const struct daub_net *net)
     return flop;
 }
 
-// A shape that would take twice its budget, a run to warm up and a timed one, is left out; the first of all is not.
-static daub_status time_shape(struct session *s, const struct shape *shape, double budget)
+// `budget`: seconds for its runs. A shape that would take half of the `rest` for a run to warm up and a timed one is left out; the first is
+// not.
+static daub_status time_shape(struct session *s, const struct shape *shape, double budget, double rest)
 {
     struct daub_net *net = NULL;
     struct daub_exec *exec = NULL;
@@ -236,7 +237,7 @@ static daub_status time_shape(struct session *s, const struct shape *shape, doub
     daub_net_output(net, "y", build(net, shape));
     rate.gflop = flop_of(net) * 1e-9;
     daub_status status = DAUB_OK;
-    if (s->flop_rate > 0.0 && rate.gflop * 1e9 / s->flop_rate > budget) {
+    if (s->flop_rate > 0.0 && 2.0 * rate.gflop * 1e9 / s->flop_rate > rest / 2.0) {
         daub_net_destroy(&net);
     } else {
         const struct daub_exec_params params = {
@@ -334,7 +335,7 @@ static daub_status run_variant(struct session *s, double budget)
     for (uint32_t i = 0; i < N_SHAPES; i++)
         if (takes_part(s, &shapes[i])) {
             const double rest = budget - (double)(daub_now_ns() - start) * 1e-9;
-            TRY(time_shape(s, &shapes[i], rest > 0.0 ? rest / left : 0.0));
+            TRY(time_shape(s, &shapes[i], rest / left, rest));
             left--;
         }
     return DAUB_OK;

@@ -57,10 +57,20 @@ static void add_verdict(daub_tools_check *row, uint32_t *kernels, const struct d
         fail_case(row, v->wrong);
 }
 
-// In variants other than the device's own a few cases of each op will do.
+// In variants other than the device's own a few cases of each op will do,
 static bool wanted_case(const struct session *s, const struct daub_check *check, uint32_t i)
 {
-    return s->params->thorough || !s->variant->words[0] || (check->brief >> i & 1);
+    const uint32_t some = s->variant->words[0] ? check->brief : check->usual;
+    return s->params->thorough || some == 0 || (some >> i & 1);
+}
+
+// and the precision that they will be used with.
+static bool wanted_dtype(const struct session *s, enum daub_dtype dtype)
+{
+    const daub_precision precision = dtype == DAUB_F16 ? DAUB_PRECISION_F16 : DAUB_PRECISION_F32;
+    if (s->params->precision != DAUB_PRECISION_DEFAULT)
+        return s->params->precision == precision;
+    return s->params->thorough || dtype == DAUB_F16 || !s->variant->words[0] || s->variant->both;
 }
 
 static daub_status run_cases(struct session *s, const struct daub_check *check, enum daub_dtype dtype,
@@ -117,9 +127,7 @@ static daub_status run_variant(struct session *s)
 {
     for (uint32_t i = 0; i < daub_n_checks; i++)
         for (int dtype = DAUB_F32; dtype <= DAUB_F16; dtype++) {
-            const daub_precision precision = dtype == DAUB_F16 ? DAUB_PRECISION_F16 : DAUB_PRECISION_F32;
-            if (takes_part(s, daub_checks[i]) &&
-                (s->params->precision == DAUB_PRECISION_DEFAULT || s->params->precision == precision))
+            if (takes_part(s, daub_checks[i]) && wanted_dtype(s, (enum daub_dtype)dtype))
                 TRY(run_check(s, daub_checks[i], (enum daub_dtype)dtype));
         }
     return DAUB_OK;

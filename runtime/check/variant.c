@@ -9,18 +9,19 @@
 
 // clang-format off
 static const struct daub_variant list[] = {
-    { "",                 "*",           false },
-    { "-lane",            "*",           false }, // the shared-memory kernels, where the device runs lane kernels,
-    { "-shared",          "*",           false }, // and the other way round
-    { "-texel",           LANE,          false },
-    { "+texel",           LANE,          false },
-    { "-subgroup",        LANE,          false },
-    { "-winograd",        "conv2d",      false },
-    { "rows=12",          "gemm,conv2d", false },
-    { "rows=16",          "gemm,conv2d", false },
-    { "-subgroup,-texel", LANE,          true },
-    { "-subgroup,+texel", LANE,          true },
-    { "-shared,+texel",   LANE,          true },
+    // words              ops            both   thorough
+    { "",                 "*",           true,  false },
+    { "-lane",            "*",           true,  false }, // the shared-memory kernels, where the device runs lane kernels,
+    { "-shared",          "*",           true,  false }, // and the other way round
+    { "-texel",           LANE,          false, false },
+    { "+texel",           LANE,          false, false },
+    { "-subgroup",        LANE,          false, false },
+    { "-winograd",        "conv2d",      false, false },
+    { "rows=12",          "gemm,conv2d", false, false },
+    { "rows=16",          "gemm,conv2d", false, false },
+    { "-subgroup,-texel", LANE,          false, true },
+    { "-subgroup,+texel", LANE,          false, true },
+    { "-shared,+texel",   LANE,          false, true },
 };
 // clang-format on
 enum { N_LIST = sizeof(list) / sizeof(list[0]) };

@@ -12,6 +12,7 @@ struct daub_kernel_choice {
 struct daub_variant {
     const char *words; // "": what the device takes of itself
     const char *ops;   // that have other kernels then
+    bool both;         // kernels of another kind, to be checked in both precisions
     bool thorough;     // two words whose kernels others have met for the most part
 };
 

@@ -8,7 +8,7 @@ enum { MAX_RATES = 256 };
 struct rates {
     const struct cli *cli;
     daub_tools_rate rows[MAX_RATES];
-    uint32_t n, n_failed;
+    uint32_t n, n_failed, n_left_out;
     double best, copy; // GFLOP/s of the fastest kernel, GB/s of copying
 };
 
@@ -43,6 +43,7 @@ static void on_rate(void *user, const daub_tools_rate *rate)
     if (strcmp(rate->op, "copy") == 0)
         rates->copy = rate_of(rate->gbytes, rate);
     rates->n_failed += rate->sentence[0] != '\0';
+    rates->n_left_out += !rate->n_runs && !rate->sentence[0];
     if (rates->cli->json)
         print_json(rate);
     else if (rates->n < MAX_RATES)
@@ -80,11 +81,13 @@ int cli_bench_kernels(const struct cli *cli)
     const daub_device_params device = cli_device_params(cli);
     const int status = daub_tools_kernel_rates(&device, &params) == DAUB_OK ? EXIT_OK : cli_failed();
     for (uint32_t i = 0; i < rates.n; i++)
-        print_row(&rates.rows[i], rates.best);
+        if (rates.rows[i].n_runs || rates.rows[i].sentence[0] || cli->verbose)
+            print_row(&rates.rows[i], rates.best);
     if (cli->json)
-        printf("{\"best_gflops\": %.5g, \"copy_gbs\": %.5g, \"complete\": %s}\n", rates.best, rates.copy,
-               status == EXIT_OK ? "true" : "false");
+        printf("{\"best_gflops\": %.5g, \"copy_gbs\": %.5g, \"left_out\": %u, \"complete\": %s}\n", rates.best,
+               rates.copy, rates.n_left_out, status == EXIT_OK ? "true" : "false");
     else if (status == EXIT_OK)
-        printf("the best: %.1f GFLOP/s, copying %.1f GB/s\n", rates.best, rates.copy);
+        printf("the best: %.1f GFLOP/s, copying %.1f GB/s; %u left out for want of time (see --seconds)\n", rates.best,
+               rates.copy, rates.n_left_out);
     return status == EXIT_OK && rates.n_failed ? EXIT_FAILED : status;
 }
