@@ -74,8 +74,11 @@ daub_status daub_variants_next(struct daub_variants *v, const daub_device_params
         if ((*variant)->thorough && !thorough)
             continue;
         TRY(daub_variant_open(*variant, params, out));
-        const struct daub_kernel_choice choice = choice_of(daub_device_caps(*out));
-        if (is_new(v, &choice))
+        const struct daub_caps *caps = daub_device_caps(*out);
+        const struct daub_kernel_choice choice = choice_of(caps);
+        const bool against = v->n_seen > 0 && !caps->lane &&
+                             !caps->shared_kernels; // the caller has masked lane kernels
+        if (!against && is_new(v, &choice))
             return DAUB_OK;
         daub_vk_device_destroy(out);
     }

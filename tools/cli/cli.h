@@ -36,7 +36,7 @@ struct cli { // every option's value; 0 and NULL mean not given
     uint32_t width, height, steps, count, clip_skip, quality, columns;
     float guidance, eta;
     float guidance_rescale; // -1: not given, as 0 may be given against a style
-    double strength;
+    double strength, seconds;
     uint64_t seed;
     bool quiet, verbose, json, ops, start, kernels, thorough, list, help, version;
 };
