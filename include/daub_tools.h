@@ -36,6 +36,74 @@ typedef struct daub_tools_load {
 DAUB_API daub_status daub_tools_bench(daub_model *model, const daub_generate_params *params, daub_tools_op_cost *rows,
                                       uint32_t capacity, uint32_t *count, daub_tools_load *load, daub_result *result);
 
+// ---- kernels -------------------------------------------------------------------------------------------------------
+
+// One op with one kind of kernel in one precision, checked against its scalar reference in doubles.
+typedef struct daub_tools_check {
+    char op[32]; // "gemm", "conv2d", "attention", ...
+    char words
+        [32]; // of DAUB_CAPS that were added to the caller's to get at these kernels; "": what the device takes of itself
+    daub_precision precision;
+    uint32_t n_cases, n_failed;
+    // Of the case that came nearest to its tolerance, or left it furthest: the worst value's error, and what it may be, both as a share of
+    // the largest value wanted. A tolerance of 0: results must be equal. NAN: something else was wrong, as the sentence says.
+    double error, tolerance;
+    double seconds;      // all cases, references and compiling of kernels included
+    char kernels[1024];  // that ran, with spaces between
+    char sentence[1024]; // the first failure's; "": all is well
+} daub_tools_check;
+
+// What is checked.
+typedef struct daub_tools_selftest_params {
+    uint32_t struct_size;
+    const char *ops;          // names, with * for any letters and commas between; NULL: all
+    daub_precision precision; // DAUB_PRECISION_DEFAULT: both
+    bool
+        thorough; // every case with every kernel, also those that outgrow a binding of 16 MiB: minutes on a CPU driver, else seconds
+    bool list; // name what would be checked (op, words, precision, n_cases), and check nothing
+    void (*on_check)(void *user, const daub_tools_check *check); // after each, in a fixed order
+    void *user;
+} daub_tools_selftest_params;
+
+// Opens the device (as daub_device_create does, once for each kind of kernel that it can run) and checks every op on it. A lost device
+// fails the check it was lost in; the next has a new one. *n_failed (may be NULL): checks with a failure in them.
+// Errors: those of daub_device_create; INVALID_ARG (no op of such a name, no callback).
+DAUB_API daub_status daub_tools_selftest(const daub_device_params *device, const daub_tools_selftest_params *params,
+                                         uint32_t *n_failed);
+
+// How fast one kernel runs one shape.
+typedef struct daub_tools_rate {
+    char op
+        [16]; // "linear", "geglu", "conv3x3", "up+conv3x3" (after upsampling), "attention", "stream" (elementwise), "copy"
+    char shape[64]; // "8192x320x320": rows, columns, products each; "64x64 320 -> 320"; "4096x77 8 heads of 40"
+    char words[32]; // as daub_tools_check.words
+    char kernel[64];
+    char tile
+        [24]; // of linear layers and convolutions: rows by columns of a workgroup; w: by Winograd's algorithm, p: in phases
+    daub_precision precision;
+    uint32_t n_runs;      // timed ones; 0: left out, since it would have taken too long, or failed
+    double gflop, gbytes; // a run: products times two, whatever the algorithm saves; bytes read and written
+    double seconds;       // of the fastest run, by the device's clock where it has one
+    char sentence[256];   // why it failed; "": it did not
+} daub_tools_rate;
+
+// What is timed.
+typedef struct daub_tools_rates_params {
+    uint32_t struct_size;
+    daub_precision precision; // DAUB_PRECISION_DEFAULT: f16
+    double
+        seconds; // about how long all of it may take; 0: 30. A shape that does not fit is left out, but for the smallest of each op.
+    void (*on_rate)(void *user, const daub_tools_rate *rate);
+    void *user;
+} daub_tools_rates_params;
+
+// Times copying, and every kind of kernel that the device can run for linear layers, convolutions and attention, on shapes of SD 1.5's
+// layers at 512x512 with guidance (two pictures), filled with random values.
+// Errors: those of daub_device_create; INVALID_ARG (no callback, seconds below 0), DEVICE_LOST.
+DAUB_API daub_status daub_tools_kernel_rates(const daub_device_params *device, const daub_tools_rates_params *params);
+
+// ---- looking inside ------------------------------------------------------------------------------------------------
+
 // Capabilities in use after DAUB_CAPS, one "name value" a line. The caller frees it with daub_tools_free.
 DAUB_API daub_status daub_tools_caps_text(daub_device *dev, char **out);
 // The words DAUB_DEBUG and DAUB_CAPS know, one line each.

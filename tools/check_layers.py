@@ -16,10 +16,11 @@ MAY = {
     "vk": {"base"},
     "op": {"base", "graph", "sample", "vk"},
     "io": {"base", "graph", "vk", "op"},
+    "check": {"base", "graph", "sample", "vk", "op", "io"},
     "nn": {"base", "graph", "op", "sample", "io"},
     "models": {"base", "graph", "op", "sample", "io", "nn"},
     "pipeline": {"base", "graph", "sample", "vk", "op", "io", "nn", "models"},
-    "api": {"base", "graph", "sample", "vk", "op", "io", "nn", "models", "pipeline"},
+    "api": {"base", "graph", "sample", "vk", "op", "io", "nn", "models", "pipeline", "check"},
 }
 PUBLIC = ("daub.h", "daub.hpp", "daub_vulkan.h", "daub_tools.h")
 LIMIT, GOAL = 800, 500

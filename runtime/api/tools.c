@@ -53,8 +53,9 @@ void daub_tools_near_names(const char *text, const char *const *names, uint32_t 
 
 const char *daub_tools_debug_words(void)
 {
-    return "DAUB_DEBUG (comma separated): validate, names, nofuse, graph, plan, nocache. "
-           "DAUB_CAPS: -f16, -subgroup, -texel, -lane, -shared, -timeline, -sync2, -uma, "
+    return "DAUB_DEBUG (comma separated): validate, names, nofuse, graph, plan, nocache, broken=KERNEL. "
+           "DAUB_CAPS: -f16, -subgroup, -texel, +texel, -lane, -winograd, -shared, -timeline, -timestamps, -sync2, "
+           "-uma, "
            "range=SIZE, "
            "shared=SIZE, alloc=SIZE, memory=SIZE, api=1.1 (sizes with K, M or G).";
 }

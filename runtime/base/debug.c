@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum word_kind { WORD_FLAG, WORD_SIZE, WORD_VERSION };
+enum word_kind { WORD_FLAG, WORD_SIZE, WORD_VERSION, WORD_NAME };
+
+enum { NAME_SIZE = sizeof(((struct daub_debug *)0)->broken) };
 
 struct word {
     const char *name; // with "-" in front or "=" behind, as it is written
@@ -25,6 +27,7 @@ static const struct word debug_words[] = {
     { "graph",    WORD_FLAG,    DEBUG_FIELD(graph) },
     { "plan",     WORD_FLAG,    DEBUG_FIELD(plan) },
     { "nocache",  WORD_FLAG,    DEBUG_FIELD(nocache) },
+    { "broken=",  WORD_NAME,    DEBUG_FIELD(broken) },
 };
 
 static const struct word caps_words[] = {
@@ -180,6 +183,12 @@ static daub_status parse_word(const struct vocabulary *vocabulary, struct span t
     case WORD_VERSION:
         good = parse_version(value, (uint32_t *)(void *)field);
         wanted = "a Vulkan version, as 1.1";
+        break;
+    case WORD_NAME:
+        good = value.n > 0 && value.n < NAME_SIZE;
+        wanted = "a kernel's name of up to 63 letters; * stands for any";
+        if (good)
+            memcpy(field, value.at, value.n);
         break;
     }
     if (good)

@@ -13,6 +13,8 @@ struct daub_debug {
     bool graph;    // graph: the graph's listing is logged
     bool plan;     // plan: the memory plan is logged
     bool nocache;  // nocache: neither pipeline cache nor tuning is read or written; nothing is measured
+    // broken=gemm_*: dispatches of kernels of such names (daub_glob) lack their last workgroup, to see that a wrong kernel is noticed
+    char broken[64];
 };
 
 // The words of DAUB_CAPS, comma separated; "-x" takes a capability away, "x=value" lowers a limit (K, M suffixes).

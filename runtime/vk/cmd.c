@@ -236,7 +236,8 @@ static daub_status dispatch(struct daub_cmd *cmd, const struct daub_dispatch *d)
         dev->vk.vkCmdPushConstants(cmd->cb, pipeline.layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, d->push_size, d->push);
     if (cmd->profile)
         TRY(daub_profile_before(dev, cmd->profile, cmd->cb));
-    dev->vk.vkCmdDispatch(cmd->cb, d->groups[0], d->groups[1], d->groups[2]);
+    const bool broken = dev->debug.broken[0] && daub_glob(dev->debug.broken, daub_kernel_name(d->kernel));
+    dev->vk.vkCmdDispatch(cmd->cb, d->groups[0] - broken, d->groups[1], d->groups[2]);
     if (cmd->profile)
         daub_profile_after(dev, cmd->profile, cmd->cb, &row);
     if (label)

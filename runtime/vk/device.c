@@ -131,6 +131,20 @@ daub_status daub_device_start(daub_device *dev, VkQueue queue, const char *cache
     return DAUB_OK;
 }
 
+daub_status daub_vk_device_create_with(const daub_device_params *params, const char *words, daub_device **out)
+{
+    const char *const own = params->caps ? params->caps : getenv("DAUB_CAPS");
+    const struct daub_host host = daub_host_of(params);
+    char *const caps = daub_asprintf(&host, "%s,%s", words, own ? own : ""); // of two values the later counts
+    if (!caps)
+        return daub_no_memory("a device");
+    daub_device_params with = *params;
+    with.caps = caps;
+    const daub_status status = daub_vk_device_create(&with, out);
+    daub_free(&host, caps);
+    return status;
+}
+
 daub_status daub_vk_device_create(const daub_device_params *params, daub_device **out)
 {
     if (!params)

@@ -8,6 +8,8 @@
 // struct daub_device itself is the public opaque type: runtime/vk/device_private.h (for runtime/vk only) has its fields.
 // Public functions daub_device_create, daub_device_list, daub_device_get_info live in runtime/api and call these.
 daub_status daub_vk_device_create(const daub_device_params *params, daub_device **out);
+// The same with more words of DAUB_CAPS; those of the params, or of the environment, overrule their values.
+daub_status daub_vk_device_create_with(const daub_device_params *params, const char *words, daub_device **out);
 void daub_vk_device_destroy(daub_device **dev);
 daub_status daub_vk_device_list(const daub_device_params *params, daub_device_info *info, uint32_t capacity,
                                 uint32_t *count);

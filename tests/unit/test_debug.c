@@ -13,7 +13,10 @@ static void debug_words(void)
     REQUIRE(debug.validate && debug.names && debug.plan);
     REQUIRE(!debug.nofuse && !debug.graph && !debug.nocache);
     REQUIRE_OK(daub_debug_parse("names,nofuse,graph,nocache", &debug));
-    REQUIRE(debug.names && debug.nofuse && debug.graph && debug.nocache && !debug.validate);
+    REQUIRE(debug.names && debug.nofuse && debug.graph && debug.nocache && !debug.validate && !debug.broken[0]);
+    REQUIRE_OK(daub_debug_parse("broken=gemm_lane*,plan", &debug));
+    REQUIRE_TEXT(debug.broken, "gemm_lane*");
+    REQUIRE(debug.plan);
 }
 
 static void debug_mistakes(void)
@@ -23,6 +26,7 @@ static void debug_mistakes(void)
     REQUIRE(strstr(daub_last_error(), "DAUB_DEBUG"));
     REQUIRE(strstr(daub_last_error(), "validate, names, nofuse, graph, plan, nocache"));
     REQUIRE(debug.graph && !debug.names); // left alone
+    REQUIRE_STATUS(daub_debug_parse("broken=", &debug), DAUB_ERROR_INVALID_ARG, "kernel's name");
     REQUIRE_STATUS(daub_debug_parse("validates", &debug), DAUB_ERROR_INVALID_ARG, "\"validates\"");
     REQUIRE_STATUS(daub_debug_parse("Names", &debug), DAUB_ERROR_INVALID_ARG, "\"Names\"");
 }

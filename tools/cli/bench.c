@@ -33,6 +33,8 @@ int cli_bench(const struct cli *cli)
 {
     if (cli->start)
         return cli_bench_start(cli);
+    if (cli->kernels)
+        return cli_bench_kernels(cli);
     struct cli with_prompt = *cli;
     daub_device *dev = NULL;
     daub_model *model = NULL;

@@ -17,6 +17,7 @@ enum cli_command {
     CLI_BENCH = 1 << 6,
     CLI_ESTIMATE = 1 << 7,
     CLI_GRID = 1 << 8,
+    CLI_SELFTEST = 1 << 9,
     CLI_STYLES = 1 << 11,
     CLI_DOCTOR = 1 << 12,
     CLI_HELP = 1 << 13, // what tells about the rest counts from the end
@@ -34,13 +35,13 @@ struct cli { // every option's value; 0 and NULL mean not given
     const char *model, *config_from, *device, *output, *format, *precision;
     const char *negative, *emphasis, *sampler, *schedule, *rng, *size, *seed_text, *prompt_embeds, *weight_cache,
         *memory, *max_memory, *vae_tiles, *init, *mask, *guidance_interval, *style, *vae, *preview, *strip, *show_by,
-        *x, *y;
+        *x, *y, *op;
     uint32_t width, height, steps, count, clip_skip, quality, columns, preview_every;
     float guidance, eta;
     float guidance_rescale; // -1: not given, as 0 may be given against a style
-    double strength;
+    double strength, seconds;
     uint64_t seed;
-    bool quiet, verbose, json, ops, start, help, version;
+    bool quiet, verbose, json, ops, start, kernels, thorough, list, help, version;
 };
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CANCELLED = 130 };
@@ -69,7 +70,9 @@ int cli_encode(const struct cli *cli);
 int cli_noise(const struct cli *cli);
 int cli_bench(const struct cli *cli);
 int cli_bench_start(const struct cli *cli);
+int cli_bench_kernels(const struct cli *cli);
 int cli_estimate(const struct cli *cli);
+int cli_selftest(const struct cli *cli);
 int cli_styles(const struct cli *cli);
 int cli_doctor(const struct cli *cli);
 int cli_grid(const struct cli *cli);
@@ -89,12 +92,13 @@ int cli_fail(const char *fmt, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 1, 2)))
 #endif
-    ;                                                       // "daub: sentence" on stderr; returns EXIT_FAILED
-int cli_failed(void);                                       // the same with daub_last_error()
-void cli_complain(const char *fmt, va_list args);           // "daub: sentence" on stderr, on one line
-void cli_print_line(FILE *out, const char *text, size_t n); // at most n bytes, control characters as spaces
-double cli_seconds(void);                                   // since its first call, which is main's
-double cli_opened(void);                                    // when cli_open had the device
+    ;                                                        // "daub: sentence" on stderr; returns EXIT_FAILED
+int cli_failed(void);                                        // the same with daub_last_error()
+void cli_complain(const char *fmt, va_list args);            // "daub: sentence" on stderr, on one line
+void cli_print_line(FILE *out, const char *text, size_t n);  // at most n bytes, control characters as spaces
+double cli_seconds(void);                                    // since its first call, which is main's
+double cli_opened(void);                                     // when cli_open had the device
+daub_device_params cli_device_params(const struct cli *cli); // device and log; not max_memory
 bool cli_open(const struct cli *cli, daub_device **dev, daub_model **model); // says what failed
 void cli_close(daub_device **dev, daub_model **model);
 int cli_params(const struct cli *cli,

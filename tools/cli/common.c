@@ -94,6 +94,18 @@ static bool read_bytes(const char *text, uint64_t *bytes)
     return true;
 }
 
+daub_device_params cli_device_params(const struct cli *cli)
+{
+    return (daub_device_params) {
+        .struct_size = sizeof(daub_device_params),
+        .device = cli->device,
+        .log = log_message,
+        .log_level = cli->quiet     ? DAUB_LOG_ERROR
+                     : cli->verbose ? DAUB_LOG_INFO
+                                    : DAUB_LOG_WARNING,
+    };
+}
+
 bool cli_open(const struct cli *cli, daub_device **dev, daub_model **model)
 {
     static const char *const precisions[] = { "f16", "f32", NULL };
@@ -112,15 +124,8 @@ bool cli_open(const struct cli *cli, daub_device **dev, daub_model **model)
         cli_fail("--max-memory wants bytes, as in 900M or 1.2G, not '%s'", cli->max_memory);
         return false;
     }
-    const daub_device_params device_params = {
-        .struct_size = sizeof(device_params),
-        .device = cli->device,
-        .max_memory = max_memory,
-        .log = log_message,
-        .log_level = cli->quiet     ? DAUB_LOG_ERROR
-                     : cli->verbose ? DAUB_LOG_INFO
-                                    : DAUB_LOG_WARNING,
-    };
+    daub_device_params device_params = cli_device_params(cli);
+    device_params.max_memory = max_memory;
     if (daub_device_create(&device_params, dev) != DAUB_OK) {
         cli_failed();
         return false;

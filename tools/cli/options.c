@@ -291,7 +291,7 @@ int cli_parse(int argc, char **argv, struct cli *cli)
     }
     if (cli->help || cli->version)
         return EXIT_OK;
-    if (cli->text && cli->command & (CLI_DEVICES | CLI_SAMPLERS | CLI_STYLES | CLI_DOCTOR | CLI_MAN))
+    if (cli->text && cli->command & (CLI_DEVICES | CLI_SAMPLERS | CLI_SELFTEST | CLI_STYLES | CLI_DOCTOR | CLI_MAN))
         return usage("daub %s takes no argument, got '%s'", cli_command_name(cli->command), cli->text);
     for (int c = 0; c < cli_n_commands; c++)
         if (cli_commands[c].command == cli->command && cli_commands[c].needs_argument && !cli->text)
