@@ -67,6 +67,9 @@ static void test_refused(void)
     REFUSED("0.6..0.4 ends before it begins", .guidance_start = 0.6, .guidance_end = 0.4);
     REFUSED("1..1 ends before it begins", .guidance_start = 1.0);
     REFUSED("0.21..0.29 holds none", .n_steps = 10, .guidance_start = 0.21, .guidance_end = 0.29);
+    struct daub_request *none = NULL;
+    REQUIRE_STATUS(daub_request_create(&engine, daub_generate_params(.prompt = "a AND b", .guidance_end = 0.5), &none),
+                   DAUB_ERROR_UNSUPPORTED, "of 2 parts (AND)");
     REFUSED("is of guidance above 1, and it is 1", .guidance_scale = 1.0f, .guidance_end = 0.5);
 }
 
@@ -75,10 +78,12 @@ int main(void)
     REQUIRE_OK(daub_engine_describe(NULL, DAUB_SOURCE_DIR "/tests/golden/checkpoints/tiny-sd15", NULL, &engine.ckpt,
                                     &engine.arena, &engine.desc));
     engine.max_tokens = engine.desc.text.max_position_embeddings;
+    REQUIRE_OK(daub_tokenizer_create_from(NULL, NULL, NULL, &engine.tokenizer));
     test_steps();
     test_calls();
     test_init();
     test_refused();
+    daub_tokenizer_destroy(&engine.tokenizer);
     daub_arena_destroy(&engine.arena);
     daub_checkpoint_close(&engine.ckpt);
     return 0;
