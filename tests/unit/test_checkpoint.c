@@ -114,7 +114,8 @@ static void test_folder(void)
     REQUIRE(!daub_checkpoint_has(ckpt, DAUB_TEXT) && !daub_checkpoint_config(ckpt, DAUB_TEXT));
     REQUIRE(daub_checkpoint_index(ckpt) && !daub_checkpoint_scheduler(ckpt) && !daub_checkpoint_defaults(ckpt));
     REQUIRE(!daub_checkpoint_tokenizer_dir(ckpt));
-    REQUIRE_TEXT(daub_checkpoint_hash_path(ckpt, DAUB_UNET), in_root("m/unet/diffusion_pytorch_model.fp16.safetensors"));
+    REQUIRE_TEXT(daub_checkpoint_hash_path(ckpt, DAUB_UNET),
+                 in_root("m/unet/diffusion_pytorch_model.fp16.safetensors"));
     uint32_t size = 0;
     REQUIRE_OK(daub_json_u32(daub_checkpoint_config(ckpt, DAUB_UNET), "sample_size", 1, 99, &size));
     REQUIRE(size == 8);
