@@ -133,9 +133,10 @@ def svg(width, height, parts):
             (width, height, width, height, width, height, "\n".join(parts)))
 
 
-def chart(title, below, xs, lines, limits, form):
-    """Lines over a common x, with a legend; values beyond the limits are cut off."""
-    left, top, width, height, low, high = 62, 34, 560, 260, *limits
+def chart(title, below, ticks, lines, limits, form):
+    """Lines over 0, 1, 2, ... with ticks at some of them, and a legend. limits: (low, high, step); what is beyond is cut off."""
+    left, top, width, height, (low, high, step) = 62, 34, 560, 260, limits
+    xs = range(len(lines[0][1]))
     parts = ['<text x="%d" y="20" font-size="15">%s</text>' % (left, title)]
 
     def at_x(x):
@@ -144,12 +145,12 @@ def chart(title, below, xs, lines, limits, form):
     def at_y(y):
         return top + height * (high - y) / (high - low)
 
-    for i in range(5):
-        y = low + (high - low) * i / 4
+    for i in range(int(round((high - low) / step)) + 1):
+        y = low + step * i
         parts.append('<path d="M%d %.1fH%d" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end">%s</text>' %
                      (left, at_y(y), left + width, left - 8, at_y(y) + 4, form % y))
-        x = xs[0] + (xs[-1] - xs[0]) * i / 4
-        parts.append('<text x="%.1f" y="%d" text-anchor="middle">%.0f</text>' % (at_x(x), top + height + 18, x))
+    for x in ticks:
+        parts.append('<text x="%.1f" y="%d" text-anchor="middle">%d</text>' % (at_x(x), top + height + 18, x))
     parts.append('<text x="%d" y="%d" text-anchor="middle">%s</text>' % (left + width / 2, top + height + 38, below))
     for i, (name, values) in enumerate(lines):
         points = []
@@ -157,7 +158,7 @@ def chart(title, below, xs, lines, limits, form):
             if low <= y <= high:
                 points.append("%.1f,%.1f" % (at_x(x), at_y(y)))
         parts.append('<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>' % (" ".join(points), COLOURS[i]))
-        x = left + i * 205
+        x = left + i * 150
         parts.append('<path d="M%d %dh18" stroke="%s" stroke-width="3"/><text x="%d" y="%d" font-size="12">%s</text>' %
                      (x, top + height + 56, COLOURS[i], x + 23, top + height + 60, name))
     return svg(left + width + 20, top + height + 72, parts)

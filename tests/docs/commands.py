@@ -48,15 +48,14 @@ def run_blocks(name, bin_folder):
 
 
 def check_described():
-    """Every command and every option of the help texts stands in the guide, in backquotes."""
+    """Every command and every option of the manual page and the help texts stands in the guide, in backquotes."""
     guide = read(GUIDE)
 
     def help_of(*words):
         return subprocess.run([DAUB, *words, "--help"], capture_output=True, text=True, timeout=60).stdout
 
-    overview = help_of()
-    commands = re.findall(r"^  daub ([a-z-]+) ", overview, flags=re.M)
-    options = set(re.findall(r"(?<![\w-])(--[a-z][a-z0-9-]+)", overview))
+    manual = subprocess.run([DAUB, "man"], capture_output=True, text=True, timeout=60).stdout
+    commands, options = re.findall(r"^\.B daub ([a-z-]+)$", manual, flags=re.M), set()
     for command in commands:
         if not re.search(r"`daub %s\b" % command, guide):
             fail("%s does not describe the command %s" % (GUIDE, command))
