@@ -20,6 +20,7 @@ enum cli_command {
     CLI_DOCTOR = 1 << 12,
     CLI_HELP = 1 << 13, // what tells about the rest counts from the end
     CLI_MAN = 1 << 14,
+    CLI_COMPLETIONS = 1 << 15,
     CLI_ALL = 0xffff, // those to come too
 };
 
@@ -64,6 +65,7 @@ int cli_styles(const struct cli *cli);
 int cli_doctor(const struct cli *cli);
 int cli_help_command(const struct cli *cli);
 int cli_man_command(const struct cli *cli);
+int cli_completions(const struct cli *cli);
 
 // common.c
 int cli_fail(const char *fmt, ...)
