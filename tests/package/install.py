@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-BUILD, SOURCE, CMAKE = (os.path.abspath(path) for path in sys.argv[1:4])
+BUILD, SOURCE, CMAKE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3]
 MINIMAL = os.path.join(SOURCE, "examples", "minimal.c")
 CC = os.environ.get("CC", "cc")
 failures = []

@@ -1,5 +1,6 @@
 // generate.c - daub "a red apple".
 #include "cli.h"
+#include "platform.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +11,7 @@
 static uint64_t random_seed(void)
 {
     uint32_t seed = 0;
-    FILE *file = fopen("/dev/urandom", "rb");
-    const bool ok = file && fread(&seed, sizeof(seed), 1, file) == 1;
-    if (file)
-        fclose(file);
-    return ok ? seed : (uint32_t)time(NULL);
+    return platform_random(&seed) ? seed : (uint32_t)time(NULL);
 }
 
 // Fills {seed} and {n} into the pattern. With more than one picture and neither, "-1", "-2", ... go before the extension.
@@ -222,7 +219,7 @@ int cli_generate(const struct cli *cli)
             avoid_existing(path, sizeof(path));
         struct progress progress = {
             .quiet = cli->quiet,
-            .terminal = isatty(STDERR_FILENO) != 0,
+            .terminal = platform_is_terminal(stderr),
             .index = i,
             .count = count,
             .last_line = -1,
