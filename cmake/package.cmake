@@ -48,7 +48,6 @@ endif()
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME daub)
 set(CPACK_PACKAGE_VENDOR "the daub developers")
-set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "text-to-image diffusion on any Vulkan GPU")
 set(CPACK_PACKAGING_INSTALL_PREFIX ${CMAKE_INSTALL_PREFIX})
 set(CPACK_COMPONENTS_ALL runtime data tool dev)
 set(CPACK_STRIP_FILES ON)
@@ -56,17 +55,20 @@ set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_MAINTAINER ${DAUB_DEB_MAINTAINER})
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
-set(about " daub draws pictures from text with latent diffusion models, on any GPU with
- a Vulkan 1.1 driver, and on the processor with Mesa's lavapipe. It reads
- Stable Diffusion checkpoints as they are; a small model comes with it.
- .
- This package holds ")
+# cpack indents all but the first line, and puts a point into empty ones.
+set(about "daub draws pictures from text with latent diffusion models, on any GPU with
+a Vulkan 1.1 driver, and on the processor with Mesa's lavapipe. It reads
+Stable Diffusion checkpoints as they are; a small model comes with it.
+
+This package holds ")
 
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME libdaub${PROJECT_VERSION_MAJOR})
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_RUNTIME_PACKAGE_GENERATE_SHLIBS ON)
-set(CPACK_DEBIAN_RUNTIME_PACKAGE_GENERATE_SHLIBS_POLICY ">=")
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY ">=")
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/deb/triggers CONTENT "activate-noawait ldconfig\n")
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA ${PROJECT_BINARY_DIR}/deb/triggers)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_DEPENDS libvulkan1) # opened while it runs, so that no tool sees it
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_RECOMMENDS "daub-data (>= ${PROJECT_VERSION}), mesa-vulkan-drivers | vulkan-icd")
 
@@ -86,9 +88,9 @@ set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS
     "libdaub${PROJECT_VERSION_MAJOR} (= ${PROJECT_VERSION}), libcjson-dev, libutf8proc-dev")
 
 foreach(pair "RUNTIME:shared library:the shared library." "DATA:model:the model." "TOOL::the command daub."
-        "DEV:development files:headers, the\n static library, and files for pkg-config and CMake.")
+        "DEV:development files:headers, the\nstatic library, and files for pkg-config and CMake.")
     string(REGEX MATCH "^([A-Z]+):([^:]*):(.*)$" pair "${pair}")
-    set(summary ${CPACK_PACKAGE_DESCRIPTION_SUMMARY})
+    set(summary "text-to-image diffusion on any Vulkan GPU")
     if(CMAKE_MATCH_2)
         string(APPEND summary " - ${CMAKE_MATCH_2}")
     endif()
