@@ -61,7 +61,7 @@ const struct command cli_commands[] = {
     { CLI_NOISE,    "noise",    "PICTURE", "film strip of adding noise; the forward process under three noise schedules", true, cli_noise },
     { CLI_BENCH,    "bench",    "[PROMPT]", "measure; seconds a phase and an operation", false, cli_bench },
     { CLI_ESTIMATE, "estimate", "[PROMPT]", "memory a picture will take; bytes on the device, phase by phase", false, cli_estimate },
-    { CLI_DOCTOR,   "doctor",   "",        "what is wrong here, if any; drivers, devices, caches, and the command that mends it", false, cli_doctor },
+    { CLI_DOCTOR,   "doctor",   "",        "what is wrong here; drivers, devices, caches, and the command that mends it", false, cli_doctor },
     { CLI_HELP,     "help",     "[COMMAND]", "this text; or a command's options", false, cli_help_command },
     { CLI_COMPLETIONS, "completions", "SHELL", "for bash, zsh or fish; prints what completes daub's commands, options and values there", true, cli_completions },
     { CLI_MAN,      "man",      "",        "print the manual page; daub man | man -l -", false, cli_man_command },
@@ -96,6 +96,8 @@ const struct option_values cli_values[] = {
     { "vae-tiles",   "auto off" },
     { "format",      "png jpg ppm" },
     { "seed",        "random" },
+    { "style",       "strict vivid" },
+    { "emphasis",    "webui off" },
     { "completions", "bash zsh fish" },
 };
 // clang-format on
