@@ -127,6 +127,14 @@ uint64_t daub_now_ns(void)
 }
 
 // Kernel and user time come in units of 100 ns.
+uint64_t daub_utc_ns(void)
+{
+    FILETIME now;
+    GetSystemTimePreciseAsFileTime(&now);
+    const uint64_t ticks = (uint64_t)now.dwHighDateTime << 32 | now.dwLowDateTime;
+    return (ticks - 116444736000000000u) * 100u; // FILETIME counts 100 ns since 1601
+}
+
 static uint64_t filetime_ns(const FILETIME *kernel, const FILETIME *user)
 {
     const uint64_t k = (uint64_t)kernel->dwHighDateTime << 32 | kernel->dwLowDateTime;
@@ -288,6 +296,12 @@ static uint64_t clock_ns(clockid_t clock)
 uint64_t daub_now_ns(void)
 {
     return clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t daub_utc_ns(void)
+{
+    struct timespec now;
+    return timespec_get(&now, TIME_UTC) == TIME_UTC ? (uint64_t)now.tv_sec * second_ns + (uint64_t)now.tv_nsec : 0;
 }
 
 uint64_t daub_process_cpu_ns(void)

@@ -50,6 +50,7 @@ daub_status daub_thread_start(daub_thread *t, void (*run)(void *arg), void *arg,
 void daub_thread_join(daub_thread *t); // does nothing when never started
 
 uint64_t daub_now_ns(void); // monotonic
+uint64_t daub_utc_ns(void); // since 1970, as files count it; 0: unknown
 // Time that processors have spent on all threads of this process, or on the calling one.
 uint64_t daub_process_cpu_ns(void);
 uint64_t daub_thread_cpu_ns(void);

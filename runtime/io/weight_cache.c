@@ -9,7 +9,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     ALIGN = 256,       // of a weight in the file
@@ -279,17 +278,11 @@ static void see_file(void *user, const char *name, uint64_t size, uint64_t mtime
     }
 }
 
-static uint64_t utc_ns(void)
-{
-    struct timespec now;
-    return timespec_get(&now, TIME_UTC) == TIME_UTC ? (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec : 0;
-}
-
 // Removes what was used longest ago until `size` more bytes are below the limit. false: they never are.
 static bool make_room(const struct daub_weight_cache *cache, uint64_t size)
 {
     while (size <= cache->limit) {
-        struct oldest o = { .but = cache->path + strlen(cache->dir), .now = utc_ns() };
+        struct oldest o = { .but = cache->path + strlen(cache->dir), .now = daub_utc_ns() };
         while (*o.but == '/' || *o.but == '\\')
             o.but++;
         daub_dir_list(cache->dir, see_file, &o);
@@ -414,7 +407,7 @@ void daub_weight_cache_write(struct daub_weight_cache *cache, const struct daub_
         size += cache->entries[i].size + sizeof(struct disk_entry) + ALIGN;
         names += cache->entries[i].name_size;
     }
-    if (n > DAUB_MAX_CACHED_WEIGHTS || !daub_checkpoint_settled(cache->ckpt, cache->component, utc_ns() - settle_ns)) {
+    if (n > DAUB_MAX_CACHED_WEIGHTS || !daub_checkpoint_settled(cache->ckpt, cache->component, daub_utc_ns() - settle_ns)) {
         daub_log(cache->host, DAUB_LOG_INFO, "%s changed just now: its weights are not cached",
                  daub_checkpoint_path(cache->ckpt));
         return;

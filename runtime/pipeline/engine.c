@@ -46,9 +46,8 @@ daub_status daub_default_model_path(const struct daub_host *host, char *out, siz
     }
     const daub_status status = daub_fail(
         DAUB_ERROR_IO,
-        "the default model is not found beside %s, in %s or in %s; give --model FILE or set "
-        "DAUB_DEFAULT_MODEL",
-        self ? self : "the program", DAUB_DATA_DIR, DAUB_BUILD_DATA_DIR);
+        "the default model is not found beside %s, in %s%s%s; give --model FILE or set DAUB_DEFAULT_MODEL",
+        self ? self : "the program", DAUB_DATA_DIR, *DAUB_BUILD_DATA_DIR ? " or in " : "", DAUB_BUILD_DATA_DIR);
     daub_free(host, self);
     return status;
 }

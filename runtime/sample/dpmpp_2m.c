@@ -11,6 +11,7 @@
 #include "runtime/sample/schedule.h"
 
 #include <cjson/cJSON.h>
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -188,7 +189,7 @@ static daub_status read_lambda_min(const struct daub_json *json, double *out)
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(json->root, "lambda_min_clipped");
     const char *text = cJSON_IsString(item) ? item->valuestring : "";
     if (strcmp(text, "-inf") == 0 || strcmp(text, "-Infinity") == 0 ||
-        (cJSON_IsNumber(item) && item->valuedouble < 0.0 && isinf(item->valuedouble))) {
+        (cJSON_IsNumber(item) && item->valuedouble < -DBL_MAX)) {
         *out = -INFINITY;
         return DAUB_OK;
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #if defined(_WIN32)
+#define NOVIRTUALKEYCODES // VK_RETURN is a key too
 #include <windows.h>
 
 #include <vulkan/vulkan_win32.h>

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the stripped shared library shows and needs: exports.py LIBRARY INCLUDE_FOLDER NM READELF STRIP
 
-Its symbols are the functions of the public headers and no others, it is below 3 MB, and it needs neither a C++ runtime nor
+Its symbols are the functions of the public headers and no others, in one version, it is below 3 MB, and it needs neither a C++ runtime nor
 the Vulkan loader.
 """
 import os
@@ -36,7 +36,9 @@ def main():
         shutil.copyfile(library, stripped)
         subprocess.run([strip, stripped], check=True)
         size = os.path.getsize(stripped)
-        exported = {line.split()[-1].split("@")[0] for line in output(nm, "-D", "--defined-only", stripped).splitlines()}
+        lines = [line.split()[-2:] for line in output(nm, "-D", "--defined-only", stripped).splitlines()]
+        exported = {name.split("@")[0] for kind, name in lines if kind != "A"}  # A: the version itself
+        versions = {name.partition("@@")[2] for kind, name in lines if kind != "A"}
         needed = re.findall(r"\(NEEDED\).*\[(.*)\]", output(readelf, "-d", stripped))
         soname = re.findall(r"\(SONAME\).*\[(.*)\]", output(readelf, "-d", stripped))
     print("%d bytes, %d symbols, needs %s" % (size, len(exported), ", ".join(needed)))
@@ -51,6 +53,8 @@ def main():
             wrong.append("it needs %s" % name)
     if not soname or not re.fullmatch(r"libdaub\.so\.\d+", soname[0]):
         wrong.append("its soname is %s" % soname)
+    if versions != {"DAUB_0.1"}:
+        wrong.append("its symbols have the versions %s" % sorted(versions))
     for line in wrong:
         print(line)
     return 1 if wrong or not exported else 0

@@ -244,12 +244,14 @@ static void own_folder(void)
     char want[PATH_MAX];
     REQUIRE(realpath(DAUB_BIN_DIR, want));
     require_path(daub_self_dir(NULL), want);
+#if !defined(DAUB_EMULATED) // the shell runs on the machine below, which cannot run this program
     FILE *const pipe = popen("cd / && PATH=\"" DAUB_BIN_DIR ":$PATH\" test_file --self", "r");
     REQUIRE(pipe);
     char line[PATH_MAX] = "";
     REQUIRE(fgets(line, sizeof(line), pipe));
     REQUIRE(pclose(pipe) == 0);
     REQUIRE_TEXT(line, want);
+#endif
 }
 
 // An allocator that grants `allowed` more blocks.

@@ -2,6 +2,16 @@
 // it the device was open, the denoiser's weights there, the first step begun and the file written.
 #include "cli.h"
 
+#if defined(_WIN32)
+
+int cli_bench_start(const struct cli *cli)
+{
+    (void)cli;
+    return cli_fail("--start is not made for Windows: it runs daub anew with caches of its own, by fork()");
+}
+
+#else
+
 #include <errno.h>
 #include <ftw.h>
 #include <stdlib.h>
@@ -155,3 +165,5 @@ int cli_bench_start(const struct cli *cli)
         print_text(starts);
     return EXIT_OK;
 }
+
+#endif

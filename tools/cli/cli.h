@@ -22,6 +22,7 @@ enum cli_command {
     CLI_DOCTOR = 1 << 12,
     CLI_HELP = 1 << 13, // what tells about the rest counts from the end
     CLI_MAN = 1 << 14,
+    CLI_COMPLETIONS = 1 << 15,
     CLI_ALL = 0xffff,    // those to come too
     CLI_OPENS = 1 << 16, // no command: an option that a device or a model is opened with
 };
@@ -78,6 +79,7 @@ int cli_doctor(const struct cli *cli);
 int cli_grid(const struct cli *cli);
 int cli_help_command(const struct cli *cli);
 int cli_man_command(const struct cli *cli);
+int cli_completions(const struct cli *cli);
 
 // generate.c
 // As daub_generate_with_result, but Ctrl-C ends it inside a step.

@@ -1,10 +1,10 @@
 // common.c - errors, opening device and model, parameters, Ctrl-C.
 #include "cli.h"
+#include "platform.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 void cli_print_line(FILE *out, const char *text, size_t n)
 {
@@ -62,9 +62,7 @@ static void log_message(void *user, daub_log_level level, const char *message)
 double cli_seconds(void)
 {
     static double first;
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    const double now = (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+    const double now = platform_seconds();
     if (first <= 0.0)
         first = now;
     return now - first;
@@ -284,17 +282,10 @@ bool cli_interrupted(void)
 
 void cli_catch_interrupt(void)
 {
-    struct sigaction action = { .sa_handler = on_interrupt, .sa_flags = (int)(SA_RESTART | SA_RESETHAND) };
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    platform_catch_interrupt(on_interrupt);
 }
 
 void cli_hold_interrupt(bool hold)
 {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+    platform_hold_interrupt(hold);
 }

@@ -1,4 +1,5 @@
 // generate.c - daub "a red apple".
+#include "platform.h"
 #include "show.h"
 
 #include <stdlib.h>
@@ -10,11 +11,7 @@
 uint64_t cli_random_seed(void)
 {
     uint32_t seed = 0;
-    FILE *file = fopen("/dev/urandom", "rb");
-    const bool ok = file && fread(&seed, sizeof(seed), 1, file) == 1;
-    if (file)
-        fclose(file);
-    return ok ? seed : (uint32_t)time(NULL);
+    return platform_random(&seed) ? seed : (uint32_t)time(NULL);
 }
 
 bool cli_make_path(const char *pattern, uint64_t seed, uint32_t index, uint32_t count, char *out, size_t size)
@@ -226,7 +223,7 @@ int cli_generate(const struct cli *cli)
             avoid_existing(path, sizeof(path));
         struct progress progress = {
             .quiet = cli->quiet,
-            .terminal = isatty(STDERR_FILENO) != 0,
+            .terminal = platform_is_terminal(stderr),
             .index = i,
             .count = count,
             .last_line = -1,

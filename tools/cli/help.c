@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { OVERVIEW_WIDTH = 80, HELP_WIDTH = 100, TEXT_COLUMN = 31, BRIEF = 26 };
+enum { HELP_WIDTH = 100, TEXT_COLUMN = 31, BRIEF = 26, SECOND_COLUMN = 40 };
 
 const char *cli_group_title(const struct option *option)
 {
@@ -69,7 +69,7 @@ static void overview_options(FILE *out)
 // Two commands a line, each with the first clause of what it does.
 static void overview_commands(FILE *out)
 {
-    bool left = true;
+    int column = 0;
     for (int c = 0; c < cli_n_commands; c++) {
         if (cli_commands[c].command & (CLI_GENERATE | CLI_HELP))
             continue; // this is their text
@@ -77,14 +77,15 @@ static void overview_commands(FILE *out)
         length -= length && cli_commands[c].help[length - 1] == ' ';
         if (length > BRIEF)
             length = BRIEF;
-        fprintf(out, "  %-11s %.*s", cli_commands[c].name, (int)length, cli_commands[c].help);
-        if (left)
-            fprintf(out, "%*s", BRIEF - (int)length, "");
-        else
+        if (column)
+            fprintf(out, "%*s", SECOND_COLUMN - column, "");
+        column += fprintf(out, "  %-11s %.*s", cli_commands[c].name, (int)length, cli_commands[c].help);
+        if (column > SECOND_COLUMN) {
             fputc('\n', out);
-        left = !left;
+            column = 0;
+        }
     }
-    if (!left)
+    if (column)
         fputc('\n', out);
 }
 

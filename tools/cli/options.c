@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,7 +108,7 @@ static int store(struct cli *cli, const struct option *o, const char *value)
     char *end;
     errno = 0;
     const double number = strtod(value, &end);
-    if (end == value || *end || errno || !isfinite(number) || isspace((unsigned char)*value))
+    if (end == value || *end || errno || !(fabs(number) <= DBL_MAX) || isspace((unsigned char)*value))
         return usage("--%s wants a number, not '%s'", o->name, value);
     if (o->kind == U32 && number != floor(number))
         return usage("--%s wants a whole number, not '%s'", o->name, value);

@@ -1,5 +1,6 @@
 // picture.c - pictures to files. A file is replaced whole or not at all.
 #include "cli.h"
+#include "platform.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -51,15 +52,14 @@ bool picture_check_writable(const char *path)
         return false;
     }
     char folder[4096];
-    const char *slash = strrchr(path, '/');
+    const char *slash = platform_last_slash(path);
     if (!slash)
         snprintf(folder, sizeof(folder), ".");
     else if (slash == path)
         snprintf(folder, sizeof(folder), "/");
     else
         snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
-    // The file is written beside its place and renamed, so the folder is what must be writable.
-    if (access(folder, W_OK | X_OK) != 0) {
+    if (!platform_may_write_in(folder)) {
         cli_fail("cannot write to %s: folder %s: %s", path, folder, strerror(errno));
         return false;
     }
@@ -69,6 +69,7 @@ bool picture_check_writable(const char *path)
 static bool write_file(const char *path, const uint8_t *data, size_t size)
 {
     if (strcmp(path, "-") == 0) {
+        platform_binary_output();
         if (fwrite(data, 1, size, stdout) == size && fflush(stdout) == 0)
             return true;
         cli_fail("cannot write to standard output: %s", strerror(errno));
@@ -97,7 +98,7 @@ static bool write_file(const char *path, const uint8_t *data, size_t size)
         ok = false;
         error = errno;
     }
-    if (ok && rename(temporary, path) != 0) {
+    if (ok && !platform_replace(temporary, path)) {
         ok = false;
         error = errno;
     }

@@ -74,8 +74,9 @@ const struct command cli_commands[] = {
     { CLI_BENCH,    "bench",    "[PROMPT]", "measure; seconds a phase and an operation", false, cli_bench },
     { CLI_SELFTEST, "selftest", "",        "check this device; every kernel against its reference", false, cli_selftest },
     { CLI_ESTIMATE, "estimate", "[PROMPT]", "memory a picture will take; bytes on the device, phase by phase", false, cli_estimate },
-    { CLI_DOCTOR,   "doctor",   "",        "what is wrong here, if any; drivers, devices, caches, and the command that mends it", false, cli_doctor },
+    { CLI_DOCTOR,   "doctor",   "",        "what is wrong here; drivers, devices, caches, and the command that mends it", false, cli_doctor },
     { CLI_HELP,     "help",     "[COMMAND]", "this text; or a command's options", false, cli_help_command },
+    { CLI_COMPLETIONS, "completions", "SHELL", "for bash, zsh or fish; prints what completes daub's commands, options and values there", true, cli_completions },
     { CLI_MAN,      "man",      "",        "print the manual page; daub man | man -l -", false, cli_man_command },
 };
 
@@ -102,9 +103,22 @@ const struct option_brief cli_briefs[] = {
     { "output",   "where to write: .png, .jpg or .ppm [daub-{seed}.png]" },
     { "device",   "the GPU, by number or name [the best]" },
 };
+
+const struct option_values cli_values[] = {
+    { "rng",         "torch-cpu cuda" },
+    { "precision",   "f16 f32" },
+    { "memory",      "resident small stream" },
+    { "vae-tiles",   "auto off" },
+    { "format",      "png jpg ppm" },
+    { "seed",        "random" },
+    { "style",       "strict vivid" },
+    { "emphasis",    "webui off" },
+    { "completions", "bash zsh fish" },
+};
 // clang-format on
 
 const int cli_n_options = sizeof(cli_options) / sizeof(cli_options[0]);
 const int cli_n_commands = sizeof(cli_commands) / sizeof(cli_commands[0]);
 const int cli_n_groups = sizeof(cli_groups) / sizeof(cli_groups[0]);
 const int cli_n_briefs = sizeof(cli_briefs) / sizeof(cli_briefs[0]);
+const int cli_n_values = sizeof(cli_values) / sizeof(cli_values[0]);

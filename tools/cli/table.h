@@ -41,6 +41,11 @@ struct option_brief {
     const char *name, *text;
 };
 
+// Values that a shell completes, for options (and arguments of commands, by the command's name) that take one of a few words.
+struct option_values {
+    const char *name, *words;
+};
+
 extern const struct option cli_options[];
 extern const int cli_n_options;
 extern const struct command cli_commands[];
@@ -49,6 +54,8 @@ extern const struct option_group cli_groups[];
 extern const int cli_n_groups;
 extern const struct option_brief cli_briefs[];
 extern const int cli_n_briefs;
+extern const struct option_values cli_values[]; // beside samplers and schedules, which the library knows
+extern const int cli_n_values;
 
 // The heading that begins with this option, or NULL.
 const char *cli_group_title(const struct option *option);
