@@ -407,7 +407,8 @@ void daub_weight_cache_write(struct daub_weight_cache *cache, const struct daub_
         size += cache->entries[i].size + sizeof(struct disk_entry) + ALIGN;
         names += cache->entries[i].name_size;
     }
-    if (n > DAUB_MAX_CACHED_WEIGHTS || !daub_checkpoint_settled(cache->ckpt, cache->component, daub_utc_ns() - settle_ns)) {
+    if (n > DAUB_MAX_CACHED_WEIGHTS ||
+        !daub_checkpoint_settled(cache->ckpt, cache->component, daub_utc_ns() - settle_ns)) {
         daub_log(cache->host, DAUB_LOG_INFO, "%s changed just now: its weights are not cached",
                  daub_checkpoint_path(cache->ckpt));
         return;
