@@ -173,7 +173,10 @@ static void add_model(struct figures *figures, const char *model, const struct d
         .prompt = "a red apple", .width = size, .height = size, .n_steps = N_STEPS, .sampler = "euler"
     };
     struct daub_request *request = NULL;
-    REQUIRE_OK(daub_request_create(&engine, &wanted, &request));
+    struct daub_engine reader = engine; // of the prompt, with the built-in vocabulary: its tokens do not matter
+    reader.desc.text.vocab_size = 49408;
+    REQUIRE_OK(daub_tokenizer_create(NULL, NULL, &reader.tokenizer));
+    REQUIRE_OK(daub_request_create(&reader, &wanted, &request));
     REQUIRE(request->guidance_scale > 1.0f);
     const uint32_t latent = size / daub_latent_scale(desc);
     const struct daub_denoise_params params = {
@@ -196,6 +199,7 @@ static void add_model(struct figures *figures, const char *model, const struct d
         add_net(figures, model, i, "vae", decode, net);
     }
     daub_request_destroy(&request);
+    daub_tokenizer_destroy(&reader.tokenizer);
 }
 
 static void add_checkpoint(struct figures *figures, const char *model, const char *path, uint32_t size)

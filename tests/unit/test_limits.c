@@ -299,7 +299,10 @@ static void test_requests(void)
                                              .size_multiple = 8,
                                              .n_steps = 2,
                                              .guidance_scale = 1.0f,
+                                             .text = { .vocab_size = DAUB_MAX_TOKEN_IDS },
                                              .unet = { .cross_attention_dim = 4 } };
+    engine.max_tokens = 77;
+    REQUIRE_OK(daub_tokenizer_create(NULL, NULL, &engine.tokenizer));
     daub_sampler_config_defaults(sampler, &engine.desc.sampler);
 
     request(daub_generate_params(.prompt = "x", .width = DAUB_MAX_SIZE, .height = DAUB_MAX_SIZE), NULL);
@@ -316,9 +319,9 @@ static void test_requests(void)
         struct text t = { 0 };
         add_run(&t, 'a', DAUB_MAX_PROMPT + (size_t)above);
         add(&t, "%s", "");
-        request(daub_generate_params(.prompt = t.at),
+        request(daub_generate_params(.prompt = t.at, .emphasis = DAUB_EMPHASIS_OFF),
                 above ? "the prompt has 1048577 bytes, at most 1048576 are read" : NULL);
-        request(daub_generate_params(.prompt = "", .negative_prompt = t.at),
+        request(daub_generate_params(.prompt = "", .negative_prompt = t.at, .emphasis = DAUB_EMPHASIS_OFF),
                 above ? "the negative prompt has 1048577 bytes" : NULL);
         struct daub_tokenizer *tok = NULL;
         REQUIRE_OK(daub_tokenizer_create(NULL, NULL, &tok));
@@ -466,6 +469,7 @@ int main(void)
     test_merges();
     test_requests();
     test_embeds();
+    daub_tokenizer_destroy(&engine.tokenizer);
     test_pictures();
     test_hashes();
     test_cached_weights();
