@@ -1,0 +1,647 @@
+"""daub.h for ctypes. Made by make_abi.py from include/daub.h; do not edit, run that."""
+from __future__ import annotations
+
+from ctypes import (CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_double, c_float, c_int, c_int32, c_size_t, c_uint8,
+                    c_uint32, c_uint64, c_void_p)
+from typing import Any, Optional
+
+UINT32_MAX = 0xFFFFFFFF
+DAUB_VERSION_MAJOR = 0
+DAUB_VERSION_MINOR = 1
+DAUB_VERSION_PATCH = 0
+DAUB_VAE_WHOLE = UINT32_MAX
+VERSION = "%d.%d.%d" % (DAUB_VERSION_MAJOR, DAUB_VERSION_MINOR, DAUB_VERSION_PATCH)
+
+# enum daub_status
+DAUB_OK = 0
+DAUB_ERROR_INVALID_ARG = -1
+DAUB_ERROR_NO_HOST_MEMORY = -2
+DAUB_ERROR_NO_GPU_MEMORY = -3
+DAUB_ERROR_NO_DEVICE = -4
+DAUB_ERROR_DEVICE_LOST = -5
+DAUB_ERROR_IO = -6
+DAUB_ERROR_BAD_FILE = -7
+DAUB_ERROR_UNSUPPORTED = -8
+DAUB_ERROR_CANCELLED = -9
+
+# enum daub_log_level
+DAUB_LOG_NONE = 0
+DAUB_LOG_ERROR = 1
+DAUB_LOG_WARNING = 2
+DAUB_LOG_INFO = 3
+DAUB_LOG_DEBUG = 4
+
+# enum daub_device_kind
+DAUB_DEVICE_OTHER = 0
+DAUB_DEVICE_INTEGRATED = 1
+DAUB_DEVICE_DISCRETE = 2
+DAUB_DEVICE_VIRTUAL = 3
+DAUB_DEVICE_CPU = 4
+
+# enum daub_precision
+DAUB_PRECISION_DEFAULT = 0
+DAUB_PRECISION_F16 = 1
+DAUB_PRECISION_F32 = 2
+
+# enum daub_rng_source
+DAUB_RNG_DEFAULT = 0
+DAUB_RNG_TORCH_CPU = 1
+DAUB_RNG_CUDA = 2
+
+# enum daub_memory_mode
+DAUB_MEMORY_MODE_DEFAULT = 0
+DAUB_MEMORY_MODE_RESIDENT = 1
+DAUB_MEMORY_MODE_SMALL = 2
+DAUB_MEMORY_MODE_STREAM = 3
+
+# enum daub_phase
+DAUB_PHASE_PREPARE = 0
+DAUB_PHASE_TEXT = 1
+DAUB_PHASE_ENCODE = 2
+DAUB_PHASE_DENOISE = 3
+DAUB_PHASE_DECODE = 4
+DAUB_PHASE_DONE = 5
+
+# enum daub_preview_kind
+DAUB_PREVIEW_DEFAULT = 0
+DAUB_PREVIEW_LINEAR = 1
+DAUB_PREVIEW_VAE = 2
+
+# enum daub_noise_schedule
+DAUB_NOISE_SCALED_LINEAR = 0
+DAUB_NOISE_LINEAR = 1
+DAUB_NOISE_COSINE = 2
+
+daub_log_fn = CFUNCTYPE(None, c_void_p, c_int, c_char_p)
+
+
+class daub_allocator(Structure):
+    alloc: Any
+    free: Any
+    user: Any
+    _fields_ = [
+        ("alloc", CFUNCTYPE(c_void_p, c_void_p, c_size_t)),
+        ("free", CFUNCTYPE(None, c_void_p, c_void_p)),
+        ("user", c_void_p),
+    ]
+
+
+class daub_source(Structure):
+    path: Optional[bytes]
+    data: Any
+    read: Any
+    user: Any
+    size: int
+    name: Optional[bytes]
+    _fields_ = [
+        ("path", c_char_p),
+        ("data", c_void_p),
+        ("read", CFUNCTYPE(c_bool, c_void_p, c_uint64, c_void_p, c_size_t)),
+        ("user", c_void_p),
+        ("size", c_uint64),
+        ("name", c_char_p),
+    ]
+
+
+class daub_files(Structure):
+    stat: Any
+    read: Any
+    map: Any
+    user: Any
+    _fields_ = [
+        ("stat", CFUNCTYPE(c_bool, c_void_p, c_char_p, POINTER(c_uint64))),
+        ("read", CFUNCTYPE(c_bool, c_void_p, c_char_p, c_uint64, c_void_p, c_size_t)),
+        ("map", CFUNCTYPE(c_void_p, c_void_p, c_char_p)),
+        ("user", c_void_p),
+    ]
+
+
+class daub_device_params(Structure):
+    struct_size: int
+    device: Optional[bytes]
+    max_memory: int
+    cache_dir: Optional[bytes]
+    debug: Optional[bytes]
+    caps: Optional[bytes]
+    allocator: daub_allocator
+    log: Any
+    log_user: Any
+    log_level: int
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("device", c_char_p),
+        ("max_memory", c_uint64),
+        ("cache_dir", c_char_p),
+        ("debug", c_char_p),
+        ("caps", c_char_p),
+        ("allocator", daub_allocator),
+        ("log", daub_log_fn),
+        ("log_user", c_void_p),
+        ("log_level", c_int),
+    ]
+
+
+class daub_device_info(Structure):
+    struct_size: int
+    index: int
+    name: bytes
+    driver: bytes
+    kind: int
+    api_version: int
+    memory: int
+    memory_free: int
+    usable: bool
+    chosen: bool
+    reason: bytes
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("index", c_uint32),
+        ("name", c_char * 256),
+        ("driver", c_char * 512),
+        ("kind", c_int),
+        ("api_version", c_uint32),
+        ("memory", c_uint64),
+        ("memory_free", c_uint64),
+        ("usable", c_bool),
+        ("chosen", c_bool),
+        ("reason", c_char * 256),
+    ]
+
+
+class daub_model_params(Structure):
+    struct_size: int
+    precision: int
+    config_from: Optional[bytes]
+    weight_cache: Optional[bytes]
+    weight_cache_limit: int
+    source: Any
+    files: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("precision", c_int),
+        ("config_from", c_char_p),
+        ("weight_cache", c_char_p),
+        ("weight_cache_limit", c_uint64),
+        ("source", POINTER(daub_source)),
+        ("files", POINTER(daub_files)),
+    ]
+
+
+class daub_model_info(Structure):
+    struct_size: int
+    family: bytes
+    text: bool
+    width: int
+    height: int
+    size_multiple: int
+    latent_channels: int
+    latent_scale: int
+    text_width: int
+    linear_preview: bool
+    n_steps: int
+    guidance_scale: float
+    sampler: bytes
+    schedule: bytes
+    max_tokens: int
+    n_parameters: int
+    weights_size: int
+    path: bytes
+    evidence: bytes
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("family", c_char * 32),
+        ("text", c_bool),
+        ("width", c_uint32),
+        ("height", c_uint32),
+        ("size_multiple", c_uint32),
+        ("latent_channels", c_uint32),
+        ("latent_scale", c_uint32),
+        ("text_width", c_uint32),
+        ("linear_preview", c_bool),
+        ("n_steps", c_uint32),
+        ("guidance_scale", c_float),
+        ("sampler", c_char * 32),
+        ("schedule", c_char * 32),
+        ("max_tokens", c_uint32),
+        ("n_parameters", c_uint64),
+        ("weights_size", c_uint64),
+        ("path", c_char * 1024),
+        ("evidence", c_char * 1024),
+    ]
+
+
+class daub_sampler_info(Structure):
+    struct_size: int
+    name: Optional[bytes]
+    label: Optional[bytes]
+    aliases: Optional[bytes]
+    description: Optional[bytes]
+    order: int
+    stochastic: bool
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("name", c_char_p),
+        ("label", c_char_p),
+        ("aliases", c_char_p),
+        ("description", c_char_p),
+        ("order", c_uint32),
+        ("stochastic", c_bool),
+    ]
+
+
+class daub_schedule_info(Structure):
+    struct_size: int
+    name: Optional[bytes]
+    label: Optional[bytes]
+    description: Optional[bytes]
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("name", c_char_p),
+        ("label", c_char_p),
+        ("description", c_char_p),
+    ]
+
+
+class daub_progress(Structure):
+    struct_size: int
+    phase: int
+    step: int
+    n_steps: int
+    seconds: float
+    seconds_left: float
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("phase", c_int),
+        ("step", c_uint32),
+        ("n_steps", c_uint32),
+        ("seconds", c_double),
+        ("seconds_left", c_double),
+    ]
+
+
+class daub_image(Structure):
+    width: int
+    height: int
+    channels: int
+    pixels: Any
+    allocator: daub_allocator
+    _fields_ = [
+        ("width", c_uint32),
+        ("height", c_uint32),
+        ("channels", c_uint32),
+        ("pixels", POINTER(c_uint8)),
+        ("allocator", daub_allocator),
+    ]
+
+
+class daub_floats(Structure):
+    n_dims: int
+    dims: Any
+    values: Any
+    allocator: daub_allocator
+    _fields_ = [
+        ("n_dims", c_uint32),
+        ("dims", c_uint32 * 4),
+        ("values", POINTER(c_float)),
+        ("allocator", daub_allocator),
+    ]
+
+
+class daub_preview(Structure):
+    struct_size: int
+    step: int
+    n_steps: int
+    width: int
+    height: int
+    pixels: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("step", c_uint32),
+        ("n_steps", c_uint32),
+        ("width", c_uint32),
+        ("height", c_uint32),
+        ("pixels", POINTER(c_uint8)),
+    ]
+
+
+class daub_generate_params(Structure):
+    struct_size: int
+    prompt: Optional[bytes]
+    negative_prompt: Optional[bytes]
+    width: int
+    height: int
+    n_steps: int
+    guidance_scale: float
+    guidance_rescale: float
+    seed: int
+    rng: int
+    sampler: Optional[bytes]
+    schedule: Optional[bytes]
+    eta: float
+    clip_skip: int
+    prompt_embeds_path: Optional[bytes]
+    prompt_embeds_source: Any
+    prompt_embeds: Any
+    negative_prompt_embeds: Any
+    n_embed_tokens: int
+    latents: Any
+    keep_floats: bool
+    log: Any
+    log_user: Any
+    log_level: int
+    init: Any
+    strength: float
+    mask: Any
+    on_progress: Any
+    on_preview: Any
+    preview_every: int
+    preview: int
+    on_step: Any
+    user: Any
+    memory: int
+    vulkan: Any
+    vae_rows: int
+    keep_state_every: int
+    resume_state: Any
+    resume_size: int
+    host_driven: bool
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("prompt", c_char_p),
+        ("negative_prompt", c_char_p),
+        ("width", c_uint32),
+        ("height", c_uint32),
+        ("n_steps", c_uint32),
+        ("guidance_scale", c_float),
+        ("guidance_rescale", c_float),
+        ("seed", c_uint64),
+        ("rng", c_int),
+        ("sampler", c_char_p),
+        ("schedule", c_char_p),
+        ("eta", c_double),
+        ("clip_skip", c_uint32),
+        ("prompt_embeds_path", c_char_p),
+        ("prompt_embeds_source", POINTER(daub_source)),
+        ("prompt_embeds", POINTER(c_float)),
+        ("negative_prompt_embeds", POINTER(c_float)),
+        ("n_embed_tokens", c_uint32),
+        ("latents", POINTER(c_float)),
+        ("keep_floats", c_bool),
+        ("log", daub_log_fn),
+        ("log_user", c_void_p),
+        ("log_level", c_int),
+        ("init", POINTER(daub_image)),
+        ("strength", c_double),
+        ("mask", POINTER(daub_image)),
+        ("on_progress", CFUNCTYPE(c_bool, c_void_p, POINTER(daub_progress))),
+        ("on_preview", CFUNCTYPE(None, c_void_p, POINTER(daub_preview))),
+        ("preview_every", c_uint32),
+        ("preview", c_int),
+        ("on_step", CFUNCTYPE(c_bool, c_void_p, c_void_p)),
+        ("user", c_void_p),
+        ("memory", c_int),
+        ("vulkan", c_void_p),
+        ("vae_rows", c_uint32),
+        ("keep_state_every", c_uint32),
+        ("resume_state", c_void_p),
+        ("resume_size", c_size_t),
+        ("host_driven", c_bool),
+    ]
+
+
+class daub_result(Structure):
+    struct_size: int
+    width: int
+    height: int
+    n_steps: int
+    clip_skip: int
+    guidance_scale: float
+    guidance_rescale: float
+    seed: int
+    rng: int
+    sampler: bytes
+    schedule: bytes
+    n_tokens: int
+    n_tokens_cut: int
+    prompt_cut: bytes
+    strength: float
+    masked: bool
+    n_model_calls: int
+    prepare_seconds: float
+    text_seconds: float
+    encode_seconds: float
+    denoise_seconds: float
+    decode_seconds: float
+    first_step_seconds: float
+    arena_size: int
+    memory_peak: int
+    weights_at_seconds: float
+    first_step_at_seconds: float
+    nonfinite_layer: bytes
+    n_repeated_in_f32: int
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("width", c_uint32),
+        ("height", c_uint32),
+        ("n_steps", c_uint32),
+        ("clip_skip", c_uint32),
+        ("guidance_scale", c_float),
+        ("guidance_rescale", c_float),
+        ("seed", c_uint64),
+        ("rng", c_int),
+        ("sampler", c_char * 32),
+        ("schedule", c_char * 32),
+        ("n_tokens", c_uint32),
+        ("n_tokens_cut", c_uint32),
+        ("prompt_cut", c_char * 256),
+        ("strength", c_double),
+        ("masked", c_bool),
+        ("n_model_calls", c_uint32),
+        ("prepare_seconds", c_double),
+        ("text_seconds", c_double),
+        ("encode_seconds", c_double),
+        ("denoise_seconds", c_double),
+        ("decode_seconds", c_double),
+        ("first_step_seconds", c_double),
+        ("arena_size", c_uint64),
+        ("memory_peak", c_uint64),
+        ("weights_at_seconds", c_double),
+        ("first_step_at_seconds", c_double),
+        ("nonfinite_layer", c_char * 128),
+        ("n_repeated_in_f32", c_uint32),
+    ]
+
+
+class daub_state(Structure):
+    data: Any
+    size: int
+    step: int
+    allocator: daub_allocator
+    _fields_ = [
+        ("data", c_void_p),
+        ("size", c_size_t),
+        ("step", c_uint32),
+        ("allocator", daub_allocator),
+    ]
+
+
+class daub_step_info(Structure):
+    struct_size: int
+    step: int
+    n_steps: int
+    timestep: float
+    channels: int
+    height: int
+    width: int
+    noise_level: float
+    scaled: bool
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("step", c_uint32),
+        ("n_steps", c_uint32),
+        ("timestep", c_double),
+        ("channels", c_uint32),
+        ("height", c_uint32),
+        ("width", c_uint32),
+        ("noise_level", c_double),
+        ("scaled", c_bool),
+    ]
+
+
+class daub_advance(Structure):
+    struct_size: int
+    done: bool
+    busy: bool
+    idle: bool
+    submitted_us: float
+    in_flight_us: float
+    finished_us: float
+    finished_predicted_us: float
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("done", c_bool),
+        ("busy", c_bool),
+        ("idle", c_bool),
+        ("submitted_us", c_double),
+        ("in_flight_us", c_double),
+        ("finished_us", c_double),
+        ("finished_predicted_us", c_double),
+    ]
+
+
+class daub_phase_memory(Structure):
+    weights: int
+    activations: int
+    arena: int
+    staging: int
+    total: int
+    _fields_ = [
+        ("weights", c_uint64),
+        ("activations", c_uint64),
+        ("arena", c_uint64),
+        ("staging", c_uint64),
+        ("total", c_uint64),
+    ]
+
+
+class daub_memory_estimate(Structure):
+    struct_size: int
+    mode: int
+    width: int
+    height: int
+    text: daub_phase_memory
+    encode: daub_phase_memory
+    denoise: daub_phase_memory
+    decode: daub_phase_memory
+    peak: int
+    host: int
+    limit: int
+    bands: int
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("mode", c_int),
+        ("width", c_uint32),
+        ("height", c_uint32),
+        ("text", daub_phase_memory),
+        ("encode", daub_phase_memory),
+        ("denoise", daub_phase_memory),
+        ("decode", daub_phase_memory),
+        ("peak", c_uint64),
+        ("host", c_uint64),
+        ("limit", c_uint64),
+        ("bands", c_uint32),
+    ]
+
+
+class daub_limits(Structure):
+    struct_size: int
+    max_size: int
+    max_steps: int
+    max_guidance_scale: float
+    max_prompt_size: int
+    max_embed_tokens: int
+    max_header_size: int
+    max_tensors: int
+    max_tensor_name: int
+    max_json_size: int
+    max_json_nesting: int
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("max_size", c_uint32),
+        ("max_steps", c_uint32),
+        ("max_guidance_scale", c_float),
+        ("max_prompt_size", c_uint64),
+        ("max_embed_tokens", c_uint32),
+        ("max_header_size", c_uint64),
+        ("max_tensors", c_uint32),
+        ("max_tensor_name", c_uint32),
+        ("max_json_size", c_uint64),
+        ("max_json_nesting", c_uint32),
+    ]
+
+
+# name: (result, arguments)
+FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
+    "daub_version": (c_uint32, []),
+    "daub_last_error": (c_char_p, []),
+    "daub_status_text": (c_char_p, [c_int]),
+    "daub_device_create": (c_int, [POINTER(daub_device_params), POINTER(c_void_p)]),
+    "daub_device_destroy": (c_int, [POINTER(c_void_p)]),
+    "daub_device_list": (c_int, [POINTER(daub_device_params), POINTER(daub_device_info), c_uint32, POINTER(c_uint32)]),
+    "daub_device_get_info": (c_int, [c_void_p, POINTER(daub_device_info)]),
+    "daub_model_load": (c_int, [c_void_p, c_char_p, POINTER(daub_model_params), POINTER(c_void_p)]),
+    "daub_model_destroy": (c_int, [POINTER(c_void_p)]),
+    "daub_model_get_info": (c_int, [c_void_p, POINTER(daub_model_info)]),
+    "daub_model_inspect": (c_int, [c_char_p, POINTER(daub_model_params), POINTER(daub_model_info)]),
+    "daub_sampler_count": (c_uint32, []),
+    "daub_schedule_count": (c_uint32, []),
+    "daub_sampler_get_info": (c_int, [c_uint32, POINTER(daub_sampler_info)]),
+    "daub_schedule_get_info": (c_int, [c_uint32, POINTER(daub_schedule_info)]),
+    "daub_image_free": (None, [POINTER(daub_image)]),
+    "daub_image_read": (c_int, [c_char_p, POINTER(daub_image)]),
+    "daub_image_read_source": (c_int, [POINTER(daub_source), POINTER(daub_image)]),
+    "daub_floats_free": (None, [POINTER(daub_floats)]),
+    "daub_job_submit": (c_int, [c_void_p, POINTER(daub_generate_params), POINTER(c_void_p)]),
+    "daub_job_wait": (c_int, [c_void_p, c_uint64, POINTER(c_bool)]),
+    "daub_job_cancel": (None, [c_void_p]),
+    "daub_job_get_progress": (c_int, [c_void_p, POINTER(daub_progress)]),
+    "daub_job_take_image": (c_int, [c_void_p, POINTER(daub_image)]),
+    "daub_job_take_latents": (c_int, [c_void_p, POINTER(daub_floats)]),
+    "daub_job_take_floats": (c_int, [c_void_p, POINTER(daub_floats)]),
+    "daub_job_get_result": (c_int, [c_void_p, POINTER(daub_result)]),
+    "daub_job_take_state": (c_int, [c_void_p, POINTER(daub_state)]),
+    "daub_state_free": (None, [POINTER(daub_state)]),
+    "daub_job_destroy": (None, [POINTER(c_void_p)]),
+    "daub_generate": (c_int, [c_void_p, POINTER(daub_generate_params), POINTER(daub_image)]),
+    "daub_generate_with_result": (c_int, [c_void_p, POINTER(daub_generate_params), POINTER(daub_image), POINTER(daub_result)]),
+    "daub_step_get_info": (c_int, [c_void_p, POINTER(daub_step_info)]),
+    "daub_step_read": (c_int, [c_void_p, POINTER(c_float)]),
+    "daub_step_write": (c_int, [c_void_p, POINTER(c_float)]),
+    "daub_job_advance": (c_int, [c_void_p, c_uint64, POINTER(daub_advance)]),
+    "daub_estimate": (c_int, [c_void_p, POINTER(daub_generate_params), POINTER(daub_memory_estimate)]),
+    "daub_encode_text": (c_int, [c_void_p, POINTER(daub_generate_params), c_char_p]),
+    "daub_encode_text_floats": (c_int, [c_void_p, POINTER(daub_generate_params), POINTER(daub_floats), POINTER(daub_floats)]),
+    "daub_get_limits": (c_int, [POINTER(daub_limits)]),
+    "daub_add_noise": (c_int, [c_int, c_int32, c_uint64, POINTER(c_float), POINTER(c_float), c_size_t]),
+    "daub_alpha_bar": (c_int, [c_int, c_uint32, POINTER(c_double)]),
+}
