@@ -48,6 +48,11 @@ DAUB_RNG_DEFAULT = 0
 DAUB_RNG_TORCH_CPU = 1
 DAUB_RNG_CUDA = 2
 
+# enum daub_emphasis
+DAUB_EMPHASIS_DEFAULT = 0
+DAUB_EMPHASIS_WEBUI = 1
+DAUB_EMPHASIS_OFF = 2
+
 # enum daub_memory_mode
 DAUB_MEMORY_MODE_DEFAULT = 0
 DAUB_MEMORY_MODE_RESIDENT = 1
@@ -328,6 +333,7 @@ class daub_generate_params(Structure):
     struct_size: int
     prompt: Optional[bytes]
     negative_prompt: Optional[bytes]
+    emphasis: int
     width: int
     height: int
     n_steps: int
@@ -369,6 +375,7 @@ class daub_generate_params(Structure):
         ("struct_size", c_uint32),
         ("prompt", c_char_p),
         ("negative_prompt", c_char_p),
+        ("emphasis", c_int),
         ("width", c_uint32),
         ("height", c_uint32),
         ("n_steps", c_uint32),
@@ -421,8 +428,10 @@ class daub_result(Structure):
     rng: int
     sampler: bytes
     schedule: bytes
+    emphasis: int
     n_tokens: int
     n_tokens_cut: int
+    n_chunks: int
     prompt_cut: bytes
     strength: float
     masked: bool
@@ -451,8 +460,10 @@ class daub_result(Structure):
         ("rng", c_int),
         ("sampler", c_char * 32),
         ("schedule", c_char * 32),
+        ("emphasis", c_int),
         ("n_tokens", c_uint32),
         ("n_tokens_cut", c_uint32),
+        ("n_chunks", c_uint32),
         ("prompt_cut", c_char * 256),
         ("strength", c_double),
         ("masked", c_bool),

@@ -21,8 +21,9 @@ PHASES = _words("DAUB_PHASE_")
 MEMORY = _words("DAUB_MEMORY_MODE_")
 PRECISION = _words("DAUB_PRECISION_")
 PREVIEW = _words("DAUB_PREVIEW_")
+EMPHASIS = _words("DAUB_EMPHASIS_")
 RNG = {k: v.replace("_", "-") for k, v in _words("DAUB_RNG_").items()}
-_ENUMS = {"kind": KINDS, "phase": PHASES, "mode": MEMORY, "rng": RNG}
+_ENUMS = {"kind": KINDS, "phase": PHASES, "mode": MEMORY, "rng": RNG, "emphasis": EMPHASIS}
 
 
 def numbers(words: dict[int, str]) -> dict[str, int]:
@@ -119,8 +120,10 @@ class Result:
     rng: str
     sampler: str
     schedule: str
-    n_tokens: int  # of the prompt: used,
-    n_tokens_cut: int  # and left out because the model's window is full
+    emphasis: str  # "webui", "off"
+    n_tokens: int  # of the prompt (its longest text): used,
+    n_tokens_cut: int  # and left out, where emphasis is off and the model's window full
+    n_chunks: int  # windows of the text encoder that each prompt takes; 0 where embeddings were given
     prompt_cut: str  # the beginning of what was left out
     strength: float  # 0 without init
     masked: bool

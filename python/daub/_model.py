@@ -116,6 +116,7 @@ class Model(Closing):
         prompt: Optional[str] = None,
         *,
         negative: Optional[str] = None,
+        emphasis: str = "default",
         width: int = 0,
         height: int = 0,
         steps: int = 0,
@@ -148,6 +149,8 @@ class Model(Closing):
         """Begins a picture and returns at once. Zero and None are the model's or the library's default everywhere.
 
         prompt, negative: text up to 1 MiB; models with a text encoder want a prompt (or prompt_embeds), others refuse one.
+        emphasis: "webui" reads (word:1.3), [word], BREAK, [a:b:0.5], AND, and long prompts as stable-diffusion-webui does, "off" takes
+            every character as text, as diffusers does; default "webui".
         width, height: pixels, multiples of info.size_multiple, up to 16384. steps: 1..1000.
         guidance: classifier-free guidance, 1..1000; 1 is off, half the work. guidance_rescale: 0..1.
         seed: of the noise, 0..2^64 - 1. rng: "torch-cpu", or "cuda" (Philox), as torch draws there.
@@ -197,6 +200,7 @@ class Model(Closing):
         params.guidance_scale, params.guidance_rescale = given["guidance"], given["guidance_rescale"]
         params.eta, params.strength, params.keep_floats = given["eta"], given["strength"], given["keep_floats"]
         params.sampler, params.schedule = text(given["sampler"], "sampler"), text(given["schedule"], "schedule")
+        params.emphasis = choice(numbers(_info.EMPHASIS), given["emphasis"], "emphasis")
         params.rng = choice(numbers(_info.RNG), given["rng"], "rng")
         params.memory = choice(numbers(_info.MEMORY), given["memory"], "memory") or self._memory
         params.preview = choice(numbers(_info.PREVIEW), given["preview"] or "default", "preview")
@@ -270,20 +274,21 @@ class Model(Closing):
         del lent
         return from_struct(Estimate, out)
 
-    def encode(self, prompt: str, negative: Optional[str] = None, *, clip_skip: int = 0) -> Floats:
+    def encode(self, prompt: str, *, emphasis: str = "default", clip_skip: int = 0) -> Floats:
         """The prompt's text embeddings, float32 [tokens, info.text_width], for prompt_embeds. Needs numpy.
 
-        `negative` is encoded beside it only to make both as long as each other; encode_pair() hands both out.
-        Raises Unsupported (a model without text), and what start() does.
+        Raises Unsupported (a model without text), InvalidArgument (editing, alternation or AND, which have no single one).
         """
-        return self.encode_pair(prompt, negative or "", clip_skip=clip_skip)[0]
+        return self.encode_pair(prompt, emphasis=emphasis, clip_skip=clip_skip)[0]
 
-    def encode_pair(self, prompt: str, negative: str = "", *, clip_skip: int = 0) -> tuple[Floats, Floats]:
-        """The embeddings of a prompt and of its negative prompt, for prompt_embeds and negative_embeds, of the same shape."""
+    def encode_pair(self, prompt: str, negative: str = "", *, emphasis: str = "default",
+                    clip_skip: int = 0) -> tuple[Floats, Floats]:
+        """The embeddings of a prompt and of its negative prompt, for prompt_embeds and negative_embeds: of the same shape, which is
+        the longer one's. Raises what encode() does."""
         need_numpy()
         params = sized(_abi.daub_generate_params)
         params.prompt, params.negative_prompt = text(prompt, "prompt"), text(negative, "negative")
-        params.clip_skip = clip_skip
+        params.emphasis, params.clip_skip = choice(numbers(_info.EMPHASIS), emphasis, "emphasis"), clip_skip
         first, second = _abi.daub_floats(), _abi.daub_floats()
         with self._handle.use() as pointer:
             check(lib.daub_encode_text_floats(pointer, ctypes.byref(params), ctypes.byref(first), ctypes.byref(second)))

@@ -155,10 +155,10 @@ class Jobs(harness.Case):
 
     def test_messages(self):
         said = []
-        self.model.generate("a dog", negative="word " * 200, steps=1, log=lambda level, message: said.append((level, message)))
+        self.model.generate("a dog", negative="word " * 200, emphasis="off", steps=1, log=lambda level, message: said.append((level, message)))
         self.assertTrue(any(level == "warning" and "token" in message for level, message in said), said)
         with self.assertLogs("daub", "WARNING"):
-            self.model.generate("a dog", negative="word " * 200, steps=1)
+            self.model.generate("a dog", negative="word " * 200, emphasis="off", steps=1)
 
 
 class CtrlC(unittest.TestCase):

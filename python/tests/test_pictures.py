@@ -25,6 +25,18 @@ class Pictures(harness.Case):
         self.assertEqual(theirs.tobytes(), image.tobytes())
         self.assertEqual((image.seed, image.result.sampler, image.result.schedule, image.result.n_steps), (9, "dpmpp_2m", "karras", 3))
 
+    def test_emphasis_is_the_commands(self):
+        prompt, pictures = "a (red:1.5) [apple]", {}
+        for emphasis in ("webui", "off"):
+            path = self.command(prompt, "--steps", "2", "--seed", "1", "--emphasis", emphasis)
+            image = self.model.generate(prompt, steps=2, seed=1, emphasis=emphasis)
+            self.assertEqual(self.daub.read_image(path).tobytes(), image.tobytes())
+            self.assertEqual((image.result.emphasis, image.result.n_chunks), (emphasis, 1))
+            embeds = self.model.encode_pair(prompt, emphasis=emphasis)
+            pictures[emphasis] = self.model.generate(prompt_embeds=embeds[0], negative_embeds=embeds[1], steps=2, seed=1).tobytes()
+            self.assertEqual(pictures[emphasis], image.tobytes())
+        self.assertNotEqual(pictures["webui"], pictures["off"])
+
     def test_init_and_mask_are_the_commands(self):
         first = self.model.generate("a red apple", steps=2, seed=1)
         first.save(self.path("init.png"))
