@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """include/daub.h as ctypes declarations: make_abi.py [--check | --probe] [HEADER]
 
-Writes daub/_abi.py, which is checked in. --check writes nothing and ends with 1 where the file is not what the header gives. --probe
-prints a C program that prints the sizes and offsets of the header's structs as the compiler sees them, for tests/test_abi.py.
+Writes daub/_abi.py, which is checked in. --check writes nothing and ends with 1 where the file is not what the header
+gives. --probe prints a C program that prints the sizes and offsets of the header's structs as the compiler sees them,
+for tests/test_abi.py.
 
-The header is read by what it keeps to: one declaration a statement, and typedefs of enums, structs, opaque structs and functions.
+The header is read by what it keeps to: one declaration a statement, and typedefs of enums, structs, opaque structs and
+functions.
 """
 import os
 import re
@@ -29,7 +31,8 @@ SCALARS = {  # C's name: ctypes', and the type that a field of it has in Python
 
 
 class Header:
-    """What a header declares: enums, structs as (name, [(field, C type, array length or None)]), functions as (name, result, arguments)."""
+    """What a header declares: enums, structs as (name, [(field, C type, array length or None)]), functions as (name,
+    result, arguments)."""
 
     def __init__(self, text):
         text = re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.S)
@@ -145,7 +148,8 @@ def probe(header):
     lines = ["#include <daub.h>", "#include <stdio.h>", "", "int main(void)", "{"]
     for name, fields in header.structs:
         lines.append('    printf("%s %%zu\\n", sizeof(%s));' % (name, name))
-        lines += ['    printf("%s.%s %%zu %%zu\\n", offsetof(%s, %s), sizeof(((%s *)0)->%s));' % (name, field, name, field, name, field)
+        lines += ['    printf("%s.%s %%zu %%zu\\n", offsetof(%s, %s), sizeof(((%s *)0)->%s));' % (name, field, name,
+        field, name, field)
                   for field, _, _ in fields]
     for _, members in header.enums:
         lines += ['    printf("%s %%d\\n", (int)%s);' % (name, name) for name, _ in members]

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""A wheel with a built libdaub, what that needs beside the C library, and the default model: make_wheel.py LIBDAUB FOLDER [MODEL]
+"""A wheel with a built libdaub, what that needs beside the C library, and the default model: make_wheel.py LIBDAUB
+FOLDER [MODEL]
 
-Works in a copy, FOLDER/source, so that the source tree stays as it is; leaves FOLDER/daub-VERSION-py3-none-PLATFORM.whl. Needs setuptools
-and wheel, and no network.
+Works in a copy, FOLDER/source, so that the source tree stays as it is; leaves
+FOLDER/daub-VERSION-py3-none-PLATFORM.whl. Needs setuptools and wheel, and no network.
 """
+
 import os
 import re
 import shutil
@@ -41,12 +43,18 @@ def main():
     shutil.copyfile(library, os.path.join(package, "lib", "libdaub.so"))
     for name, path in needed(library):
         shutil.copyfile(path, os.path.join(package, "lib", name))
+        # What Debian says of its licence goes along, by the package's name: libcjson1 has libcjson.so.1.
+        owner = re.sub(r"\.so\.(\d+).*", r"\1", name)
+        licence = os.path.join("/usr/share/doc", owner, "copyright")
+        if os.path.exists(licence):
+            shutil.copyfile(licence, os.path.join(source, "NOTICE." + owner))
     shutil.copytree(model, os.path.join(package, "model"), ignore=shutil.ignore_patterns("goldens", "sheet.*"))
     for name in os.listdir(folder):
         if name.endswith(".whl"):
             os.unlink(os.path.join(folder, name))
     os.chdir(source)
     from setuptools import build_meta  # what pip and build call
+
     print(os.path.join(folder, build_meta.build_wheel(folder)))
 
 

@@ -1,7 +1,9 @@
-"""Packs libdaub and the default model with the package, where make_wheel.py has put them; else a wheel that uses the system's libdaub.
+"""Packs libdaub and the default model with the package, where make_wheel.py has put them; else a wheel that uses the
+system's libdaub.
 
 A wheel with a library is one of this platform and of any Python 3: `py3-none-linux_x86_64`.
 """
+
 import os
 
 from setuptools import Distribution, setup

@@ -1,7 +1,10 @@
-"""Numbers in and out. numpy is asked for only where an array of its own is handed out, or something has to be converted.
+"""Numbers in and out. numpy is asked for only where an array of its own is handed out, or something has to be
+converted.
 
-In: whatever has the buffer protocol (numpy arrays, memoryviews, array.array), and with numpy whatever it makes an array of.
+In: whatever has the buffer protocol (numpy arrays, memoryviews, array.array), and with numpy whatever it makes an array
+of.
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -66,7 +69,9 @@ def image_in(value: Any, what: str) -> tuple[_abi.daub_image, Any]:
     view = value.view if isinstance(value, Image) else _view(value, "uint8", "B", what)
     shape = tuple(view.shape or ()) + ((1,) if view.ndim == 2 else ())
     if len(shape) != 3 or not 1 <= shape[2] <= 4 or 0 in shape:
-        raise InvalidArgument("%s has the shape %s; [height, width] or [height, width, 1..4] is wanted" % (what, list(view.shape or ())))
+        raise InvalidArgument(
+            "%s has the shape %s; [height, width] or [height, width, 1..4] is wanted" % (what, list(view.shape or ()))
+        )
     data = view.tobytes()
     image = _abi.daub_image(width=shape[1], height=shape[0], channels=shape[2])
     image.pixels = ctypes.cast(ctypes.c_char_p(data), ctypes.POINTER(ctypes.c_uint8))
@@ -91,9 +96,14 @@ def float_array(data: bytearray, shape: tuple[int, ...]) -> Floats:
     return array
 
 
-# ---- the forward process -----------------------------------------------------------------------------------------------
+# ---- the forward process
+# -----------------------------------------------------------------------------------------------
 
-_SCHEDULES = {"scaled_linear": _abi.DAUB_NOISE_SCALED_LINEAR, "linear": _abi.DAUB_NOISE_LINEAR, "cosine": _abi.DAUB_NOISE_COSINE}
+_SCHEDULES = {
+    "scaled_linear": _abi.DAUB_NOISE_SCALED_LINEAR,
+    "linear": _abi.DAUB_NOISE_LINEAR,
+    "cosine": _abi.DAUB_NOISE_COSINE,
+}
 
 
 def choice(table: dict[str, int], value: str, what: str) -> int:
@@ -104,7 +114,8 @@ def choice(table: dict[str, int], value: str, what: str) -> int:
 
 
 def add_noise(x0: ArrayLike, t: int, seed: int = 0, schedule: str = "scaled_linear") -> Floats:
-    """q(x_t | x_0): `x0` (any shape, pictures in -1..1) mixed with unit normal noise of `seed`, as after time step t of 0..999.
+    """q(x_t | x_0): `x0` (any shape, pictures in -1..1) mixed with unit normal noise of `seed`, as after time step t of
+    0..999.
 
     schedule is "scaled_linear" (Stable Diffusion's), "linear" or "cosine"; t = -1 copies. No device is needed.
     """
@@ -112,8 +123,16 @@ def add_noise(x0: ArrayLike, t: int, seed: int = 0, schedule: str = "scaled_line
     source = numpy.ascontiguousarray(x0, "float32")
     out: Floats = numpy.empty_like(source)
     pointer = ctypes.POINTER(ctypes.c_float)
-    check(lib.daub_add_noise(choice(_SCHEDULES, schedule, "schedule"), t, seed, source.ctypes.data_as(pointer),
-                             out.ctypes.data_as(pointer), source.size))
+    check(
+        lib.daub_add_noise(
+            choice(_SCHEDULES, schedule, "schedule"),
+            t,
+            seed,
+            source.ctypes.data_as(pointer),
+            out.ctypes.data_as(pointer),
+            source.size,
+        )
+    )
     return out
 
 

@@ -1,4 +1,5 @@
 """GPUs."""
+
 from __future__ import annotations
 
 import ctypes
@@ -16,7 +17,12 @@ from ._library import check, lib, sized, text
 Log = Callable[[str, str], object]  # (level, message)
 logger = logging.getLogger("daub")
 
-_LEVELS = {_abi.DAUB_LOG_ERROR: "error", _abi.DAUB_LOG_WARNING: "warning", _abi.DAUB_LOG_INFO: "info", _abi.DAUB_LOG_DEBUG: "debug"}
+_LEVELS = {
+    _abi.DAUB_LOG_ERROR: "error",
+    _abi.DAUB_LOG_WARNING: "warning",
+    _abi.DAUB_LOG_INFO: "info",
+    _abi.DAUB_LOG_DEBUG: "debug",
+}
 _LOGGING = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
 
 
@@ -31,7 +37,8 @@ def log_level(log: Optional[Log]) -> int:
 
 
 def log_callback(log: Optional[Log], handle: Handle) -> Any:
-    """A daub_log_fn. What a log callback raises goes to threading.excepthook: a message is no reason to end a picture."""
+    """A daub_log_fn. What a log callback raises goes to threading.excepthook: a message is no reason to end a
+    picture."""
 
     def callback(user: object, level: int, message: bytes) -> None:
         name = _LEVELS.get(level, "debug")
@@ -58,8 +65,10 @@ class Closing:
         weakref.finalize(self, handle.finalize)
 
     def close(self) -> None:
-        """Ends it and all made from it, and gives its memory back. Jobs are cancelled first, and calls in other threads waited for.
-        Does nothing when it is closed already. Raises InvalidArgument within its own callbacks, which it would wait for."""
+        """Ends it and all made from it, and gives its memory back. Jobs are cancelled first, and calls in other threads
+        waited for. Does nothing when it is closed already. Raises InvalidArgument within its own callbacks, which it
+        would wait for.
+        """
         self._handle.close()
 
     @property
@@ -70,14 +79,17 @@ class Closing:
     def __enter__(self: Self) -> Self:
         return self
 
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
         self.close()
 
 
 class Device(Closing):
     """One GPU: its queue, memory and compiled kernels. Thread safe.
 
-    device: an index as devices() counts, or part of a name in any case; None: discrete before integrated before virtual before CPU, and
+    device: an index as devices() counts, or part of a name in any case; None: discrete before integrated before virtual
+    before CPU, and
         the environment's DAUB_DEVICE before all.
     max_memory: bytes of device memory that may be allocated, kept to the byte; 0: what the driver's budget leaves.
     cache_dir: folder for compiled pipelines; None: the user's cache folder; "": none.
@@ -87,8 +99,16 @@ class Device(Closing):
     Raises NoDevice, InvalidArgument, OutOfMemory. Closing a device closes its models.
     """
 
-    def __init__(self, device: Union[int, str, None] = None, *, max_memory: int = 0, cache_dir: Optional[Path] = None,
-                 log: Optional[Log] = None, debug: Optional[str] = None, caps: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        device: Union[int, str, None] = None,
+        *,
+        max_memory: int = 0,
+        cache_dir: Optional[Path] = None,
+        log: Optional[Log] = None,
+        debug: Optional[str] = None,
+        caps: Optional[str] = None,
+    ) -> None:
         handle = Handle("device", None, lib.daub_device_destroy)
         params = sized(_abi.daub_device_params)
         params.device = None if device is None else text(str(device), "device")

@@ -1,9 +1,10 @@
 """Lifetimes: what a device, model or job of the library is closed by, in the right order, once, and from any thread.
 
-A handle knows its children, which hold on to it: closing closes them first, a job by cancelling it. Calls that use a handle are counted,
-and closing waits for them. The objects that users hold are apart from handles and may go in any order, at the interpreter's end too:
-each closes its handle by a `weakref.finalize`.
+A handle knows its children, which hold on to it: closing closes them first, a job by cancelling it. Calls that use a
+handle are counted, and closing waits for them. The objects that users hold are apart from handles and may go in any
+order, at the interpreter's end too: each closes its handle by a `weakref.finalize`.
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -14,7 +15,9 @@ from typing import Any, Callable, Iterator, Optional
 
 from ._library import ClosedError, InvalidArgument, check
 
-_lock = threading.RLock()  # of all handles' fields; never held during a call of the library. R: a finalizer may run anywhere
+_lock = (
+    threading.RLock()
+)  # of all handles' fields; never held during a call of the library. R: a finalizer may run anywhere
 _changed = threading.Condition(_lock)
 
 
@@ -30,8 +33,13 @@ _inside = _Inside()
 class Handle:
     """A pointer of the library, what destroys it, and what must live as long as it."""
 
-    def __init__(self, name: str, parent: Optional["Handle"], destroy: Callable[[Any], Optional[int]],
-                 cancel: Optional[Callable[[Any], None]] = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        parent: Optional["Handle"],
+        destroy: Callable[[Any], Optional[int]],
+        cancel: Optional[Callable[[Any], None]] = None,
+    ) -> None:
         self.name, self.parent, self._destroy, self._cancel = name, parent, destroy, cancel
         self.pointer = ctypes.c_void_p()
         self.keep: list[Any] = []
@@ -59,7 +67,9 @@ class Handle:
             if self._closing or not self.pointer:
                 raise ClosedError("this %s is closed" % self.name)
             if self._pid != os.getpid():
-                raise InvalidArgument("this %s was made before a fork; its GPU belongs to the other process" % self.name)
+                raise InvalidArgument(
+                    "this %s was made before a fork; its GPU belongs to the other process" % self.name
+                )
             self._users.append(me)
         try:
             yield self.pointer

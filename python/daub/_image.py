@@ -1,4 +1,5 @@
 """Pictures: pixels with what made them, read from and written to files."""
+
 from __future__ import annotations
 
 import ctypes
@@ -18,19 +19,32 @@ if TYPE_CHECKING:
 
 
 class Image:
-    """Pixels [height, width, channels], bytes of sRGB, rows top down; channels is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA).
+    """Pixels [height, width, channels], bytes of sRGB, rows top down; channels is 1 (grey), 2 (grey, alpha), 3 (RGB) or
+    4 (RGBA).
 
-    `array` is numpy's view of them, `view` a memoryview that needs no numpy, and both write through. Pictures that a model drew have
-    `result`, `seed` and `latents` too.
+    `array` is numpy's view of them, `view` a memoryview that needs no numpy, and both write through. Pictures that a
+    model drew have `result`, `seed` and `latents` too.
     """
 
-    def __init__(self, width: int, height: int, channels: int, pixels: Union[bytes, bytearray], *, result: Optional[Result] = None,
-                 parameters: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        channels: int,
+        pixels: Union[bytes, bytearray],
+        *,
+        result: Optional[Result] = None,
+        parameters: Optional[str] = None,
+    ) -> None:
         if len(pixels) != width * height * channels:
-            raise InvalidArgument("%d bytes are no picture of %dx%d with %d channels" % (len(pixels), width, height, channels))
+            raise InvalidArgument(
+                "%d bytes are no picture of %dx%d with %d channels" % (len(pixels), width, height, channels)
+            )
         self.width, self.height, self.channels = width, height, channels
         self.result = result  # what made it; None of pictures that were read
-        self.parameters = parameters  # the same as text, in stable-diffusion-webui's grammar; save() puts it into the file
+        self.parameters = (
+            parameters  # the same as text, in stable-diffusion-webui's grammar; save() puts it into the file
+        )
         self._pixels = bytearray(pixels)
         self._latents: Optional[tuple[bytearray, tuple[int, ...]]] = None
         self._floats: Optional[tuple[bytearray, tuple[int, ...]]] = None
@@ -68,32 +82,38 @@ class Image:
 
     @property
     def latents(self) -> Floats:
-        """float32 [latent_channels, height / latent_scale, width / latent_scale], as the sampler left them. Needs numpy."""
+        """float32 [latent_channels, height / latent_scale, width / latent_scale], as the sampler left them. Needs
+        numpy."""
         if self._latents is None:
             raise AttributeError("this picture was not drawn by a model, and has no latents")
         return float_array(*self._latents)
 
     @property
     def floats(self) -> Floats:
-        """float32 [3, height, width] in about -1..1, not clamped; a byte is round(127.5 v + 127.5). Needs numpy, and keep_floats=True
-        when the picture was drawn."""
+        """float32 [3, height, width] in about -1..1, not clamped; a byte is round(127.5 v + 127.5). Needs numpy, and
+        keep_floats=True when the picture was drawn."""
         if self._floats is None:
             raise AttributeError("this picture has no floats; draw it with keep_floats=True")
         return float_array(*self._floats)
 
     def save(self, path: Path, *, parameters: bool = True) -> None:
-        """Writes a .png, with what made the picture inside unless `parameters` is False; .ppm; or what Pillow writes, where that is
-        installed. The file is replaced whole or not at all. Raises InvalidArgument for other suffixes, OSError."""
+        """Writes a .png, with what made the picture inside unless `parameters` is False; .ppm; or what Pillow writes,
+        where that is installed. The file is replaced whole or not at all. Raises InvalidArgument for other suffixes,
+        OSError."""
         suffix = os.path.splitext(os.fspath(path))[1].lower()
         if suffix == ".png":
             _replace(path, png(self, self.parameters if parameters else None))
         elif suffix in (".ppm", ".pgm") and self.channels == (3 if suffix == ".ppm" else 1):
-            _replace(path, b"P%d\n%d %d\n255\n" % (6 if suffix == ".ppm" else 5, self.width, self.height) + self._pixels)
+            _replace(
+                path, b"P%d\n%d %d\n255\n" % (6 if suffix == ".ppm" else 5, self.width, self.height) + self._pixels
+            )
         else:
             try:
                 pillow = importlib.import_module("PIL.Image")
             except ImportError:
-                raise InvalidArgument("%s: daub writes .png and .ppm; for other formats Pillow is needed" % os.fspath(path)) from None
+                raise InvalidArgument(
+                    "%s: daub writes .png and .ppm; for other formats Pillow is needed" % os.fspath(path)
+                ) from None
             mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[self.channels]
             pillow.frombytes(mode, (self.width, self.height), self.tobytes()).save(path)
 
@@ -120,7 +140,7 @@ def png(image: Image, parameters: Optional[str] = None) -> bytes:
     row = image.width * n
     rows = []
     for y in range(image.height):
-        line = bytes(image._pixels[y * row:(y + 1) * row])
+        line = bytes(image._pixels[y * row : (y + 1) * row])
         # Filter 1 of PNG's specification, 9.2: differences from the pixel on the left.
         rows.append(b"\1" + line[:n] + bytes([(a - b) & 255 for a, b in zip(line[n:], line)]))
     out = b"\x89PNG\r\n\x1a\n"

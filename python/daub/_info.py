@@ -1,4 +1,6 @@
-"""What the library says about devices, models, samplers and pictures, as frozen dataclasses with the C structs' field names."""
+"""What the library says about devices, models, samplers and pictures, as frozen dataclasses with the C structs' field
+names."""
+
 from __future__ import annotations
 
 import ctypes
@@ -13,7 +15,7 @@ T = TypeVar("T")
 
 def _words(prefix: str) -> dict[int, str]:
     """The members of an enum as words: DAUB_MEMORY_MODE_SMALL is "small"."""
-    return {v: k[len(prefix):].lower() for k, v in vars(_abi).items() if k.startswith(prefix)}
+    return {v: k[len(prefix) :].lower() for k, v in vars(_abi).items() if k.startswith(prefix)}
 
 
 KINDS = _words("DAUB_DEVICE_")

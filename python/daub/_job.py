@@ -1,4 +1,5 @@
 """Jobs: a picture in the making."""
+
 from __future__ import annotations
 
 import collections
@@ -32,12 +33,15 @@ class Progress:
     n_steps: int  # in all; fewer than asked for where strength leaves some out
     seconds: float  # since the job began
     seconds_left: float  # estimate; negative while unknown
-    preview: Optional[Image] = None  # of the picture after this step: an event of its own, where previews were asked for
+    preview: Optional[Image] = (
+        None  # of the picture after this step: an event of its own, where previews were asked for
+    )
 
 
 @dataclass(frozen=True)
 class State:
-    """A picture between two steps: opaque bytes that another device, process or machine with this version of daub can go on from."""
+    """A picture between two steps: opaque bytes that another device, process or machine with this version of daub can
+    go on from."""
 
     data: bytes
     step: int  # steps behind it
@@ -66,8 +70,12 @@ class Step:
         if self._data is None:
             c, h, w = self.shape
             data = bytearray(4 * c * h * w)
-            check(lib.daub_step_read(self._pointer, ctypes.cast((ctypes.c_char * len(data)).from_buffer(data),
-                                                                ctypes.POINTER(ctypes.c_float))))
+            check(
+                lib.daub_step_read(
+                    self._pointer,
+                    ctypes.cast((ctypes.c_char * len(data)).from_buffer(data), ctypes.POINTER(ctypes.c_float)),
+                )
+            )
             self._data, self._before = data, bytes(data)
         return memoryview(self._data).cast("f", self.shape)
 
@@ -101,7 +109,9 @@ OnStep = Callable[[Step], Optional[bool]]
 class Hooks:
     """What a job's callbacks write and its owner reads. Knows no Job, which may go while the callbacks run."""
 
-    def __init__(self, on_progress: Optional[OnProgress], on_preview: Optional[OnPreview], on_step: Optional[OnStep]) -> None:
+    def __init__(
+        self, on_progress: Optional[OnProgress], on_preview: Optional[OnPreview], on_step: Optional[OnStep]
+    ) -> None:
         self.on_progress, self.on_preview, self.on_step = on_progress, on_preview, on_step
         self.error: Optional[BaseException] = None  # the first that a callback raised
         self.events: collections.deque[Progress] = collections.deque(maxlen=4096)
@@ -123,6 +133,7 @@ class Hooks:
                 except BaseException as error:  # raised again by result()
                     self.error = error
                     return False
+
             return callback
 
         def step(pointer: int) -> Optional[bool]:
@@ -137,7 +148,9 @@ class Hooks:
 
         preview = guarded(lambda lent: self._preview(lent.contents))
         params.on_progress = kinds["on_progress"](guarded(lambda lent: self._progress(lent.contents)))
-        self.events_of_previews = previews and not self.on_preview  # who has a callback need not iterate, and pictures are large
+        self.events_of_previews = (
+            previews and not self.on_preview
+        )  # who has a callback need not iterate, and pictures are large
         if previews or self.on_preview:
             params.on_preview = kinds["on_preview"](lambda user, lent: preview(user, lent) and None)
         if self.on_step:
@@ -172,8 +185,9 @@ class Hooks:
 class Job(Closing):
     """A picture that is being drawn, from Model.start(). Thread safe; several threads may wait for one job.
 
-    Iterating gives Progress events until the job ends; close() and the end of a with statement cancel what still runs. Ctrl-C in a
-    thread that waits cancels the job. Callbacks run on a thread of the job's: what they raise ends the job and is raised by result().
+    Iterating gives Progress events until the job ends; close() and the end of a with statement cancel what still runs.
+    Ctrl-C in a thread that waits cancels the job. Callbacks run on a thread of the job's: what they raise ends the job
+    and is raised by result().
     """
 
     def __init__(self, model: Model, handle: Handle, hooks: Hooks, keep_floats: bool) -> None:
@@ -190,7 +204,8 @@ class Job(Closing):
         return "<daub.Job %s, step %d of %d>" % (progress.phase, progress.step, progress.n_steps)
 
     def cancel(self) -> None:
-        """Takes effect within 0.3 s on CPU devices and 0.1 s on others; result() then raises Cancelled. From any thread."""
+        """Takes effect within 0.3 s on CPU devices and 0.1 s on others; result() then raises Cancelled. From any
+        thread."""
         self._handle.cancel()
 
     @property
@@ -257,8 +272,9 @@ class Job(Closing):
             raise
 
     def result(self, timeout: Optional[float] = None) -> Image:
-        """The picture, the same each time, waited for. Raises what ended the job otherwise: an Error (Cancelled, OutOfMemory,
-        DeviceLost), or what a callback raised. TimeoutError when `timeout` seconds were not enough; the job goes on."""
+        """The picture, the same each time, waited for. Raises what ended the job otherwise: an Error (Cancelled,
+        OutOfMemory, DeviceLost), or what a callback raised. TimeoutError when `timeout` seconds were not enough; the
+        job goes on."""
         if self._image is None and not self.wait(timeout):
             raise TimeoutError("the picture was not done within %g s" % (timeout or 0.0))
         if self._hooks.error:
@@ -284,8 +300,8 @@ class Job(Closing):
         return out
 
     def take_state(self) -> State:
-        """The newest state that keep_state_every kept, once, when the job has ended: after DeviceLost a new device can go on from it by
-        `resume=`. Raises InvalidArgument while the job runs, or when no state was kept."""
+        """The newest state that keep_state_every kept, once, when the job has ended: after DeviceLost a new device can
+        go on from it by `resume=`. Raises InvalidArgument while the job runs, or when no state was kept."""
         out = _abi.daub_state()
         with self._handle.use() as pointer:
             check(lib.daub_job_take_state(pointer, ctypes.byref(out)))
@@ -293,4 +309,3 @@ class Job(Closing):
             return State(ctypes.string_at(out.data, out.size), out.step)
         finally:
             lib.daub_state_free(ctypes.byref(out))
-

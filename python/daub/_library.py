@@ -1,4 +1,5 @@
 """libdaub: where it is, and its failures as exceptions."""
+
 from __future__ import annotations
 
 import ctypes
@@ -89,15 +90,25 @@ def _open() -> ctypes.CDLL:
     try:
         return ctypes.CDLL(path)
     except OSError as error:
-        raise ImportError("daub: %s cannot be loaded (%s); install libdaub, or name its file in DAUB_LIBRARY" % (path, error)) from None
+        raise ImportError(
+            "daub: %s cannot be loaded (%s); install libdaub, or name its file in DAUB_LIBRARY" % (path, error)
+        ) from None
 
 
 def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
     running = int(library.daub_version())
     made_for = _abi.DAUB_VERSION_MAJOR * 1000000 + _abi.DAUB_VERSION_MINOR * 1000
     if running // 1000 != made_for // 1000:  # before 1.0 a minor version may change structs
-        raise ImportError("daub: this package is for libdaub %d.%d, and %s is %d.%d" % (
-            _abi.DAUB_VERSION_MAJOR, _abi.DAUB_VERSION_MINOR, library._name, running // 1000000, running // 1000 % 1000))
+        raise ImportError(
+            "daub: this package is for libdaub %d.%d, and %s is %d.%d"
+            % (
+                _abi.DAUB_VERSION_MAJOR,
+                _abi.DAUB_VERSION_MINOR,
+                library._name,
+                running // 1000000,
+                running // 1000 % 1000,
+            )
+        )
     for name, (result, arguments) in _abi.FUNCTIONS.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments

@@ -1,4 +1,5 @@
 """Models, and what is asked of them."""
+
 from __future__ import annotations
 
 import ctypes
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     R = TypeVar("R")
 
 
-def _asks_like(method: Callable[Concatenate[Model, P], Job]) -> Callable[[Callable[..., R]], Callable[Concatenate[Model, P], R]]:
+def _asks_like(
+    method: Callable[Concatenate[Model, P], Job],
+) -> Callable[[Callable[..., R]], Callable[Concatenate[Model, P], R]]:
     """A method that takes what another takes, for help() and type checkers alike."""
 
     def decorate(function: Callable[..., R]) -> Callable[Concatenate[Model, P], R]:
@@ -37,30 +40,45 @@ def _asks_like(method: Callable[Concatenate[Model, P], Job]) -> Callable[[Callab
         wrapper.__doc__ = function.__doc__
         wrapper.__annotations__ = {**method.__annotations__, "return": function.__annotations__["return"]}
         signature = signature_of(method)
-        wrapper.__signature__ = signature.replace(return_annotation=function.__annotations__["return"])  # type: ignore[attr-defined]
+        signature = signature.replace(return_annotation=function.__annotations__["return"])
+        setattr(wrapper, "__signature__", signature)
         return wrapper
 
     return decorate
 
 
 class Model(Closing):
-    """Weights and networks on a device; read-only once loaded. Thread safe: jobs run one after the other, in the order of start().
+    """Weights and networks on a device; read-only once loaded. Thread safe: jobs run one after the other, in the order
+    of start().
 
-    path: a folder in diffusers layout or one .safetensors file in the original layout; None: the default model that comes with daub.
-    device: a Device, which is left open, or what Device() takes: then the model has a device of its own that closes with it.
+    path: a folder in diffusers layout or one .safetensors file in the original layout; None: the default model that
+    comes with daub.
+    device: a Device, which is left open, or what Device() takes: then the model has a device of its own that closes
+    with it.
     precision: "f16" (weights and activations; sums are fp32) or "f32".
-    memory: what pictures use that are not told otherwise: "resident", "small" (one network on the device at a time) or "stream" (and of
+    memory: what pictures use that are not told otherwise: "resident", "small" (one network on the device at a time) or
+    "stream" (and of
         the U-Net's weights only some).
     data: the bytes of a .safetensors file instead of a path; not copied, and must not change until the model is closed.
     config_from: folder in diffusers layout whose config.json files describe a single file that is too odd to tell.
     weight_cache, weight_cache_limit: folder where packed weights are kept for later loads, and its bytes (0: 16 GB).
 
-    Raises FileError, BadFile, Unsupported, OutOfMemory, and what Device() does. Closing a model cancels and closes its jobs.
+    Raises FileError, BadFile, Unsupported, OutOfMemory, and what Device() does. Closing a model cancels and closes its
+    jobs.
     """
 
-    def __init__(self, path: Optional[Path] = None, *, device: Union[Device, int, str, None] = None, precision: str = "default",
-                 memory: str = "default", data: Union[bytes, bytearray, memoryview, None] = None, config_from: Optional[Path] = None,
-                 weight_cache: Optional[Path] = None, weight_cache_limit: int = 0) -> None:
+    def __init__(
+        self,
+        path: Optional[Path] = None,
+        *,
+        device: Union[Device, int, str, None] = None,
+        precision: str = "default",
+        memory: str = "default",
+        data: Union[bytes, bytearray, memoryview, None] = None,
+        config_from: Optional[Path] = None,
+        weight_cache: Optional[Path] = None,
+        weight_cache_limit: int = 0,
+    ) -> None:
         self._memory = choice(numbers(_info.MEMORY), memory, "memory")
         params = sized(_abi.daub_model_params)
         params.precision = choice(numbers(_info.PRECISION), precision, "precision")
@@ -69,7 +87,9 @@ class Model(Closing):
         name, keep = text(path, "a model's path"), None
         if data is not None:
             lent = bytes(data) if isinstance(data, memoryview) or not isinstance(data, (bytes, bytearray)) else data
-            start = (ctypes.c_char * len(lent)).from_buffer(lent) if isinstance(lent, bytearray) else ctypes.c_char_p(lent)
+            start = (
+                (ctypes.c_char * len(lent)).from_buffer(lent) if isinstance(lent, bytearray) else ctypes.c_char_p(lent)
+            )
             source = _abi.daub_source(data=ctypes.cast(start, ctypes.c_void_p), size=len(lent))
             params.source, keep = ctypes.pointer(source), (lent, start, source)
         elif name is None:
@@ -148,24 +168,32 @@ class Model(Closing):
     ) -> Job:
         """Begins a picture and returns at once. Zero and None are the model's or the library's default everywhere.
 
-        prompt, negative: text up to 1 MiB; models with a text encoder want a prompt (or prompt_embeds), others refuse one.
-        emphasis: "webui" reads (word:1.3), [word], BREAK, [a:b:0.5], AND, and long prompts as stable-diffusion-webui does, "off" takes
+        prompt, negative: text up to 1 MiB; models with a text encoder want a prompt (or prompt_embeds), others refuse
+        one.
+        emphasis: "webui" reads (word:1.3), [word], BREAK, [a:b:0.5], AND, and long prompts as stable-diffusion-webui
+        does, "off" takes
             every character as text, as diffusers does; default "webui".
         width, height: pixels, multiples of info.size_multiple, up to 16384. steps: 1..1000.
         guidance: classifier-free guidance, 1..1000; 1 is off, half the work. guidance_rescale: 0..1.
         seed: of the noise, 0..2^64 - 1. rng: "torch-cpu", or "cuda" (Philox), as torch draws there.
         sampler, schedule: names of samplers() and schedules(). eta: DDIM's stochasticity, 0..1. clip_skip: 1 is none.
-        init, strength: a picture to begin with (an Image, uint8 [height, width, 1..4], or a path), and how much of it is drawn anew,
+        init, strength: a picture to begin with (an Image, uint8 [height, width, 1..4], or a path), and how much of it
+        is drawn anew,
             0 < strength <= 1, default 0.8, with a mask 1.
         mask: of the same size, white is painted, black keeps init's bytes.
-        prompt_embeds, negative_embeds: float32 [1..4096 tokens, info.text_width] of encode(); or prompt_embeds is the path of a file.
+        prompt_embeds, negative_embeds: float32 [1..4096 tokens, info.text_width] of encode(); or prompt_embeds is the
+        path of a file.
         latents: start noise, unit normal, float32 [latent_channels, height / latent_scale, width / latent_scale].
-        keep_floats: for Image.floats. memory: "resident", "small", "stream"; default: the model's. vae_rows: rows of the latents that
+        keep_floats: for Image.floats. memory: "resident", "small", "stream"; default: the model's. vae_rows: rows of
+        the latents that
             the VAE decodes at a time.
-        preview: "linear" (a pixel a latent) or "vae" (full size, decoded): pictures of what becomes of the latents, after every
-            preview_every-th step (0: every one), for on_preview(image, step, n_steps), or without it in Progress.preview of events of their own.
+        preview: "linear" (a pixel a latent) or "vae" (full size, decoded): pictures of what becomes of the latents,
+        after every
+            preview_every-th step (0: every one), for on_preview(image, step, n_steps), or without it in
+            Progress.preview of events of their own.
         on_progress(Progress), on_step(Step): called after every step; returning False cancels. log(level, message).
-            Callbacks run on a thread of the job's and must not wait for a job of the same model. What one raises ends the job.
+            Callbacks run on a thread of the job's and must not wait for a job of the same model. What one raises ends
+            the job.
         keep_state_every: the state is kept after so many steps, for Job.take_state(); resume: goes on from one.
 
         Raises InvalidArgument, OutOfMemory (now, not half-way through), FileError, BadFile, Unsupported, ClosedError.
@@ -189,10 +217,16 @@ class Model(Closing):
         """What start() was given as a struct, and what keeps its pointers alive."""
         params, lent = sized(_abi.daub_generate_params), []
         params.prompt, params.negative_prompt = text(given["prompt"], "prompt"), text(given["negative"], "negative")
-        for field, name, least, most in (("width", "width", 0, 2**32 - 1), ("height", "height", 0, 2**32 - 1), ("n_steps", "steps", 0, 2**32 - 1),
-                                         ("seed", "seed", 0, 2**64 - 1), ("clip_skip", "clip_skip", 0, 2**32 - 1),
-                                         ("vae_rows", "vae_rows", 0, 2**32 - 1), ("preview_every", "preview_every", 0, 2**32 - 1),
-                                         ("keep_state_every", "keep_state_every", 0, 2**32 - 1)):
+        for field, name, least, most in (
+            ("width", "width", 0, 2**32 - 1),
+            ("height", "height", 0, 2**32 - 1),
+            ("n_steps", "steps", 0, 2**32 - 1),
+            ("seed", "seed", 0, 2**64 - 1),
+            ("clip_skip", "clip_skip", 0, 2**32 - 1),
+            ("vae_rows", "vae_rows", 0, 2**32 - 1),
+            ("preview_every", "preview_every", 0, 2**32 - 1),
+            ("keep_state_every", "keep_state_every", 0, 2**32 - 1),
+        ):
             value = given[name]
             if not least <= value <= most:  # ctypes would cut it
                 raise InvalidArgument("%s is %d; it can be %d to %d" % (name, value, least, most))
@@ -230,11 +264,20 @@ class Model(Closing):
                 continue
             values, (n, width) = floats_in(value, 2, name)
             if width != self.info.text_width:
-                raise InvalidArgument("%s has %d values a token; this model has %d" % (name, width, self.info.text_width))
+                raise InvalidArgument(
+                    "%s has %d values a token; this model has %d" % (name, width, self.info.text_width)
+                )
             if params.n_embed_tokens not in (0, n):
-                raise InvalidArgument("negative_embeds has %d tokens and prompt_embeds has %d; they must be alike" % (n, params.n_embed_tokens))
+                raise InvalidArgument(
+                    "negative_embeds has %d tokens and prompt_embeds has %d; they must be alike"
+                    % (n, params.n_embed_tokens)
+                )
             params.n_embed_tokens = n
-            setattr(params, "negative_prompt_embeds" if name == "negative_embeds" else "prompt_embeds", ctypes.cast(values, ctypes.POINTER(ctypes.c_float)))
+            setattr(
+                params,
+                "negative_prompt_embeds" if name == "negative_embeds" else "prompt_embeds",
+                ctypes.cast(values, ctypes.POINTER(ctypes.c_float)),
+            )
             lent.append(values)
 
     def _latents(self, params: _abi.daub_generate_params, value: Any, lent: list[Any]) -> None:
@@ -245,7 +288,9 @@ class Model(Closing):
             width, height = params.width or params.init.contents.width, params.height or params.init.contents.height
         wanted = (info.latent_channels, height // info.latent_scale, width // info.latent_scale)
         if shape != wanted:
-            raise InvalidArgument("latents have the shape %s; a picture of %dx%d wants %s" % (list(shape), width, height, list(wanted)))
+            raise InvalidArgument(
+                "latents have the shape %s; a picture of %dx%d wants %s" % (list(shape), width, height, list(wanted))
+            )
         params.latents = ctypes.cast(values, ctypes.POINTER(ctypes.c_float))
         lent.append(values)
 
@@ -260,11 +305,11 @@ class Model(Closing):
 
     @_asks_like(start)
     def estimate(self, *args: Any, **kwargs: Any) -> Estimate:
-        """What a picture will take of the device's memory, before anything is allocated for it. Takes what start() takes; needs no
-        prompt. Raises what start() does, save for OutOfMemory."""
+        """What a picture will take of the device's memory, before anything is allocated for it. Takes what start()
+        takes; needs no prompt. Raises what start() does, save for OutOfMemory."""
         given = dict(_defaults(Model.start), **kwargs)
         if args:
-            given["prompt"], = args
+            (given["prompt"],) = args
         params, lent = self._params(given)
         if given["preview"] or given["on_preview"]:
             params.on_preview = Hooks.no_preview()
@@ -277,14 +322,16 @@ class Model(Closing):
     def encode(self, prompt: str, *, emphasis: str = "default", clip_skip: int = 0) -> Floats:
         """The prompt's text embeddings, float32 [tokens, info.text_width], for prompt_embeds. Needs numpy.
 
-        Raises Unsupported (a model without text), InvalidArgument (editing, alternation or AND, which have no single one).
+        Raises Unsupported (a model without text), InvalidArgument (editing, alternation or AND, which have no single
+        one).
         """
         return self.encode_pair(prompt, emphasis=emphasis, clip_skip=clip_skip)[0]
 
-    def encode_pair(self, prompt: str, negative: str = "", *, emphasis: str = "default",
-                    clip_skip: int = 0) -> tuple[Floats, Floats]:
-        """The embeddings of a prompt and of its negative prompt, for prompt_embeds and negative_embeds: of the same shape, which is
-        the longer one's. Raises what encode() does."""
+    def encode_pair(
+        self, prompt: str, negative: str = "", *, emphasis: str = "default", clip_skip: int = 0
+    ) -> tuple[Floats, Floats]:
+        """The embeddings of a prompt and of its negative prompt, for prompt_embeds and negative_embeds: of the same
+        shape, which is the longer one's. Raises what encode() does."""
         need_numpy()
         params = sized(_abi.daub_generate_params)
         params.prompt, params.negative_prompt = text(prompt, "prompt"), text(negative, "negative")

@@ -1,4 +1,5 @@
 """From a prompt to a file: apple.py [PROMPT] [FILE]"""
+
 import sys
 
 import daub

@@ -1,4 +1,5 @@
 """Pictures in: one is drawn anew in part (img2img), and then only where a mask is white (inpainting): painting.py"""
+
 import daub
 import numpy
 
@@ -8,7 +9,7 @@ with daub.Model() as model:
     other.save("green.png")
 
     mask = numpy.zeros((apple.height, apple.width), numpy.uint8)
-    mask[:, apple.width // 2:] = 255
+    mask[:, apple.width // 2 :] = 255
     half = model.generate("a blue heart", seed=1, init=apple.array, mask=mask)
     half.save("half.png")
     kept = mask == 0

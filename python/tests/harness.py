@@ -1,4 +1,6 @@
-"""What the tests of python/daub share. CMake names the library, the command, the compiler and the source tree by the environment."""
+"""What the tests of python/daub share. CMake names the library, the command, the compiler and the source tree by the
+environment."""
+
 import os
 import subprocess
 import sys
@@ -16,8 +18,13 @@ COMMAND = os.environ.get("DAUB_COMMAND")
 def run(code, timeout=120, **more):
     """A program in an interpreter of its own; its exit status, what it printed and what it complained of."""
     env = dict(os.environ, PYTHONPATH=PYTHON, **more)
-    done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(code)], capture_output=True, text=True,
-                          timeout=timeout, env=env)
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=env,
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -27,6 +34,7 @@ class Case(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         import daub
+
         cls.daub = daub
         cls.device = daub.Device()
         cls.model = daub.Model(device=cls.device)

@@ -33,7 +33,8 @@ class Abi(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             source, program = os.path.join(folder, "probe.c"), os.path.join(folder, "probe")
             with open(source, "wb") as file:
-                file.write(subprocess.run([sys.executable, MAKE, "--probe", HEADER], check=True, capture_output=True).stdout)
+                file.write(subprocess.run([sys.executable, MAKE, "--probe", HEADER], check=True,
+                capture_output=True).stdout)
             subprocess.run([compiler, "-std=c11", "-I", os.path.dirname(HEADER), "-o", program, source], check=True)
             lines = subprocess.run([program], check=True, capture_output=True, text=True).stdout.splitlines()
         fields = 0

@@ -1,4 +1,5 @@
 """python: failures are exceptions with the library's sentence."""
+
 import os
 import pickle
 import unittest
@@ -18,7 +19,11 @@ class Errors(harness.Case):
             (daub.InvalidArgument, "tiny.*resident, small, stream", lambda: model.generate("a", memory="tiny")),
             (daub.InvalidArgument, "precision", lambda: daub.Model(precision="f8")),
             (daub.InvalidArgument, "strength", lambda: model.generate("a", strength=0.5)),
-            (daub.InvalidArgument, "float32.*bytes", lambda: model.generate("a", init=__import__("numpy").zeros((64, 64, 3), "float32"))),
+            (
+                daub.InvalidArgument,
+                "float32.*bytes",
+                lambda: model.generate("a", init=__import__("numpy").zeros((64, 64, 3), "float32")),
+            ),
             (daub.InvalidArgument, r"\[64\]", lambda: model.generate("a", init=bytes(64))),
             (daub.FileError, "none.png", lambda: daub.read_image("none.png")),
             (daub.FileError, "nowhere", lambda: daub.Model("nowhere", device=self.device)),

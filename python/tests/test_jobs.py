@@ -1,4 +1,5 @@
 """python: progress by callback or iterator, previews, hooks between steps, cancelling, threads."""
+
 import os
 import signal
 import subprocess
@@ -32,15 +33,22 @@ class Jobs(harness.Case):
             shown = [(event.step, event.preview.array.shape) for event in job if event.preview]
         self.assertEqual(shown, [(2, (8, 8, 3)), (4, (8, 8, 3))])
         called = []
-        image = self.model.generate("a dog", steps=2, preview="vae", on_preview=lambda picture, *at: called.append((picture, at)))
+        image = self.model.generate(
+            "a dog", steps=2, preview="vae", on_preview=lambda picture, *at: called.append((picture, at))
+        )
         self.assertEqual([at for _, at in called], [(1, 2), (2, 2)])
         self.assertLessEqual(abs(called[1][0].array.astype(int) - image.array).max(), 1)
 
     def test_a_step_reads_and_changes_the_latents(self):
         plain, seen = self.model.generate("a dog", steps=3, seed=2), []
-        same = self.model.generate("a dog", steps=3, seed=2, on_step=lambda step: seen.append((step, step.latents)) and None)
+        same = self.model.generate(
+            "a dog", steps=3, seed=2, on_step=lambda step: seen.append((step, step.latents)) and None
+        )
         self.assertEqual(same.tobytes(), plain.tobytes())
-        self.assertEqual([(step.step, step.n_steps, latents.shape) for step, latents in seen], [(i, 3, (16, 8, 8)) for i in (1, 2, 3)])
+        self.assertEqual(
+            [(step.step, step.n_steps, latents.shape) for step, latents in seen],
+            [(i, 3, (16, 8, 8)) for i in (1, 2, 3)],
+        )
         self.assertTrue((seen[2][1] == plain.latents).all())
         with self.assertRaisesRegex(self.daub.InvalidArgument, "lent to on_step"):
             seen[0][0].view
@@ -155,7 +163,13 @@ class Jobs(harness.Case):
 
     def test_messages(self):
         said = []
-        self.model.generate("a dog", negative="word " * 200, emphasis="off", steps=1, log=lambda level, message: said.append((level, message)))
+        self.model.generate(
+            "a dog",
+            negative="word " * 200,
+            emphasis="off",
+            steps=1,
+            log=lambda level, message: said.append((level, message)),
+        )
         self.assertTrue(any(level == "warning" and "token" in message for level, message in said), said)
         with self.assertLogs("daub", "WARNING"):
             self.model.generate("a dog", negative="word " * 200, emphasis="off", steps=1)
@@ -163,7 +177,11 @@ class Jobs(harness.Case):
 
 class CtrlC(unittest.TestCase):
     def interrupt(self, body):
-        program = subprocess.Popen([sys.executable, "-c", """
+        program = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                """
 import daub, time
 with daub.Model() as model:
     model.generate("a dog", steps=1)
@@ -172,7 +190,12 @@ with daub.Model() as model:
         %s
     except KeyboardInterrupt:
         print("interrupted", flush=True)
-""" % body], stdout=subprocess.PIPE, text=True, env=dict(os.environ, PYTHONPATH=harness.PYTHON))
+""" % body,
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=dict(os.environ, PYTHONPATH=harness.PYTHON),
+        )
         self.addCleanup(program.kill)
         self.assertEqual(program.stdout.readline(), "ready\n")
         time.sleep(1)

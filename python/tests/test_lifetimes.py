@@ -1,4 +1,5 @@
 """python: context managers, closing in any order, from any thread, and at the interpreter's end."""
+
 import gc
 import threading
 import time
@@ -10,6 +11,7 @@ import harness
 class Lifetimes(unittest.TestCase):
     def setUp(self):
         import daub
+
         self.daub = daub
 
     def test_closed_things_say_so(self):
@@ -101,14 +103,17 @@ class Lifetimes(unittest.TestCase):
         programs = {
             "everything open": "m = daub.Model(); m.generate('a dog', steps=1)",
             "a job running": "m = daub.Model(); j = m.start('a dog', steps=900); next(iter(j))",
-            "callbacks running": "m = daub.Model(); j = m.start('a dog', steps=900, on_step=lambda s: s.latents is None or True); next(iter(j))",
-            "a daemon that waits": "import threading; m = daub.Model(); j = m.start('a dog', steps=900); next(iter(j))\n"
-                                   "threading.Thread(target=j.wait, daemon=True).start()",
+            "callbacks running": "m = daub.Model()\n"
+            "j = m.start('a dog', steps=900, on_step=lambda s: s.latents is None or True); next(iter(j))",
+            "a daemon that waits": "import threading; m = daub.Model()\n"
+            "j = m.start('a dog', steps=900); next(iter(j))\n"
+            "threading.Thread(target=j.wait, daemon=True).start()",
             "globals in odd order": "d = daub.Device(); j = daub.Model(device=d).start('a dog', steps=900); del d",
             "an exception": "m = daub.Model(); j = m.start('a dog', steps=900); raise SystemExit(0)",
             "a fork": "import os; m = daub.Model(); p = os.fork()\n"
-                      "if p: status = os.waitpid(p, 0)[1]; m.generate('a dog', steps=1); raise SystemExit(status)\n"
-                      "try: m.generate('a dog')\nexcept daub.InvalidArgument as e: assert 'fork' in str(e)\nelse: raise SystemExit(3)",
+            "if p: status = os.waitpid(p, 0)[1]; m.generate('a dog', steps=1); raise SystemExit(status)\n"
+            "try: m.generate('a dog')\nexcept daub.InvalidArgument as e: assert 'fork' in str(e)\n"
+            "else: raise SystemExit(3)",
         }
         for name, body in programs.items():
             with self.subTest(name):
@@ -117,6 +122,7 @@ class Lifetimes(unittest.TestCase):
 
     def test_many_models_leave_nothing(self):
         from daub import _handles
+
         with self.daub.Device() as device:
             for _ in range(3):
                 with self.daub.Model(device=device) as model:

@@ -1,4 +1,5 @@
 """python: numpy arrays in and out; the pictures are the command's."""
+
 import os
 import subprocess
 import unittest
@@ -16,14 +17,43 @@ class Pictures(harness.Case):
         return path
 
     def test_same_bytes_as_the_command(self):
-        path = self.command("a red apple", "--negative", "blue", "--steps", "3", "--guidance", "5", "--seed", "9", "--sampler",
-                            "dpmpp_2m", "--schedule", "karras", "--clip-skip", "2", "--guidance-rescale", "0.5")
-        image = self.model.generate("a red apple", negative="blue", steps=3, guidance=5, seed=9, sampler="dpmpp_2m",
-                                    schedule="karras", clip_skip=2, guidance_rescale=0.5)
+        path = self.command(
+            "a red apple",
+            "--negative",
+            "blue",
+            "--steps",
+            "3",
+            "--guidance",
+            "5",
+            "--seed",
+            "9",
+            "--sampler",
+            "dpmpp_2m",
+            "--schedule",
+            "karras",
+            "--clip-skip",
+            "2",
+            "--guidance-rescale",
+            "0.5",
+        )
+        image = self.model.generate(
+            "a red apple",
+            negative="blue",
+            steps=3,
+            guidance=5,
+            seed=9,
+            sampler="dpmpp_2m",
+            schedule="karras",
+            clip_skip=2,
+            guidance_rescale=0.5,
+        )
         theirs = self.daub.read_image(path)
         self.assertEqual((theirs.width, theirs.height, theirs.channels), (64, 64, 3))
         self.assertEqual(theirs.tobytes(), image.tobytes())
-        self.assertEqual((image.seed, image.result.sampler, image.result.schedule, image.result.n_steps), (9, "dpmpp_2m", "karras", 3))
+        self.assertEqual(
+            (image.seed, image.result.sampler, image.result.schedule, image.result.n_steps),
+            (9, "dpmpp_2m", "karras", 3),
+        )
 
     def test_emphasis_is_the_commands(self):
         prompt, pictures = "a (red:1.5) [apple]", {}
@@ -33,7 +63,9 @@ class Pictures(harness.Case):
             self.assertEqual(self.daub.read_image(path).tobytes(), image.tobytes())
             self.assertEqual((image.result.emphasis, image.result.n_chunks), (emphasis, 1))
             embeds = self.model.encode_pair(prompt, emphasis=emphasis)
-            pictures[emphasis] = self.model.generate(prompt_embeds=embeds[0], negative_embeds=embeds[1], steps=2, seed=1).tobytes()
+            pictures[emphasis] = self.model.generate(
+                prompt_embeds=embeds[0], negative_embeds=embeds[1], steps=2, seed=1
+            ).tobytes()
             self.assertEqual(pictures[emphasis], image.tobytes())
         self.assertNotEqual(pictures["webui"], pictures["off"])
 
@@ -43,11 +75,28 @@ class Pictures(harness.Case):
         mask = numpy.zeros((64, 64), "uint8")
         mask[16:48, 16:48] = 255
         self.daub.Image(64, 64, 1, mask.tobytes()).save(self.path("mask.png"))
-        path = self.command("a blue heart", "--steps", "4", "--init", self.path("init.png"), "--mask", self.path("mask.png"),
-                            "--strength", "0.6", "--seed", "5")
-        images = [self.model.generate("a blue heart", steps=4, init=init, mask=m, strength=0.6, seed=5)
-                  for init, m in ((first, mask), (first.array, mask[:, :, None]), (self.path("init.png"), self.path("mask.png")),
-                                  (numpy.asarray(first)[::-1][::-1], mask.T))]
+        path = self.command(
+            "a blue heart",
+            "--steps",
+            "4",
+            "--init",
+            self.path("init.png"),
+            "--mask",
+            self.path("mask.png"),
+            "--strength",
+            "0.6",
+            "--seed",
+            "5",
+        )
+        images = [
+            self.model.generate("a blue heart", steps=4, init=init, mask=m, strength=0.6, seed=5)
+            for init, m in (
+                (first, mask),
+                (first.array, mask[:, :, None]),
+                (self.path("init.png"), self.path("mask.png")),
+                (numpy.asarray(first)[::-1][::-1], mask.T),
+            )
+        ]
         for image in images:
             self.assertEqual(image.tobytes(), self.daub.read_image(path).tobytes())
         self.assertTrue((images[0].array[mask == 0] == first.array[mask == 0]).all())
@@ -115,7 +164,10 @@ class Pictures(harness.Case):
         self.assertEqual(sorted(os.listdir(self.folder)), ["a.png", "a.ppm", "odd.png"])
 
     def test_text_in_a_png(self):
-        for text, kind in (("Grün\nSteps: 3", b"tEXtparameters\0Gr\xfcn"), ("\u03b1", b"iTXtparameters\0\0\0\0\0\xce\xb1")):
+        for text, kind in (
+            ("Grün\nSteps: 3", b"tEXtparameters\0Gr\xfcn"),
+            ("\u03b1", b"iTXtparameters\0\0\0\0\0\xce\xb1"),
+        ):
             self.daub.Image(1, 1, 3, b"abc", parameters=text).save(self.path("t.png"))
             with open(self.path("t.png"), "rb") as file:
                 self.assertIn(kind, file.read())
@@ -123,7 +175,9 @@ class Pictures(harness.Case):
     def test_estimate_samplers_limits(self):
         estimate = self.model.estimate(width=128, height=64, memory="small")
         self.assertEqual((estimate.width, estimate.height, estimate.mode), (128, 64, "small"))
-        self.assertEqual(estimate.peak, max(p.total for p in (estimate.text, estimate.encode, estimate.denoise, estimate.decode)))
+        self.assertEqual(
+            estimate.peak, max(p.total for p in (estimate.text, estimate.encode, estimate.denoise, estimate.decode))
+        )
         self.assertGreater(self.model.estimate(preview="vae").peak, self.model.estimate().denoise.total)
         names = [sampler.name for sampler in self.daub.samplers()]
         self.assertIn("dpmpp_2m", names)
@@ -136,7 +190,7 @@ class Pictures(harness.Case):
         x0 = numpy.ones((3, 5), "float32")
         xt = self.daub.add_noise(x0, 500, seed=3, schedule="cosine")
         abar = self.daub.alpha_bar(500, "cosine")
-        noise = (xt - abar ** 0.5) / (1 - abar) ** 0.5
+        noise = (xt - abar**0.5) / (1 - abar) ** 0.5
         self.assertEqual(xt.shape, (3, 5))
         self.assertLess(abs(noise).max(), 5)
         self.assertTrue((self.daub.add_noise(x0, -1) == x0).all())
@@ -158,7 +212,8 @@ class WithoutNumpy(unittest.TestCase):
             import daub
             from array import array
             with daub.Model() as model:
-                image = model.generate("a dog", steps=1, latents=memoryview(array("f", [0.5] * 1024)).cast("B").cast("f", (16, 8, 8)))
+                noise = memoryview(array("f", [0.5] * 1024)).cast("B").cast("f", (16, 8, 8))
+                image = model.generate("a dog", steps=1, latents=noise)
                 model.generate("a dog", steps=1, init=image, mask=memoryview(bytes(4096)).cast("B", (64, 64)))
                 print(image.view.shape, len(image.tobytes()))
                 try:

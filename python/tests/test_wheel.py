@@ -1,4 +1,5 @@
 """python: a wheel builds, installs into a fresh environment without a network, and its examples run there."""
+
 import glob
 import os
 import subprocess
@@ -25,13 +26,23 @@ class Wheel(unittest.TestCase):
         cls.temporary.cleanup()
 
     def setUp(self):
-        self.assertEqual((self.made.returncode, len(self.wheels)), (0, 1), self.made.stdout[-2000:] + self.made.stderr[-4000:])
+        self.assertEqual(
+            (self.made.returncode, len(self.wheels)), (0, 1), self.made.stdout[-2000:] + self.made.stderr[-4000:]
+        )
 
     def test_what_is_in_it(self):
         self.assertRegex(os.path.basename(self.wheels[0]), r"^daub-\d+\.\d+\.\d+-py3-none-linux_\w+\.whl$")
         names = zipfile.ZipFile(self.wheels[0]).namelist()
-        for name in ("daub/__init__.py", "daub/_abi.py", "daub/py.typed", "daub/lib/libdaub.so", "daub/model/model_index.json",
-                     "daub/lib/libcjson.so.1", "daub/model/daub.json", "daub/model/LICENCES.md"):
+        for name in (
+            "daub/__init__.py",
+            "daub/_abi.py",
+            "daub/py.typed",
+            "daub/lib/libdaub.so",
+            "daub/model/model_index.json",
+            "daub/lib/libcjson.so.1",
+            "daub/model/daub.json",
+            "daub/model/LICENCES.md",
+        ):
             self.assertIn(name, names)
         self.assertTrue(any(name.startswith("daub/model/unet/") and name.endswith(".safetensors") for name in names))
         self.assertFalse([name for name in names if "golden" in name or "__pycache__" in name])
@@ -41,8 +52,21 @@ class Wheel(unittest.TestCase):
         subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", venv], check=True)
         python = os.path.join(venv, "bin", "python")
         env = {k: v for k, v in os.environ.items() if k not in ("DAUB_LIBRARY", "PYTHONPATH", "DAUB_DEFAULT_MODEL")}
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--disable-pip-version-check",
-                        self.wheels[0]], check=True, env=env)
+        subprocess.run(
+            [
+                python,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-index",
+                "--no-deps",
+                "--disable-pip-version-check",
+                self.wheels[0],
+            ],
+            check=True,
+            env=env,
+        )
         run = os.path.join(self.folder, "run")
         os.mkdir(run)
         said = {}
@@ -56,8 +80,14 @@ class Wheel(unittest.TestCase):
         self.assertEqual(said["painting.py"], "kept to the byte: True\n")
         self.assertEqual(said["between.py"], "between.png: 5 pictures\n")
         self.assertEqual(sorted(os.listdir(run)), ["apple.png", "between.png", "green.png", "half.png", "heart.png"])
-        where = subprocess.run([python, "-c", "import daub; print(daub.__file__, daub.inspect().path)"], capture_output=True, text=True,
-                               cwd=run, env=env, check=True).stdout
+        where = subprocess.run(
+            [python, "-c", "import daub; print(daub.__file__, daub.inspect().path)"],
+            capture_output=True,
+            text=True,
+            cwd=run,
+            env=env,
+            check=True,
+        ).stdout
         self.assertEqual(where.count(os.path.join(venv, "lib")), 2, where)  # code and model
 
 
