@@ -28,9 +28,11 @@ from ._info import (
     Result,
     SamplerInfo,
     ScheduleInfo,
+    StyleInfo,
     limits,
     samplers,
     schedules,
+    styles,
     version,
 )
 from ._job import Job, Progress, State, Step
@@ -73,6 +75,7 @@ __all__ = [
     "ScheduleInfo",
     "State",
     "Step",
+    "StyleInfo",
     "Unsupported",
     "add_noise",
     "alpha_bar",
@@ -82,5 +85,6 @@ __all__ = [
     "read_image",
     "samplers",
     "schedules",
+    "styles",
     "version",
 ]

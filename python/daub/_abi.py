@@ -1,8 +1,8 @@
 """daub.h for ctypes. Made by make_abi.py from include/daub.h; do not edit, run that."""
 from __future__ import annotations
 
-from ctypes import (CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_double, c_float, c_int, c_int32, c_size_t, c_uint8,
-                    c_uint32, c_uint64, c_void_p)
+from ctypes import CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_double, c_float, c_int, c_int32
+from ctypes import c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
 from typing import Any, Optional
 
 UINT32_MAX = 0xFFFFFFFF
@@ -177,6 +177,8 @@ class daub_model_params(Structure):
     struct_size: int
     precision: int
     config_from: Optional[bytes]
+    vae: Optional[bytes]
+    vae_source: Any
     weight_cache: Optional[bytes]
     weight_cache_limit: int
     source: Any
@@ -185,6 +187,8 @@ class daub_model_params(Structure):
         ("struct_size", c_uint32),
         ("precision", c_int),
         ("config_from", c_char_p),
+        ("vae", c_char_p),
+        ("vae_source", POINTER(daub_source)),
         ("weight_cache", c_char_p),
         ("weight_cache_limit", c_uint64),
         ("source", POINTER(daub_source)),
@@ -211,6 +215,7 @@ class daub_model_info(Structure):
     n_parameters: int
     weights_size: int
     path: bytes
+    vae: bytes
     evidence: bytes
     _fields_ = [
         ("struct_size", c_uint32),
@@ -231,6 +236,7 @@ class daub_model_info(Structure):
         ("n_parameters", c_uint64),
         ("weights_size", c_uint64),
         ("path", c_char * 1024),
+        ("vae", c_char * 1024),
         ("evidence", c_char * 1024),
     ]
 
@@ -339,6 +345,8 @@ class daub_generate_params(Structure):
     n_steps: int
     guidance_scale: float
     guidance_rescale: float
+    guidance_start: float
+    guidance_end: float
     seed: int
     rng: int
     sampler: Optional[bytes]
@@ -381,6 +389,8 @@ class daub_generate_params(Structure):
         ("n_steps", c_uint32),
         ("guidance_scale", c_float),
         ("guidance_rescale", c_float),
+        ("guidance_start", c_double),
+        ("guidance_end", c_double),
         ("seed", c_uint64),
         ("rng", c_int),
         ("sampler", c_char_p),
@@ -416,6 +426,31 @@ class daub_generate_params(Structure):
     ]
 
 
+class daub_style_info(Structure):
+    struct_size: int
+    name: Optional[bytes]
+    description: Optional[bytes]
+    guidance_factor: float
+    guidance_rescale: float
+    guidance_start: float
+    guidance_end: float
+    steps_factor: float
+    sampler: Optional[bytes]
+    schedule: Optional[bytes]
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("name", c_char_p),
+        ("description", c_char_p),
+        ("guidance_factor", c_double),
+        ("guidance_rescale", c_float),
+        ("guidance_start", c_double),
+        ("guidance_end", c_double),
+        ("steps_factor", c_double),
+        ("sampler", c_char_p),
+        ("schedule", c_char_p),
+    ]
+
+
 class daub_result(Structure):
     struct_size: int
     width: int
@@ -424,6 +459,8 @@ class daub_result(Structure):
     clip_skip: int
     guidance_scale: float
     guidance_rescale: float
+    guidance_start: float
+    guidance_end: float
     seed: int
     rng: int
     sampler: bytes
@@ -456,6 +493,8 @@ class daub_result(Structure):
         ("clip_skip", c_uint32),
         ("guidance_scale", c_float),
         ("guidance_rescale", c_float),
+        ("guidance_start", c_double),
+        ("guidance_end", c_double),
         ("seed", c_uint64),
         ("rng", c_int),
         ("sampler", c_char * 32),
@@ -632,6 +671,9 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "daub_image_read": (c_int, [c_char_p, POINTER(daub_image)]),
     "daub_image_read_source": (c_int, [POINTER(daub_source), POINTER(daub_image)]),
     "daub_floats_free": (None, [POINTER(daub_floats)]),
+    "daub_style_count": (c_uint32, []),
+    "daub_style_get_info": (c_int, [c_uint32, POINTER(daub_style_info)]),
+    "daub_style_apply": (c_int, [c_void_p, c_char_p, POINTER(daub_generate_params)]),
     "daub_job_submit": (c_int, [c_void_p, POINTER(daub_generate_params), POINTER(c_void_p)]),
     "daub_job_wait": (c_int, [c_void_p, c_uint64, POINTER(c_bool)]),
     "daub_job_cancel": (None, [c_void_p]),

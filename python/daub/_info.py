@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass, fields
-from typing import Any, Type, TypeVar
+from typing import Any, Optional, Type, TypeVar
 
 from . import _abi
 from ._library import check, lib, sized
@@ -84,6 +84,7 @@ class ModelInfo:
     n_parameters: int
     weights_size: int  # bytes on the device; 0 of inspect()
     path: str
+    vae: str  # path of the VAE in place of the model's own; "" where there is none
     evidence: str  # what decided the family and prediction type, one sentence
 
 
@@ -109,6 +110,21 @@ class ScheduleInfo:
 
 
 @dataclass(frozen=True)
+class StyleInfo:
+    """A preset: what it sets of what generate() is not told. 0 and None: it leaves that alone."""
+
+    name: str  # "strict"
+    description: str  # one line
+    guidance_factor: float  # guidance - 1 is the model's own times this
+    guidance_rescale: float  # with guidance
+    guidance_start: float
+    guidance_end: float
+    steps_factor: float  # steps are the model's own times this, rounded
+    sampler: Optional[str]
+    schedule: Optional[str]  # only where no sampler is given
+
+
+@dataclass(frozen=True)
 class Result:
     """What a picture really used, every default resolved, and what it cost."""
 
@@ -118,6 +134,8 @@ class Result:
     clip_skip: int
     guidance_scale: float
     guidance_rescale: float
+    guidance_start: float  # 0 and 1: every step had guidance, or none
+    guidance_end: float
     seed: int
     rng: str
     sampler: str
@@ -205,6 +223,16 @@ def schedules() -> list[ScheduleInfo]:
         info = sized(_abi.daub_schedule_info)
         check(lib.daub_schedule_get_info(i, ctypes.byref(info)))
         out.append(from_struct(ScheduleInfo, info))
+    return out
+
+
+def styles() -> list[StyleInfo]:
+    """All presets that generate(style=...) takes."""
+    out = []
+    for i in range(lib.daub_style_count()):
+        info = sized(_abi.daub_style_info)
+        check(lib.daub_style_get_info(i, ctypes.byref(info)))
+        out.append(from_struct(StyleInfo, info))
     return out
 
 

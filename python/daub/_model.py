@@ -60,6 +60,7 @@ class Model(Closing):
     "stream" (and of
         the U-Net's weights only some).
     data: the bytes of a .safetensors file instead of a path; not copied, and must not change until the model is closed.
+    vae: a VAE in place of the model's own, decoder and encoder: a folder or a .safetensors file.
     config_from: folder in diffusers layout whose config.json files describe a single file that is too odd to tell.
     weight_cache, weight_cache_limit: folder where packed weights are kept for later loads, and its bytes (0: 16 GB).
 
@@ -75,6 +76,7 @@ class Model(Closing):
         precision: str = "default",
         memory: str = "default",
         data: Union[bytes, bytearray, memoryview, None] = None,
+        vae: Optional[Path] = None,
         config_from: Optional[Path] = None,
         weight_cache: Optional[Path] = None,
         weight_cache_limit: int = 0,
@@ -83,6 +85,7 @@ class Model(Closing):
         params = sized(_abi.daub_model_params)
         params.precision = choice(numbers(_info.PRECISION), precision, "precision")
         params.config_from, params.weight_cache = text(config_from, "config_from"), text(weight_cache, "weight_cache")
+        params.vae = text(vae, "vae")
         params.weight_cache_limit = weight_cache_limit
         name, keep = text(path, "a model's path"), None
         if data is not None:
@@ -142,6 +145,9 @@ class Model(Closing):
         steps: int = 0,
         guidance: float = 0.0,
         guidance_rescale: float = 0.0,
+        guidance_start: float = 0.0,
+        guidance_end: float = 0.0,
+        style: Optional[str] = None,
         seed: int = 0,
         rng: str = "default",
         sampler: Optional[str] = None,
@@ -175,6 +181,8 @@ class Model(Closing):
             every character as text, as diffusers does; default "webui".
         width, height: pixels, multiples of info.size_multiple, up to 16384. steps: 1..1000.
         guidance: classifier-free guidance, 1..1000; 1 is off, half the work. guidance_rescale: 0..1.
+        guidance_start, guidance_end: the steps that have guidance, as fractions of all from the noisy end, 0 <= start < end <= 1;
+            default all. style: a preset of styles() for what is not told otherwise.
         seed: of the noise, 0..2^64 - 1. rng: "torch-cpu", or "cuda" (Philox), as torch draws there.
         sampler, schedule: names of samplers() and schedules(). eta: DDIM's stochasticity, 0..1. clip_skip: 1 is none.
         init, strength: a picture to begin with (an Image, uint8 [height, width, 1..4], or a path), and how much of it
@@ -232,6 +240,7 @@ class Model(Closing):
                 raise InvalidArgument("%s is %d; it can be %d to %d" % (name, value, least, most))
             setattr(params, field, int(value))
         params.guidance_scale, params.guidance_rescale = given["guidance"], given["guidance_rescale"]
+        params.guidance_start, params.guidance_end = given["guidance_start"], given["guidance_end"]
         params.eta, params.strength, params.keep_floats = given["eta"], given["strength"], given["keep_floats"]
         params.sampler, params.schedule = text(given["sampler"], "sampler"), text(given["schedule"], "schedule")
         params.emphasis = choice(numbers(_info.EMPHASIS), given["emphasis"], "emphasis")
@@ -246,6 +255,9 @@ class Model(Closing):
         self._embeds(params, given["prompt_embeds"], given["negative_embeds"], lent)
         if given["latents"] is not None:
             self._latents(params, given["latents"], lent)
+        if given["style"] is not None:
+            with self._handle.use() as pointer:
+                check(lib.daub_style_apply(pointer, text(given["style"], "style"), ctypes.byref(params)))
         resume = given["resume"]
         if resume is not None:
             state = resume.data if isinstance(resume, State) else bytes(resume)

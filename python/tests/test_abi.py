@@ -23,7 +23,8 @@ class Abi(unittest.TestCase):
             changed = os.path.join(folder, "daub.h")
             with open(changed, "w", encoding="utf-8") as out:
                 out.write(file.read().replace("uint32_t n_steps;", "uint64_t n_steps;", 1))
-            self.assertEqual(subprocess.run([sys.executable, MAKE, "--check", changed], capture_output=True).returncode, 1)
+            done = subprocess.run([sys.executable, MAKE, "--check", changed], capture_output=True)
+            self.assertEqual(done.returncode, 1)
 
     def test_sizes_and_offsets_are_the_compilers(self):
         compiler = os.environ.get("DAUB_CC") or shutil.which("cc")
@@ -59,6 +60,7 @@ class Abi(unittest.TestCase):
         for kind, struct in ((_info.Result, _abi.daub_result), (_info.DeviceInfo, _abi.daub_device_info),
                              (_info.ModelInfo, _abi.daub_model_info), (_info.SamplerInfo, _abi.daub_sampler_info),
                              (_info.ScheduleInfo, _abi.daub_schedule_info), (_info.Limits, _abi.daub_limits),
+            (_info.StyleInfo, _abi.daub_style_info),
                              (_info.Estimate, _abi.daub_memory_estimate), (_info.PhaseMemory, _abi.daub_phase_memory)):
             wanted = [name for name, *_ in struct._fields_ if name != "struct_size"]
             self.assertEqual(sorted(field.name for field in dataclasses.fields(kind)), sorted(wanted), kind)

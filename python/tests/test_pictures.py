@@ -69,6 +69,23 @@ class Pictures(harness.Case):
             self.assertEqual(pictures[emphasis], image.tobytes())
         self.assertNotEqual(pictures["webui"], pictures["off"])
 
+    def test_styles_guidance_intervals_and_vaes_are_the_commands(self):
+        names = [style.name for style in self.daub.styles()]
+        self.assertEqual(names[:2], ["strict", "vivid"])
+        vae = os.path.join(harness.SOURCE, "models", "default", "vae")
+        for options, given in (
+            (["--style", "vivid"], {"style": "vivid"}),
+            (["--steps", "4", "--guidance-interval", "0.25:0.75"], {"steps": 4, "guidance_start": 0.25, "guidance_end": 0.75}),
+        ):
+            path = self.command("a dog", "--seed", "2", *options)
+            self.assertEqual(self.daub.read_image(path).tobytes(), self.model.generate("a dog", seed=2, **given).tobytes())
+        with self.assertRaisesRegex(self.daub.InvalidArgument, "vivid"):
+            self.model.generate("a dog", style="vivd")
+        with self.daub.Model(device=self.device, vae=vae) as model:
+            self.assertEqual(model.info.vae, vae)
+            own = self.model.generate("a dog", steps=1)
+            self.assertEqual(model.generate("a dog", steps=1).tobytes(), own.tobytes())
+
     def test_init_and_mask_are_the_commands(self):
         first = self.model.generate("a red apple", steps=2, seed=1)
         first.save(self.path("init.png"))
