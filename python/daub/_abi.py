@@ -629,6 +629,7 @@ class daub_limits(Structure):
     max_steps: int
     max_guidance_scale: float
     max_prompt_size: int
+    max_prompt_chunks: int
     max_embed_tokens: int
     max_header_size: int
     max_tensors: int
@@ -641,6 +642,7 @@ class daub_limits(Structure):
         ("max_steps", c_uint32),
         ("max_guidance_scale", c_float),
         ("max_prompt_size", c_uint64),
+        ("max_prompt_chunks", c_uint32),
         ("max_embed_tokens", c_uint32),
         ("max_header_size", c_uint64),
         ("max_tensors", c_uint32),
@@ -694,6 +696,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "daub_estimate": (c_int, [c_void_p, POINTER(daub_generate_params), POINTER(daub_memory_estimate)]),
     "daub_encode_text": (c_int, [c_void_p, POINTER(daub_generate_params), c_char_p]),
     "daub_encode_text_floats": (c_int, [c_void_p, POINTER(daub_generate_params), POINTER(daub_floats), POINTER(daub_floats)]),
+    "daub_decode_latents": (c_int, [c_void_p, POINTER(daub_generate_params), POINTER(c_float), POINTER(daub_image)]),
     "daub_get_limits": (c_int, [POINTER(daub_limits)]),
     "daub_add_noise": (c_int, [c_int, c_int32, c_uint64, POINTER(c_float), POINTER(c_float), c_size_t]),
     "daub_alpha_bar": (c_int, [c_int, c_uint32, POINTER(c_double)]),

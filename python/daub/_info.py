@@ -198,6 +198,7 @@ class Limits:
     max_steps: int
     max_guidance_scale: float
     max_prompt_size: int  # bytes
+    max_prompt_chunks: int
     max_embed_tokens: int
     max_header_size: int  # bytes of a .safetensors file's header
     max_tensors: int

@@ -12,7 +12,7 @@ from . import _abi, _info
 from ._arrays import Path, choice, float_array, floats_in, floats_out, image_in, need_numpy
 from ._device import Closing, Device, Log, log_callback, log_level
 from ._handles import Handle
-from ._image import Image
+from ._image import Image, take_image
 from ._info import Estimate, ModelInfo, from_struct, numbers
 from ._job import Hooks, Job, OnPreview, OnProgress, OnStep, State
 from ._library import InvalidArgument, check, default_model, lib, sized, text
@@ -330,6 +330,24 @@ class Model(Closing):
             check(lib.daub_estimate(pointer, ctypes.byref(params), ctypes.byref(out)))
         del lent
         return from_struct(Estimate, out)
+
+    def decode(self, latents: ArrayLike, *, memory: str = "default", vae_rows: int = 0) -> Image:
+        """The picture of latents, float32 [latent_channels, h, w] as Image.latents and Step.latents have them, by the model's VAE.
+
+        Raises InvalidArgument, OutOfMemory, Unsupported.
+        """
+        info = self.info
+        values, shape = floats_in(latents, 3, "latents")
+        if shape[0] != info.latent_channels:
+            raise InvalidArgument("latents have %d channels; this model has %d" % (shape[0], info.latent_channels))
+        params, out = sized(_abi.daub_generate_params), _abi.daub_image()
+        params.width, params.height = shape[2] * info.latent_scale, shape[1] * info.latent_scale
+        params.memory = choice(numbers(_info.MEMORY), memory, "memory") or self._memory
+        params.vae_rows = vae_rows
+        start = ctypes.cast(values, ctypes.POINTER(ctypes.c_float))
+        with self._handle.use() as pointer:
+            check(lib.daub_decode_latents(pointer, ctypes.byref(params), start, ctypes.byref(out)))
+        return take_image(out)
 
     def encode(self, prompt: str, *, emphasis: str = "default", clip_skip: int = 0) -> Floats:
         """The prompt's text embeddings, float32 [tokens, info.text_width], for prompt_embeds. Needs numpy.

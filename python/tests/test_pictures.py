@@ -140,6 +140,12 @@ class Pictures(harness.Case):
         with self.assertRaises(AttributeError):
             self.daub.Image(1, 1, 1, b"x").seed
 
+    def test_latents_are_decoded(self):
+        image = self.model.generate("a dog", steps=2)
+        self.assertEqual(self.model.decode(image.latents).tobytes(), image.tobytes())
+        with self.assertRaisesRegex(self.daub.InvalidArgument, "channels"):
+            self.model.decode(image.latents[:3])
+
     def test_latents_in(self):
         plain = self.model.generate("a dog", steps=2, seed=4)
         noise = numpy.random.default_rng(1).standard_normal((16, 8, 8))  # float64 is converted
