@@ -694,6 +694,7 @@ typedef struct daub_parameters {
     const char *sampler, *schedule;        // as in daub_sampler_info.name, daub_schedule_info.name
     uint32_t width, height, n_steps, clip_skip;
     float guidance_scale, guidance_rescale;
+    double guidance_start, guidance_end; // 0 and 0: all steps
     uint64_t seed;
     bool has_seed; // 0 is a seed too
     daub_rng_source rng;
@@ -702,6 +703,8 @@ typedef struct daub_parameters {
     uint32_t vae_rows;
     const char *model;      // a name; where one is written, a path whose last part is the name
     const char *model_hash; // 10 hexadecimal digits of the SHA-256 of its file
+    const char *vae, *vae_hash; // of a VAE in place of the model's own
+    const char *style;          // that set some of these; nothing is set from it again
     // What else it was made from, as it was named (an absolute path without its folders), and 10 digits of each file's SHA-256.
     const char *init, *init_hash, *mask, *mask_hash, *prompt_embeds, *prompt_embeds_hash;
     uint32_t jpeg_quality; // of a JPEG, where it is not 92
@@ -741,6 +744,9 @@ DAUB_API daub_status daub_parameters_write(const daub_parameters *parameters, ch
 // keeps `capacity` bytes, a zero included. Errors: INVALID_ARG.
 DAUB_API daub_status daub_parameters_find_model(const daub_parameters *parameters, char *path, size_t capacity,
                                                 bool *found);
+// The same of the VAE in place of the model's own.
+DAUB_API daub_status daub_parameters_find_vae(const daub_parameters *parameters, char *path, size_t capacity,
+                                              bool *found);
 
 // ---- memory ----------------------------------------------------------------------------------------------------
 
@@ -807,6 +813,9 @@ typedef struct daub_limits {
     uint32_t max_tensor_name;   // bytes
     uint64_t max_json_size;     // bytes of a config file
     uint32_t max_json_nesting;
+    uint64_t max_parameters_size; // bytes of the text that a picture carries
+    uint64_t max_batch_size;      // bytes of the daub command's --batch-file
+    uint32_t max_batch_lines;     // pictures' lines in it
 } daub_limits;
 
 // Errors: INVALID_ARG.

@@ -130,24 +130,25 @@ daub_status daub_tools_vae_hash(const char *path, char out[11])
 
 // ---- from a hash to a model ------------------------------------------------------------------------------------------
 
-static bool has_hash(const char *path, const char *hash)
+typedef daub_status hash_fn(const char *path, char out[11]);
+
+static bool has_hash(const char *path, const char *hash, hash_fn *hash_it)
 {
     char own[DIGITS + 1];
-    return daub_tools_model_hash(path, own) == DAUB_OK && strcmp(own, hash) == 0;
+    return hash_it(path, own) == DAUB_OK && strcmp(own, hash) == 0;
 }
 
-// A folder's hash is that of its U-Net: FOLDER/unet/NAME.safetensors.
-static void to_folder(char *path)
+// A folder's hash is that of a file in it: FOLDER/unet/NAME.safetensors, FOLDER/vae/NAME.safetensors.
+static void to_folder(char *path, const char *part)
 {
     char *name = strrchr(path, '/');
-    static const char unet[] = "/unet";
-    const size_t n = sizeof(unet) - 1;
-    if (name && name - path > (ptrdiff_t)n && memcmp(name - n, unet, n) == 0)
+    const size_t n = strlen(part);
+    if (name && name - path > (ptrdiff_t)n && memcmp(name - n, part, n) == 0)
         name[-(ptrdiff_t)n] = '\0';
 }
 
-// A model that was hashed before, and whose file has not changed since.
-static bool find_cached(const char *hash, char *path, size_t capacity)
+// What was hashed before, and whose file has not changed since.
+static bool find_cached(const char *hash, const char *part, char *path, size_t capacity)
 {
     struct hashes h;
     bool found = false;
@@ -159,20 +160,35 @@ static bool find_cached(const char *hash, char *path, size_t capacity)
     }
     close_hashes(&h);
     if (found)
-        to_folder(path);
+        to_folder(path, part);
     return found;
 }
 
 // NAME, or NAME.safetensors, in the working folder.
-static bool find_named(const char *name, const char *hash, char *path, size_t capacity)
+static bool find_named(const char *name, const char *hash, hash_fn *hash_it, char *path, size_t capacity)
 {
     static const char *const ends[] = { "", ".safetensors" };
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
         if (snprintf(path, capacity, "%s%s", name, ends[i]) < (int)capacity &&
-            (daub_path_is_file(path) || daub_path_is_dir(path)) && (!hash || has_hash(path, hash)))
+            (daub_path_is_file(path) || daub_path_is_dir(path)) && (!hash || has_hash(path, hash, hash_it)))
             return true;
     }
     return false;
+}
+
+// A1111's older hashes, of 8 digits, are of another kind: only the name is left.
+static const char *full_hash(const char *hash)
+{
+    return hash && strlen(hash) == DIGITS ? hash : NULL;
+}
+
+static daub_status give_path(const char *place, char *path, size_t capacity)
+{
+    if (strlen(place) >= capacity)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "the path %s has %zu bytes, and there is room for %zu", place,
+                         strlen(place), capacity);
+    memcpy(path, place, strlen(place) + 1);
+    return DAUB_OK;
 }
 
 daub_status daub_parameters_find_model(const daub_parameters *parameters, char *path, size_t capacity, bool *found)
@@ -182,16 +198,24 @@ daub_status daub_parameters_find_model(const daub_parameters *parameters, char *
     daub_parameters p;
     char place[4096];
     TRY(daub_params_copy("daub_parameters", parameters, &p, sizeof(p)));
-    // A1111's older hashes, of 8 digits, are of another kind: only the name is left.
-    const char *hash = p.model_hash && strlen(p.model_hash) == DIGITS ? p.model_hash : NULL;
+    const char *hash = full_hash(p.model_hash);
     *found = (hash && daub_default_model_path(NULL, place, sizeof(place)) == DAUB_OK &&
-              has_hash(place, hash)) ||
-             (hash && find_cached(hash, place, sizeof(place))) ||
-             (p.model && !strchr(p.model, '/') && find_named(p.model, hash, place, sizeof(place)));
-    if (*found && strlen(place) >= capacity)
-        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_parameters_find_model: the path has %zu bytes, path has room for %zu",
-                         strlen(place), capacity);
-    if (*found)
-        memcpy(path, place, strlen(place) + 1);
-    return DAUB_OK;
+              has_hash(place, hash, daub_tools_model_hash)) ||
+             (hash && find_cached(hash, "/unet", place, sizeof(place))) ||
+             (p.model && !strchr(p.model, '/') &&
+              find_named(p.model, hash, daub_tools_model_hash, place, sizeof(place)));
+    return *found ? give_path(place, path, capacity) : DAUB_OK;
+}
+
+daub_status daub_parameters_find_vae(const daub_parameters *parameters, char *path, size_t capacity, bool *found)
+{
+    if (!parameters || !path || !found)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_parameters_find_vae: an argument is NULL");
+    daub_parameters p;
+    char place[4096];
+    TRY(daub_params_copy("daub_parameters", parameters, &p, sizeof(p)));
+    const char *hash = full_hash(p.vae_hash);
+    *found = (hash && find_cached(hash, "/vae", place, sizeof(place))) ||
+             (p.vae && !strchr(p.vae, '/') && find_named(p.vae, hash, daub_tools_vae_hash, place, sizeof(place)));
+    return *found ? give_path(place, path, capacity) : DAUB_OK;
 }

@@ -206,13 +206,17 @@ daub_status daub_parameters_apply(const daub_parameters *parameters, daub_genera
         out.prompt = p.prompt;
     if (!out.negative_prompt && !embeds)
         out.negative_prompt = p.negative_prompt;
-    if (!out.init && !out.width && !out.height) {
-        out.width = p.width;
-        out.height = p.height;
+    if (!out.init) { // whose size it is
+        out.width = out.width ? out.width : p.width;
+        out.height = out.height ? out.height : p.height;
     }
     out.n_steps = out.n_steps ? out.n_steps : p.n_steps;
     out.guidance_scale = out.guidance_scale != 0.0f ? out.guidance_scale : p.guidance_scale;
     out.guidance_rescale = out.guidance_rescale != 0.0f ? out.guidance_rescale : p.guidance_rescale;
+    if (out.guidance_start <= 0.0 && out.guidance_end <= 0.0) {
+        out.guidance_start = p.guidance_start;
+        out.guidance_end = p.guidance_end;
+    }
     out.seed = out.seed ? out.seed : p.seed;
     out.rng = out.rng != DAUB_RNG_DEFAULT ? out.rng : p.rng;
     out.sampler = out.sampler ? out.sampler : p.sampler;
@@ -255,6 +259,8 @@ daub_status daub_parameters_describe(const daub_generate_params *params, const d
         .clip_skip = r.clip_skip,
         .guidance_scale = r.guidance_scale,
         .guidance_rescale = r.guidance_rescale,
+        .guidance_start = r.guidance_start,
+        .guidance_end = r.guidance_end,
         .seed = r.seed,
         .has_seed = true,
         .rng = r.rng,
@@ -262,9 +268,10 @@ daub_status daub_parameters_describe(const daub_generate_params *params, const d
         .strength = r.strength,
         .vae_rows = g.vae_rows,
         .model = daub_arena_strdup(arena, m.path),
+        .vae = daub_arena_strdup(arena, m.vae),
         .prompt_embeds = g.prompt_embeds_path ? daub_arena_strdup(arena, g.prompt_embeds_path) : NULL,
     };
-    daub_status status = p.prompt && p.negative_prompt && p.sampler && p.schedule && p.model
+    daub_status status = p.prompt && p.negative_prompt && p.sampler && p.schedule && p.model && p.vae
                              ? DAUB_OK
                              : daub_no_memory("a picture's parameters");
     if (status == DAUB_OK)
@@ -326,23 +333,36 @@ static void put_everything(struct daub_writer *w, const daub_parameters *p, bool
         w->at[at + bad] = '?';
 }
 
-// Whether the text reads back as these prompts: some hold lines that the grammar takes for others.
-static daub_status check(const struct daub_writer *w, const daub_parameters *p, bool *prompt, bool *negative)
+// Reads the text back. Prompts get what it says, which has no white space at the ends of lines, so that what is written from that is the
+// same text; those that hold lines which the grammar takes for others are to be said exactly.
+static daub_status read_back(const struct daub_writer *w, struct daub_arena *arena, daub_parameters *p, bool *exact,
+                             bool *exact_negative)
 {
-    struct daub_arena *arena = daub_arena_create(NULL);
     struct daub_infotext info;
-    daub_status status = arena && !w->failed ? DAUB_OK : daub_no_memory("a picture's parameters");
-    if (status == DAUB_OK)
-        status = daub_infotext_parse(arena, w->at, w->n, &info);
-    if (status == DAUB_OK && info.n_fields == 0)
-        status = daub_fail(DAUB_ERROR_INVALID_ARG,
-                           "daub_parameters_write: a text says at least three things beside the prompts");
-    if (status == DAUB_OK) {
-        *prompt = same_words(info.prompt, trimmed(p->prompt));
-        *negative = same_words(info.negative, trimmed(p->negative_prompt));
-    }
-    daub_arena_destroy(&arena);
-    return status;
+    if (w->failed)
+        return daub_no_memory("a picture's parameters");
+    TRY(daub_infotext_parse(arena, w->at, w->n, &info));
+    if (info.n_fields == 0)
+        return daub_fail(DAUB_ERROR_INVALID_ARG,
+                         "daub_parameters_write: a text says at least three things beside the prompts");
+    *exact = !same_words(info.prompt, trimmed(p->prompt));
+    *exact_negative = !same_words(info.negative, trimmed(p->negative_prompt));
+    p->prompt = *exact ? p->prompt : info.prompt;
+    p->negative_prompt = *exact_negative ? p->negative_prompt : info.negative;
+    return DAUB_OK;
+}
+
+static daub_status write_text(daub_parameters *p, struct daub_arena *arena, struct daub_writer *w)
+{
+    bool exact = false, exact_negative = false, wrong = false, wrong_negative = false;
+    put_everything(w, p, false, false);
+    TRY(read_back(w, arena, p, &exact, &exact_negative));
+    w->n = 0;
+    put_everything(w, p, exact, exact_negative);
+    TRY(read_back(w, arena, p, &wrong, &wrong_negative));
+    if (wrong || wrong_negative)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_parameters_write: a prompt does not read back as it is");
+    return DAUB_OK;
 }
 
 daub_status daub_parameters_write(const daub_parameters *parameters, char **out)
@@ -356,20 +376,12 @@ daub_status daub_parameters_write(const daub_parameters *parameters, char **out)
     if (!p.software)
         p.software = version;
     struct daub_writer w = { 0 };
-    bool prompt = true, negative = true;
-    put_everything(&w, &p, false, false);
-    daub_status status = check(&w, &p, &prompt, &negative);
-    if (status == DAUB_OK && !(prompt && negative)) {
-        w.n = 0;
-        put_everything(&w, &p, !prompt, !negative);
-        status = check(&w, &p, &prompt, &negative);
-        if (status == DAUB_OK && !(prompt && negative))
-            status = daub_fail(DAUB_ERROR_INVALID_ARG, "daub_parameters_write: a prompt does not read back as it is");
-    }
-    if (status != DAUB_OK) {
+    struct daub_arena *arena = daub_arena_create(NULL);
+    const daub_status status = arena ? write_text(&p, arena, &w) : daub_no_memory("a picture's parameters");
+    daub_arena_destroy(&arena);
+    if (status == DAUB_OK)
+        *out = w.at;
+    else
         daub_free(NULL, w.at);
-        return status;
-    }
-    *out = w.at;
-    return DAUB_OK;
+    return status;
 }

@@ -30,9 +30,6 @@ bool daub_key_is_harmless(const char *key, const char *value, bool foreign)
     // NULL: whatever its value is
     static const char *const harmless[][2] = {
         { "User", NULL },
-        { "VAE hash", NULL }, // beside VAE
-        { "VAE", "None" },
-        { "VAE", "Automatic" },
         { "Init image hash", NULL }, // beside Denoising strength
         { "ENSD", "0" },
         { "Eta", "1.0" },

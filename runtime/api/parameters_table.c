@@ -139,6 +139,34 @@ static bool take_size(const struct daub_taking *t, const struct daub_parameter *
     return true;
 }
 
+// "0.2:0.8"
+static void put_interval(struct daub_writer *w, const struct daub_parameter *row, const daub_parameters *p)
+{
+    char start[32], end[32], both[66];
+    const double until = p->guidance_end > 0.0 ? p->guidance_end : 1.0;
+    if (p->guidance_start <= 0.0 && until >= 1.0)
+        return;
+    number_text(p->guidance_start, false, start);
+    number_text(until, false, end);
+    snprintf(both, sizeof(both), "%s:%s", start, end);
+    daub_put_quoted(w, row->key, both);
+}
+
+static bool take_interval(const struct daub_taking *t, const struct daub_parameter *row, const char *value)
+{
+    char first[32];
+    const char *colon = strchr(value, ':');
+    double start = 0.0, end = 0.0;
+    if (!colon || (size_t)(colon - value) >= sizeof(first))
+        return false;
+    snprintf(first, sizeof(first), "%.*s", (int)(colon - value), value);
+    if (!read_number(row, first, &start) || !read_number(row, colon + 1, &end) || start >= end)
+        return false;
+    t->p->guidance_start = start;
+    t->p->guidance_end = end;
+    return true;
+}
+
 // Whole (DAUB_VAE_WHOLE) or a number.
 static void put_rows(struct daub_writer *w, const struct daub_parameter *row, const daub_parameters *p)
 {
@@ -229,6 +257,25 @@ static void put_model(struct daub_writer *w, const struct daub_parameter *row, c
     if (end && end > name)
         *end = '\0';
     daub_put_quoted(w, row->key, name);
+}
+
+// The last part of a path, which may end with a slash: A1111 names a VAE so.
+static void put_last(struct daub_writer *w, const struct daub_parameter *row, const daub_parameters *p)
+{
+    const char *value = FIELD(const char *), *last = value;
+    for (const char *at = value; at && *at; at++)
+        if (at > value && at[-1] == '/' && *at != '/')
+            last = at;
+    if (last && *last)
+        daub_put_quoted(w, row->key, last);
+}
+
+// A1111's words for the model's own.
+static bool take_vae(const struct daub_taking *t, const struct daub_parameter *row, const char *value)
+{
+    if (t->foreign && (strcmp(value, "None") == 0 || strcmp(value, "Automatic") == 0))
+        return true;
+    return take_text(t, row, value);
 }
 
 // ---- names -----------------------------------------------------------------------------------------------------------
@@ -326,11 +373,15 @@ const struct daub_parameter daub_parameter_table[] = {
     { "Size",               AT(width),              1, DAUB_MAX_SIZE,     put_size,      take_size },
     { "Model hash",         AT(model_hash),         0, 0,                 put_text,      take_text },
     { "Model",              AT(model),              0, 0,                 put_model,     take_text },
+    { "VAE hash",           AT(vae_hash),           0, 0,                 put_text,      take_text },
+    { "VAE",                AT(vae),                0, 0,                 put_last,      take_vae },
     { "Denoising strength", AT(strength),           0, 1,                 put_f64,       take_f64 },
     { "Clip skip",          AT(clip_skip),          1, 64,                put_clip_skip, take_u32 },
     { "RNG",                AT(rng),                0, 0,                 put_rng,       take_rng },
     { "Eta DDIM",           AT(eta),                0, 1,                 put_f64,       take_f64 },
     { "CFG rescale",        AT(guidance_rescale),   0, 1,                 put_f32,       take_f32 },
+    { "CFG interval",       AT(guidance_start),     0, 1,                 put_interval,  take_interval },
+    { "Style",              AT(style),              0, 0,                 put_text,      take_text },
     { "Precision",          AT(precision),          0, 0,                 put_precision, take_precision },
     { "VAE rows",           AT(vae_rows),           1, DAUB_MAX_SIZE,     put_rows,      take_rows },
     { "Init",               AT(init),               0, 0,                 put_path,      take_text },

@@ -65,10 +65,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_split(data, size, parts, 3);
     char *prompt = fuzz_text(&parts[0]), *negative = fuzz_text(&parts[1]), *path = fuzz_text(&parts[2]);
     const struct cli cli = { .text = prompt, .negative = negative };
-    daub_model_info model = { 0 };
+    daub_model_info model = { .struct_size = sizeof(model) };
     memcpy(model.path, path, strlen(path) < sizeof(model.path) ? strlen(path) : sizeof(model.path) - 1);
-    const daub_result result = { .n_steps = 20, .sampler = "euler", .schedule = "karras", .width = 8, .height = 8 };
-    char *text = metadata_text(&cli, &model, &result, "0123456789", "abcdef0123");
+    const daub_result result = { .struct_size = sizeof(result), .n_steps = 20, .sampler = "euler", .schedule = "karras", .width = 8, .height = 8 };
+    const daub_generate_params params = { .struct_size = sizeof(params), .prompt = prompt, .negative_prompt = negative };
+    char *text = metadata_text(&cli, &params, &model, &result, "0123456789", "abcdef0123", "png");
     FUZZ_CHECK(text);
 
     uint8_t pixels[4 * 4 * 3] = { 0 };
@@ -82,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(bytes);
     check_jpeg(bytes, n);
     free(bytes);
-    free(text);
+    daub_text_free(text);
     free(path);
     free(negative);
     free(prompt);
