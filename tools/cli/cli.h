@@ -127,6 +127,7 @@ int cli_apply_style(const struct cli *cli, const daub_model *model, daub_generat
 // "--what wants a, b or c, not 'value'", with the near name where there is one; returns EXIT_FAILED. names ends with NULL.
 int cli_fail_name(const char *what, const char *const *names, const char *value);
 void cli_json_text(FILE *out, const char *text); // quoted and escaped
+void cli_json_path(const char *path);            // all that a command says which wrote one file
 bool cli_interrupted(void);                      // Ctrl-C came
 void cli_catch_interrupt(void);                  // the first asks to stop, the second kills
 void cli_hold_interrupt(bool hold);              // puts Ctrl-C off while a file is written

@@ -302,6 +302,13 @@ void cli_json_text(FILE *out, const char *text)
     fputc('"', out);
 }
 
+void cli_json_path(const char *path)
+{
+    fputs("{\"path\": ", stdout);
+    cli_json_text(stdout, path);
+    puts("}");
+}
+
 static volatile sig_atomic_t interrupted;
 
 static void on_interrupt(int signal_number)
