@@ -770,6 +770,7 @@ typedef struct daub_memory_estimate {
     uint64_t host;  // bytes of host memory for noise, latents, embeddings, pixels, and bands
     uint64_t limit; // bytes of device memory that may be used now, by others on the device too
     uint32_t bands; // that layers of the VAE decode in, at the most; 0: it decodes whole
+    bool fits;      // now: daub_job_submit would not refuse it with NO_GPU_MEMORY
 } daub_memory_estimate;
 
 #define daub_memory_estimate(...) (&(daub_memory_estimate) { .struct_size = sizeof(daub_memory_estimate), __VA_ARGS__ })

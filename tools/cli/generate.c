@@ -288,9 +288,9 @@ static int check_lines(struct run *run, const struct line *lines, uint32_t n)
         status = params_of(&lines[i], run->model, &params);
         if (status == EXIT_OK && daub_estimate(run->model, &params, &need) != DAUB_OK)
             status = cli_failed();
-        if (status == EXIT_OK && need.peak > need.limit)
-            status = cli_fail("%ux%u needs %.1f MB of the device, and %.1f MB may be used", need.width, need.height,
-                              (double)need.peak * 1e-6, (double)need.limit * 1e-6);
+        if (status == EXIT_OK && !need.fits)
+            status = cli_fail("%ux%u needs %.1f MB of the device, which does not have room for it", need.width,
+                              need.height, (double)need.peak * 1e-6);
     }
     cli_about("%s", "");
     return status;
