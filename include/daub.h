@@ -689,9 +689,9 @@ DAUB_API daub_status daub_job_advance(daub_job *job, uint64_t budget_us, daub_ad
 // What such a text says, or is to say. NULL and 0: it does not. Of one that a call filled, the strings live until daub_parameters_free.
 typedef struct daub_parameters {
     uint32_t struct_size;
-    void *owned;                           // the strings' memory; NULL where they are yours
-    const char *prompt, *negative_prompt;  // "" where the text has none
-    const char *sampler, *schedule;        // as in daub_sampler_info.name, daub_schedule_info.name
+    void *owned;                          // the strings' memory; NULL where they are yours
+    const char *prompt, *negative_prompt; // "" where the text has none
+    const char *sampler, *schedule;       // as in daub_sampler_info.name, daub_schedule_info.name
     uint32_t width, height, n_steps, clip_skip;
     float guidance_scale, guidance_rescale;
     double guidance_start, guidance_end; // 0 and 0: all steps

@@ -131,8 +131,8 @@ static bool take_size(const struct daub_taking *t, const struct daub_parameter *
     if (!x || (size_t)(x - value) >= sizeof(first))
         return false;
     snprintf(first, sizeof(first), "%.*s", (int)(x - value), value);
-    if (!read_u64(first, &width) || !read_u64(x + 1, &height) || (double)width < row->min || (double)height < row->min ||
-        (double)width > row->max || (double)height > row->max)
+    if (!read_u64(first, &width) || !read_u64(x + 1, &height) || (double)width < row->min ||
+        (double)height < row->min || (double)width > row->max || (double)height > row->max)
         return false;
     t->p->width = (uint32_t)width;
     t->p->height = (uint32_t)height;
@@ -284,7 +284,8 @@ static void put_sampler(struct daub_writer *w, const struct daub_parameter *row,
 {
     const struct daub_sampler_desc *sampler = NULL;
     if (p->sampler && *p->sampler)
-        daub_put_quoted(w, row->key, daub_sampler_find(p->sampler, &sampler, NULL) == DAUB_OK ? sampler->label : p->sampler);
+        daub_put_quoted(w, row->key,
+                        daub_sampler_find(p->sampler, &sampler, NULL) == DAUB_OK ? sampler->label : p->sampler);
 }
 
 static bool take_sampler(const struct daub_taking *t, const struct daub_parameter *row, const char *value)
@@ -318,6 +319,8 @@ static bool take_schedule(const struct daub_taking *t, const struct daub_paramet
             return true;
         }
     }
+    if (t->foreign && strcmp(value, "Uniform") == 0) // k-diffusion's own spacing: even time steps
+        value = daub_sigma_spacing_name(DAUB_SIGMAS_DEFAULT);
     if (daub_sigma_spacing_find(value, &spacing) != DAUB_OK)
         return false;
     t->p->schedule = daub_sigma_spacing_name(spacing);

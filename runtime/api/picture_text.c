@@ -141,9 +141,8 @@ static daub_status from_zlib(const char *name, const uint8_t *data, size_t n, bo
         return daub_no_memory("a picture's parameters");
     daub_status status;
     if (!daub_inflate(data, n, plain, DAUB_MAX_INFOTEXT, &size))
-        status = daub_fail(DAUB_ERROR_BAD_FILE,
-                           "%s: its compressed parameters are damaged, or have more than %d bytes", name,
-                           DAUB_MAX_INFOTEXT);
+        status = daub_fail(DAUB_ERROR_BAD_FILE, "%s: its compressed parameters are damaged, or have more than %d bytes",
+                           name, DAUB_MAX_INFOTEXT);
     else
         status = latin1 ? from_latin1(name, plain, size, out) : from_utf8(name, plain, size, out);
     daub_free(NULL, plain);
@@ -202,8 +201,10 @@ daub_status daub_png_text(const struct daub_picture *picture, char **out)
         const size_t n_key = zero ? (size_t)(zero - body) : 0;
         if (zero && n_key == sizeof(keyword) - 1 && memcmp(body, keyword, n_key) == 0) {
             if (crc32_of(type, 4 + (size_t)n) != be32(body + n))
-                return daub_fail(DAUB_ERROR_BAD_FILE, "%s: its parameters are damaged: the CRC of the %.4s chunk at "
-                                 "byte %zu differs", picture->name, (const char *)type, at);
+                return daub_fail(DAUB_ERROR_BAD_FILE,
+                                 "%s: its parameters are damaged: the CRC of the %.4s chunk at "
+                                 "byte %zu differs",
+                                 picture->name, (const char *)type, at);
             return from_chunk(picture->name, type, zero + 1, n - n_key - 1, out);
         }
         if (zero)

@@ -27,7 +27,7 @@ enum {
 
 // A file of prompts, of the command.
 enum {
-    DAUB_MAX_BATCH = 64 << 20,      // bytes
+    DAUB_MAX_BATCH = 64 << 20,     // bytes
     DAUB_MAX_BATCH_LINES = 100000, // that are drawn
 };
 

@@ -105,6 +105,8 @@ def mistakes():
     refused("the same seed twice", 'a\nb\n', "--seed", "1", "-o", "{seed}.png", words=["lines 1 and 2", "1.png", "{line}"])
     refused("two prompts", "a\n", "x", words=["line 1:", "the command line has one"])
     refused("nothing", "# nothing\n\n", words=["bad.txt", "no prompt"])
+    refused("too many lines", "a\n" * 100001, words=["line 100001:", "more than 100000 lines"])
+    refused("too many bytes", "#" * (64 << 20) + "\n", words=["bad.txt has more than 67108864 bytes"])
     refused("too much memory", 'a\n{"prompt": "c", "size": "16384x16384"}', words=["line 2:", "16384x16384 needs"])
     result = run("--batch-file", "none.txt")
     check(result.returncode == 1 and b"none.txt" in result.stderr, "no such file: %r" % result.stderr)

@@ -71,7 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const daub_generate_params params = { .struct_size = sizeof(params), .prompt = prompt, .negative_prompt = negative };
     char *text = metadata_text(&cli, &params, &model, &result, "0123456789", "abcdef0123", "png");
     if (!text) { // which no prompt that was drawn is
-        FUZZ_CHECK(!daub_utf8_valid(prompt, strlen(prompt), NULL) || !daub_utf8_valid(negative, strlen(negative), NULL));
+        FUZZ_CHECK(!daub_utf8_valid(prompt, strlen(prompt), NULL) ||
+                   !daub_utf8_valid(negative, strlen(negative), NULL));
         free(path);
         free(negative);
         free(prompt);

@@ -101,18 +101,18 @@ int cli_fail(const char *fmt, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 1, 2)))
 #endif
-    ;                                                       // "daub: sentence" on stderr; returns EXIT_FAILED
-int cli_failed(void);                                       // the same with daub_last_error()
+    ;                 // "daub: sentence" on stderr; returns EXIT_FAILED
+int cli_failed(void); // the same with daub_last_error()
 void cli_warn(const struct cli *cli, const char *fmt, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 2, 3)))
 #endif
-    ;                                                       // "daub: warning: sentence", not with --quiet
+    ; // "daub: warning: sentence", not with --quiet
 void cli_about(const char *fmt, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 1, 2)))
 #endif
-    ;                                                       // what the sentences that follow are about stands in front of them; "": nothing
+    ; // what the sentences that follow are about stands in front of them; "": nothing
 void cli_complain(const char *fmt, va_list args);           // "daub: sentence" on stderr, on one line
 void cli_print_line(FILE *out, const char *text, size_t n); // at most n bytes, control characters as spaces
 double cli_seconds(void);                                   // since its first call, which is main's

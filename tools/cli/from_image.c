@@ -159,9 +159,8 @@ static bool fill(struct cli *cli, const char *picture, const daub_parameters *p,
         !take_file(cli, picture, "mask", p->mask, p->mask_hash, found->mask, &cli->mask,
                    &cli->named_mask))
         return false;
-    if (!cli->text &&
-        !take_file(cli, picture, "prompt-embeds", p->prompt_embeds, p->prompt_embeds_hash, found->embeds,
-                   &cli->prompt_embeds, &cli->named_embeds))
+    if (!cli->text && !take_file(cli, picture, "prompt-embeds", p->prompt_embeds, p->prompt_embeds_hash, found->embeds,
+                                 &cli->prompt_embeds, &cli->named_embeds))
         return false;
     if (!cli->precision && p->precision == DAUB_PRECISION_F32)
         cli->precision = "f32";

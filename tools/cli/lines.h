@@ -30,6 +30,7 @@ void batch_free(struct batch *batch);
 
 // One JSON object of names and plain values on one line: calls back with each, a number as it is written, a text without its escapes,
 // true and false as words. NULL when it is one, otherwise what is wrong, and *at is where.
-const char *json_line(char *text, bool (*each)(void *user, const char *name, const char *value), void *user, size_t *at);
+const char *json_line(char *text, bool (*each)(void *user, const char *name, const char *value), void *user,
+                      size_t *at);
 
 #endif
