@@ -698,6 +698,7 @@ typedef struct daub_parameters {
     uint64_t seed;
     bool has_seed; // 0 is a seed too
     daub_rng_source rng;
+    daub_emphasis emphasis;
     double eta, strength;
     daub_precision precision; // daub_model_params's
     uint32_t vae_rows;

@@ -219,6 +219,7 @@ daub_status daub_parameters_apply(const daub_parameters *parameters, daub_genera
     }
     out.seed = out.seed ? out.seed : p.seed;
     out.rng = out.rng != DAUB_RNG_DEFAULT ? out.rng : p.rng;
+    out.emphasis = out.emphasis != DAUB_EMPHASIS_DEFAULT ? out.emphasis : p.emphasis;
     out.sampler = out.sampler ? out.sampler : p.sampler;
     out.schedule = out.schedule ? out.schedule : p.schedule;
     out.eta = out.eta != 0.0 ? out.eta : p.eta;
@@ -264,6 +265,7 @@ daub_status daub_parameters_describe(const daub_generate_params *params, const d
         .seed = r.seed,
         .has_seed = true,
         .rng = r.rng,
+        .emphasis = r.emphasis,
         .eta = g.eta,
         .strength = r.strength,
         .vae_rows = g.vae_rows,

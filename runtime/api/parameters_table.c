@@ -342,6 +342,22 @@ static bool take_rng(const struct daub_taking *t, const struct daub_parameter *r
     return true;
 }
 
+// By A1111's names; it says nothing where it weighs as daub does, "Original".
+static void put_emphasis(struct daub_writer *w, const struct daub_parameter *row, const daub_parameters *p)
+{
+    if (p->emphasis == DAUB_EMPHASIS_OFF)
+        daub_put(w, ", %s: None", row->key);
+}
+
+static bool take_emphasis(const struct daub_taking *t, const struct daub_parameter *row, const char *value)
+{
+    (void)row;
+    if (strcmp(value, "None") != 0 && strcmp(value, "Original") != 0)
+        return false;
+    t->p->emphasis = value[0] == 'N' ? DAUB_EMPHASIS_OFF : DAUB_EMPHASIS_WEBUI;
+    return true;
+}
+
 static void put_precision(struct daub_writer *w, const struct daub_parameter *row, const daub_parameters *p)
 {
     if (p->precision == DAUB_PRECISION_F32)
@@ -380,6 +396,7 @@ const struct daub_parameter daub_parameter_table[] = {
     { "VAE",                AT(vae),                0, 0,                 put_last,      take_vae },
     { "Denoising strength", AT(strength),           0, 1,                 put_f64,       take_f64 },
     { "Clip skip",          AT(clip_skip),          1, 64,                put_clip_skip, take_u32 },
+    { "Emphasis",           AT(emphasis),           0, 0,                 put_emphasis,  take_emphasis },
     { "RNG",                AT(rng),                0, 0,                 put_rng,       take_rng },
     { "Eta DDIM",           AT(eta),                0, 1,                 put_f64,       take_f64 },
     { "CFG rescale",        AT(guidance_rescale),   0, 1,                 put_f32,       take_f32 },

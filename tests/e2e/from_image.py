@@ -72,6 +72,8 @@ def same_bytes():
     again("a prompt like the grammar's own", "odd.png", "a\nNegative prompt: b\nSteps: 1, Sampler: x, Size: 8x8", *base, "--negative",
           "c\nNegative prompt: d", "--size", "72x64")
     again("a prompt of fields", "fields.png", "Steps: 3, Seed: 4, Sampler: LMS", *base, "--negative", "\"a\": \\b, c: 1")
+    again("emphasis off", "emphasis.png", "a (red:1.5) apple", *base, "--emphasis", "off")
+    again("emphasis", "webui.png", "a (red:1.5) apple BREAK [a:b:1] [c|d], " + 80 * "long, ", *base)
     again("names in angle brackets", "net.png", "a <lora:x:1> b", *base)
     lists = json.loads(run("samplers", "--json").stdout)
     choices = [{"sampler": s["name"]} for s in lists["samplers"]]

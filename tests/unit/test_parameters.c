@@ -37,6 +37,7 @@ static const daub_parameters full = {
     .seed = UINT64_MAX,
     .has_seed = true,
     .rng = DAUB_RNG_CUDA,
+    .emphasis = DAUB_EMPHASIS_OFF,
     .eta = 0.1,
     .strength = 1.0 / 3.0,
     .precision = DAUB_PRECISION_F32,
@@ -61,7 +62,7 @@ static void check_same(const daub_parameters *a, const daub_parameters *b)
     REQUIRE(a->width == b->width && a->height == b->height && a->n_steps == b->n_steps && a->clip_skip == b->clip_skip);
     REQUIRE(memcmp(&a->guidance_scale, &b->guidance_scale, sizeof(float)) == 0);
     REQUIRE(memcmp(&a->guidance_rescale, &b->guidance_rescale, sizeof(float)) == 0);
-    REQUIRE(a->seed == b->seed && a->has_seed == b->has_seed && a->rng == b->rng);
+    REQUIRE(a->seed == b->seed && a->emphasis == b->emphasis && a->has_seed == b->has_seed && a->rng == b->rng);
     REQUIRE(memcmp(&a->eta, &b->eta, sizeof(double)) == 0 && memcmp(&a->strength, &b->strength, sizeof(double)) == 0);
     REQUIRE(a->precision == b->precision && a->vae_rows == b->vae_rows && a->jpeg_quality == b->jpeg_quality);
     REQUIRE(same(a->model, b->model) && same(a->model_hash, b->model_hash) && same(a->software, b->software));
