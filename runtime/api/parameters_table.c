@@ -86,8 +86,10 @@ static bool read_u64(const char *value, uint64_t *out)
             return false;
         n = 10 * n + digit;
     }
+    if (*value)
+        return false;
     *out = n;
-    return *value == '\0';
+    return true;
 }
 
 static void put_u32(struct daub_writer *w, const struct daub_parameter *row, const daub_parameters *p)
