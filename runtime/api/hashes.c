@@ -1,4 +1,5 @@
 // hashes.c - the hashes by which pictures name their models and what else they were made from, and the way back from a hash to a model.
+#include "include/daub_parameters.h"
 #include "include/daub_tools.h"
 
 #include "runtime/api/params.h"

@@ -1,7 +1,8 @@
-// parameters.h - what a picture's text says, key by key. Adding one: a field of daub_parameters (include/daub.h), a row in
+// parameters.h - what a picture's text says, key by key. Adding one: a field of daub_parameters (include/daub_parameters.h), a row in
 // parameters_table.c, and a line where daub_parameters_describe and daub_parameters_apply take it from and to the other structs.
 #ifndef DAUB_API_PARAMETERS_H
 #define DAUB_API_PARAMETERS_H
+#include "include/daub_parameters.h"
 #include "runtime/base/infotext.h"
 
 #include <stdbool.h>

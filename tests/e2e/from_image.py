@@ -74,6 +74,10 @@ def same_bytes():
     again("a prompt of fields", "fields.png", "Steps: 3, Seed: 4, Sampler: LMS", *base, "--negative", "\"a\": \\b, c: 1")
     again("emphasis off", "emphasis.png", "a (red:1.5) apple", *base, "--emphasis", "off")
     again("emphasis", "webui.png", "a (red:1.5) apple BREAK [a:b:1] [c|d], " + 80 * "long, ", *base)
+    again("a style", "style.png", "a red apple", "--steps", "5", "--seed", "7", "--style", "vivid")
+    again("a guidance interval", "interval.png", "a red apple", "--steps", "5", "--seed", "7", "--guidance-interval", "0.2:0.8123456789")
+    again("another VAE", "vae.png", "a red apple", *base, "--vae", os.path.join(SOURCE, "models/default"))
+    check(b"VAE: default" in read("vae.png"), "the VAE is recorded")
     again("names in angle brackets", "net.png", "a <lora:x:1> b", *base)
     lists = json.loads(run("samplers", "--json").stdout)
     choices = [{"sampler": s["name"]} for s in lists["samplers"]]

@@ -1,6 +1,6 @@
 // fuzz_jpeg_text.c - the text that a JPEG carries. An input is a file; and the TIFF of an EXIF segment, put into one.
 #include "fuzz.h"
-#include "include/daub.h"
+#include "include/daub_parameters.h"
 #include "runtime/base/limits.h"
 #include "runtime/base/text.h"
 

@@ -1,6 +1,6 @@
 // fuzz_parameters.c - a picture's text to parameters and back: what is written reads back as the same, and is written as the same text.
 #include "fuzz.h"
-#include "include/daub.h"
+#include "include/daub_parameters.h"
 #include "runtime/base/limits.h"
 
 #include <stdlib.h>

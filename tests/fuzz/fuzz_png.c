@@ -67,8 +67,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct cli cli = { .text = prompt, .negative = negative };
     daub_model_info model = { .struct_size = sizeof(model) };
     memcpy(model.path, path, strlen(path) < sizeof(model.path) ? strlen(path) : sizeof(model.path) - 1);
-    const daub_result result = { .struct_size = sizeof(result), .n_steps = 20, .sampler = "euler", .schedule = "karras", .width = 8, .height = 8 };
-    const daub_generate_params params = { .struct_size = sizeof(params), .prompt = prompt, .negative_prompt = negative };
+    const daub_result result = {
+        .struct_size = sizeof(result), .n_steps = 20, .sampler = "euler", .schedule = "karras", .width = 8, .height = 8
+    };
+    const daub_generate_params params = { .struct_size = sizeof(params),
+                                          .prompt = prompt,
+                                          .negative_prompt = negative };
     char *text = metadata_text(&cli, &params, &model, &result, "0123456789", "abcdef0123", "png");
     if (!text) { // which no prompt that was drawn is
         FUZZ_CHECK(!daub_utf8_valid(prompt, strlen(prompt), NULL) ||

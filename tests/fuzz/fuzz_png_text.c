@@ -1,6 +1,6 @@
 // fuzz_png_text.c - the text that a PNG carries. An input is a file; and the body of a text chunk, put into one whose sums are right.
 #include "fuzz.h"
-#include "include/daub.h"
+#include "include/daub_parameters.h"
 #include "runtime/base/limits.h"
 #include "runtime/base/text.h"
 

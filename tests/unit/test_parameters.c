@@ -1,6 +1,5 @@
 // test_parameters.c - what pictures say of themselves: every key there and back, other programs' texts, and texts inside files.
 
-#include "include/daub.h"
 #include "runtime/api/parameters.h"
 #include "runtime/base/limits.h"
 #include "tests/test.h"
@@ -38,12 +37,17 @@ static const daub_parameters full = {
     .has_seed = true,
     .rng = DAUB_RNG_CUDA,
     .emphasis = DAUB_EMPHASIS_OFF,
+    .guidance_start = 0.1,
+    .guidance_end = 2.0 / 3.0,
     .eta = 0.1,
     .strength = 1.0 / 3.0,
     .precision = DAUB_PRECISION_F32,
     .vae_rows = 12,
     .model = "v1-5, pruned",
     .model_hash = "6ce0161689",
+    .vae = "vae-ft, mse.safetensors",
+    .vae_hash = "735e4c3a44",
+    .style = "vivid",
     .init = "pictures/in.png",
     .init_hash = "0123456789",
     .mask = "mask: 1.png",
@@ -64,6 +68,9 @@ static void check_same(const daub_parameters *a, const daub_parameters *b)
     REQUIRE(memcmp(&a->guidance_rescale, &b->guidance_rescale, sizeof(float)) == 0);
     REQUIRE(a->seed == b->seed && a->emphasis == b->emphasis && a->has_seed == b->has_seed && a->rng == b->rng);
     REQUIRE(memcmp(&a->eta, &b->eta, sizeof(double)) == 0 && memcmp(&a->strength, &b->strength, sizeof(double)) == 0);
+    REQUIRE(memcmp(&a->guidance_start, &b->guidance_start, sizeof(double)) == 0 &&
+            memcmp(&a->guidance_end, &b->guidance_end, sizeof(double)) == 0);
+    REQUIRE(same(a->vae, b->vae) && same(a->vae_hash, b->vae_hash) && same(a->style, b->style));
     REQUIRE(a->precision == b->precision && a->vae_rows == b->vae_rows && a->jpeg_quality == b->jpeg_quality);
     REQUIRE(same(a->model, b->model) && same(a->model_hash, b->model_hash) && same(a->software, b->software));
     REQUIRE(same(a->init, b->init) && same(a->init_hash, b->init_hash) && same(a->mask, b->mask));

@@ -1,15 +1,17 @@
 // batch.c - --batch-file: a line is a prompt, or where it begins with a brace a JSON object of options, which stand over those of the command
 // line. Blank lines and those that begin with # are skipped.
 #include "lines.h"
+#include "platform.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 // What one run has once.
-static const char *const whole_run[] = { "model",      "config-from", "device",     "precision", "weight-cache",
-                                         "max-memory", "batch-file",  "keep-going", "json",      "quiet",
-                                         "verbose",    "help",        "version" };
+static const char *const whole_run[] = { "model",      "config-from", "device",     "precision",     "weight-cache",
+                                         "max-memory", "vae",         "preview",    "preview-every", "show-by",
+                                         "strip",      "columns",     "batch-file", "keep-going",    "json",
+                                         "quiet",      "verbose",     "help",       "version" };
 
 static void about(const struct batch *b, uint32_t number)
 {
@@ -46,7 +48,7 @@ static bool make_pattern(struct line *line, const char *shared, bool many)
         return cli_fail("no memory for the lines") == EXIT_OK;
     size_t n = 0;
     bool filled = output != shared || !many || strstr(output, "{seed}");
-    const char *dot = strrchr(output, '.'), *slash = strrchr(output, '/');
+    const char *dot = strrchr(output, '.'), *slash = platform_last_slash(output);
     const char *end = dot && (!slash || dot > slash) ? dot : output + strlen(output);
     filled |= strstr(output, "{line}") != NULL;
     for (const char *at = output;; at++) {

@@ -2,6 +2,7 @@
 #ifndef DAUB_CLI_H
 #define DAUB_CLI_H
 #include "daub.h"
+#include "daub_parameters.h"
 #include "daub_tools.h"
 
 #include <stdarg.h>
@@ -113,10 +114,10 @@ void cli_about(const char *fmt, ...)
     __attribute__((format(printf, 1, 2)))
 #endif
     ; // what the sentences that follow are about stands in front of them; "": nothing
-void cli_complain(const char *fmt, va_list args);           // "daub: sentence" on stderr, on one line
-void cli_print_line(FILE *out, const char *text, size_t n); // at most n bytes, control characters as spaces
-double cli_seconds(void);                                   // since its first call, which is main's
-double cli_opened(void);                                    // when cli_open had the device
+void cli_complain(const char *fmt, va_list args);            // "daub: sentence" on stderr, on one line
+void cli_print_line(FILE *out, const char *text, size_t n);  // at most n bytes, control characters as spaces
+double cli_seconds(void);                                    // since its first call, which is main's
+double cli_opened(void);                                     // when cli_open had the device
 daub_device_params cli_device_params(const struct cli *cli); // device and log; not max_memory
 bool cli_open(const struct cli *cli, daub_device **dev, daub_model **model); // says what failed
 void cli_close(daub_device **dev, daub_model **model);

@@ -1,5 +1,6 @@
 // from_image.c - daub from-image FILE: a picture again, from what its file says.
 #include "lines.h"
+#include "platform.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +55,7 @@ static bool has_hash(const char *path, const char *hash)
 // from anyone.
 static bool find_file(const char *picture, const char *name, const char *hash, char out[PATH])
 {
-    const char *slash = strrchr(picture, '/'), *last = strrchr(name, '/');
+    const char *slash = platform_last_slash(picture), *last = strrchr(name, '/');
     const int folder = slash ? (int)(slash - picture) + 1 : 0;
     last = last ? last + 1 : name;
     if (name[0] != '/' && snprintf(out, PATH, "%s", name) < PATH && has_hash(out, hash))
@@ -123,9 +124,9 @@ static bool take_vae(struct cli *cli, const char *picture, const daub_parameters
         const bool same = cli->vae && p->vae_hash && daub_tools_vae_hash(cli->vae, hash) == DAUB_OK &&
                           strcmp(hash, p->vae_hash) == 0;
         cli->named_vae = same ? p->vae : NULL;
-        return !cli->vae || same ||
-               !differs(cli, "%s was decoded by %s, not by the VAE %s", picture, p->vae ? p->vae : "its model's own VAE",
-                        cli->vae);
+        return same || !cli->vae || !p->vae_hash ||
+               !differs(cli, "%s was decoded by the VAE %s, of hash %s, which %s is not", picture,
+                        p->vae ? p->vae : "unnamed", p->vae_hash, cli->vae);
     }
     if (daub_parameters_find_vae(p, out, PATH, &found) != DAUB_OK)
         return cli_failed() == EXIT_OK;
@@ -154,10 +155,8 @@ static bool fill(struct cli *cli, const char *picture, const daub_parameters *p,
         return false;
     }
     if (!take_model(cli, picture, p, found->model) || !take_vae(cli, picture, p, found->vae) ||
-        !take_file(cli, picture, "init", p->init, p->init_hash, found->init, &cli->init,
-                   &cli->named_init) ||
-        !take_file(cli, picture, "mask", p->mask, p->mask_hash, found->mask, &cli->mask,
-                   &cli->named_mask))
+        !take_file(cli, picture, "init", p->init, p->init_hash, found->init, &cli->init, &cli->named_init) ||
+        !take_file(cli, picture, "mask", p->mask, p->mask_hash, found->mask, &cli->mask, &cli->named_mask))
         return false;
     if (!cli->text && !take_file(cli, picture, "prompt-embeds", p->prompt_embeds, p->prompt_embeds_hash, found->embeds,
                                  &cli->prompt_embeds, &cli->named_embeds))

@@ -309,8 +309,8 @@ int cli_parse(int argc, char **argv, struct cli *cli)
         } else if (cli->text) {
             return usage("more than one %s: '%s' and '%s'; put a prompt with spaces in quotes%s",
                          cli->command & (CLI_INSPECT | CLI_NOISE | CLI_FROM_IMAGE) ? "file"
-                         : cli->command & CLI_HELP                ? "command"
-                                                                  : "prompt",
+                         : cli->command & CLI_HELP                                 ? "command"
+                                                                                   : "prompt",
                          cli->text, argv[i], maybe_command(cli, cli->text, maybe, sizeof(maybe)));
         } else {
             cli->text = argv[i];
