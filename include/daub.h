@@ -697,6 +697,7 @@ typedef struct daub_memory_estimate {
     uint64_t host;  // bytes of host memory for noise, latents, embeddings, pixels, and bands
     uint64_t limit; // bytes of device memory that may be used now, by others on the device too
     uint32_t bands; // that layers of the VAE decode in, at the most; 0: it decodes whole
+    bool fits;      // now: daub_job_submit would not refuse it with NO_GPU_MEMORY
 } daub_memory_estimate;
 
 #define daub_memory_estimate(...) (&(daub_memory_estimate) { .struct_size = sizeof(daub_memory_estimate), __VA_ARGS__ })
@@ -740,6 +741,9 @@ typedef struct daub_limits {
     uint32_t max_tensor_name;   // bytes
     uint64_t max_json_size;     // bytes of a config file
     uint32_t max_json_nesting;
+    uint64_t max_parameters_size; // bytes of the text that a picture carries
+    uint64_t max_batch_size;      // bytes of the daub command's --batch-file
+    uint32_t max_batch_lines;     // pictures' lines in it
 } daub_limits;
 
 // Errors: INVALID_ARG.

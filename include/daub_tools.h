@@ -140,6 +140,8 @@ DAUB_API daub_status daub_tools_doctor(const daub_device_params *params, const c
 DAUB_API daub_status daub_tools_model_hash(const char *path, char out[11]);
 // The same of a VAE's file, as A1111's "VAE hash": see daub_model_params.vae.
 DAUB_API daub_status daub_tools_vae_hash(const char *path, char out[11]);
+// First 10 hex digits of the SHA-256 of any file. Errors: IO.
+DAUB_API daub_status daub_tools_file_hash(const char *path, char out[11]);
 // The path of the default model. Errors: IO when it is not found.
 DAUB_API daub_status daub_tools_default_model(char *out, size_t capacity);
 

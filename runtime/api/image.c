@@ -1,5 +1,6 @@
 // image.c - pictures from files and memory, by stb_image.
 #include "runtime/api/params.h"
+#include "runtime/api/picture.h"
 #include "runtime/base/blob.h"
 #include "runtime/base/file.h"
 #include "runtime/base/limits.h"
@@ -65,12 +66,7 @@ daub_status daub_image_read(const char *path, daub_image *out)
 {
     if (!path || !out)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_image_read: path or out is NULL");
-    char *data = NULL;
-    size_t size = 0;
-    TRY(daub_file_read(NULL, path, DAUB_MAX_PICTURE, &data, &size));
-    const daub_status status = decode(path, data, size, out);
-    daub_free(NULL, data);
-    return status;
+    return daub_image_read_source(&(daub_source) { .path = path }, out);
 }
 
 // The bytes that lie in no memory yet, free'd by the caller.
@@ -84,20 +80,52 @@ static daub_status read_all(const struct daub_blob *blob, uint8_t **out)
     return *out ? daub_blob_read(blob, 0, *out, (size_t)size) : daub_no_memory("a picture's file");
 }
 
+daub_status daub_picture_open(const char *what, const daub_source *source, struct daub_picture *out)
+{
+    if (source->path) { // which may be a pipe, that has no size
+        char *data = NULL;
+        TRY(daub_file_read(NULL, source->path, DAUB_MAX_PICTURE, &data, &out->size));
+        out->name = source->path;
+        out->data = out->read = (uint8_t *)data;
+        return DAUB_OK;
+    }
+    TRY(daub_blob_open_source(NULL, what, source, &out->blob));
+    out->name = daub_blob_name(out->blob);
+    out->size = (size_t)daub_blob_size(out->blob);
+    out->data = daub_blob_data(out->blob);
+    daub_status status = DAUB_OK;
+    if (!out->data) {
+        status = read_all(out->blob, &out->read);
+        out->data = out->read;
+    }
+    if (status != DAUB_OK)
+        daub_picture_close(out);
+    return status;
+}
+
+void daub_picture_close(struct daub_picture *picture)
+{
+    daub_free(NULL, picture->read);
+    daub_blob_close(&picture->blob);
+    *picture = (struct daub_picture) { 0 };
+}
+
 daub_status daub_image_read_source(const daub_source *source, daub_image *out)
 {
     if (!source || !out)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_image_read_source: source or out is NULL");
-    if (source->path) // which may be a pipe, that has no size
-        return daub_image_read(source->path, out);
-    struct daub_blob *blob = NULL;
-    TRY(daub_blob_open_source(NULL, "daub_image_read_source", source, &blob));
-    const uint8_t *data = daub_blob_data(blob);
-    uint8_t *read = NULL;
-    daub_status status = data ? DAUB_OK : read_all(blob, &read);
-    if (status == DAUB_OK)
-        status = decode(daub_blob_name(blob), data ? data : read, (size_t)daub_blob_size(blob), out);
-    daub_free(NULL, read);
-    daub_blob_close(&blob);
+    struct daub_picture picture = { 0 };
+    TRY(daub_picture_open("daub_image_read_source", source, &picture));
+    const daub_status status = decode(picture.name, picture.data, picture.size, out);
+    daub_picture_close(&picture);
     return status;
+}
+
+bool daub_inflate(const uint8_t *data, size_t size, uint8_t *out, size_t capacity, size_t *n)
+{
+    if (size > INT_MAX || capacity > INT_MAX)
+        return false;
+    const int made = stbi_zlib_decode_buffer((char *)out, (int)capacity, (const char *)data, (int)size);
+    *n = made < 0 ? 0 : (size_t)made;
+    return made >= 0;
 }

@@ -58,6 +58,9 @@ daub_status daub_get_limits(daub_limits *out)
         .max_tensor_name = DAUB_ST_MAX_NAME,
         .max_json_size = DAUB_JSON_MAX_SIZE,
         .max_json_nesting = DAUB_JSON_MAX_NESTING,
+        .max_parameters_size = DAUB_MAX_INFOTEXT,
+        .max_batch_size = DAUB_MAX_BATCH,
+        .max_batch_lines = DAUB_MAX_BATCH_LINES,
     };
     return daub_params_give("daub_limits", &limits, sizeof(limits), out);
 }

@@ -3,11 +3,7 @@
 
 #include "runtime/api/model.h"
 #include "runtime/api/params.h"
-#include "runtime/base/file.h"
-#include "runtime/base/limits.h"
 #include "runtime/base/near.h"
-#include "runtime/base/sha256.h"
-#include "runtime/io/hash_cache.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -118,91 +114,4 @@ daub_status daub_tools_inspect_text(const char *path, const daub_model_params *p
 daub_status daub_tools_default_model(char *out, size_t capacity)
 {
     return daub_default_model_path(NULL, out, capacity);
-}
-
-// ---- model hash ------------------------------------------------------------------------------------------------------
-
-static daub_status hash_file(const char *path, char hex[65])
-{
-    struct daub_file_map *map = NULL;
-    TRY(daub_file_map_open(NULL, path, &map));
-    struct daub_sha256 sha;
-    uint8_t digest[32];
-    daub_sha256_init(&sha);
-    const uint8_t *data = daub_file_map_data(map);
-    const size_t size = daub_file_map_size(map), piece = (size_t)16 << 20;
-    for (size_t at = 0; at < size; at += piece) {
-        const size_t n = size - at < piece ? size - at : piece;
-        daub_sha256_update(&sha, data + at, n);
-        daub_file_map_release(map, at, n);
-    }
-    daub_sha256_final(&sha, digest);
-    daub_file_map_close(&map);
-    for (int i = 0; i < 32; i++)
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    return DAUB_OK;
-}
-
-// Adds a line to the cache. Failing to costs time only.
-static void keep_hash(const char *dir, const char *file, const char *old, const char *hex, uint64_t size,
-                      uint64_t mtime, const char *path)
-{
-    char *text = daub_hash_cache_add(NULL, old, path, size, mtime, hex);
-    if (text && daub_make_dirs(dir) == DAUB_OK)
-        (void)daub_file_write(NULL, file, text, strlen(text));
-    daub_free(NULL, text);
-}
-
-// Of an open checkpoint, which is closed.
-static daub_status hash_of(struct daub_checkpoint *ckpt, enum daub_component c, char out[11])
-{
-    const char *file = daub_checkpoint_hash_path(ckpt, c);
-    uint64_t size = 0, mtime = 0;
-    daub_status status = file && daub_path_stat(file, &size, &mtime)
-                             ? DAUB_OK
-                             : daub_fail(DAUB_ERROR_IO, "%s has no file to take a hash of", daub_checkpoint_path(ckpt));
-    if (status == DAUB_OK) {
-        char *dir = daub_cache_dir(NULL), *cache = NULL, hex[65];
-        char *cache_file = dir ? daub_path_join(NULL, dir, "model-hashes.txt") : NULL;
-        size_t n = 0;
-        if (cache_file && daub_path_is_file(cache_file))
-            (void)daub_file_read(NULL, cache_file, DAUB_MAX_HASHES, &cache, &n);
-        if (!cache || !daub_hash_cache_find(cache, file, size, mtime, hex)) {
-            status = hash_file(file, hex);
-            if (status == DAUB_OK && cache_file)
-                keep_hash(dir, cache_file, cache, hex, size, mtime, file);
-        }
-        if (status == DAUB_OK) {
-            memcpy(out, hex, 10);
-            out[10] = '\0';
-        }
-        daub_free(NULL, cache);
-        daub_free(NULL, cache_file);
-        daub_free(NULL, dir);
-    }
-    daub_checkpoint_close(&ckpt);
-    return status;
-}
-
-daub_status daub_tools_model_hash(const char *path, char out[11])
-{
-    if (!out)
-        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_tools_model_hash: out is NULL");
-    char default_path[1024];
-    if (!path) {
-        TRY(daub_default_model_path(NULL, default_path, sizeof(default_path)));
-        path = default_path;
-    }
-    struct daub_checkpoint *ckpt = NULL;
-    TRY(daub_checkpoint_open(NULL, path, NULL, &ckpt));
-    return hash_of(ckpt, DAUB_UNET, out);
-}
-
-daub_status daub_tools_vae_hash(const char *path, char out[11])
-{
-    if (!path || !out)
-        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_tools_vae_hash: path or out is NULL");
-    struct daub_checkpoint *ckpt = NULL;
-    TRY(daub_checkpoint_open_vae(NULL, path, &ckpt));
-    return hash_of(ckpt, DAUB_VAE, out);
 }

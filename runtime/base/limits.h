@@ -25,6 +25,12 @@ enum {
     DAUB_MAX_INFOTEXT_FIELDS = 1024, // of its last line; webui with extensions writes some 50
 };
 
+// A file of prompts, of the command.
+enum {
+    DAUB_MAX_BATCH = 64 << 20,     // bytes
+    DAUB_MAX_BATCH_LINES = 100000, // that are drawn
+};
+
 // JSON files. cJSON needs some 80 bytes a value, whatever it is, and recurses once a level.
 enum {
     DAUB_JSON_MAX_SIZE = 64 << 20,  // bytes; CLIP's vocab.json has 1 MB

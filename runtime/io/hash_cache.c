@@ -51,6 +51,25 @@ bool daub_hash_cache_find(const char *text, const char *path, uint64_t size, uin
     return false;
 }
 
+const char *daub_hash_cache_next(const char *at, const char *digits, char *path, size_t capacity, uint64_t *size,
+                                 uint64_t *mtime)
+{
+    const size_t n = strlen(digits);
+    while (*at) {
+        const char *end = strchr(at, '\n'), *line = at;
+        char hex[65];
+        end = end ? end : at + strlen(at);
+        at = *end ? end + 1 : end;
+        if (!take_hex(&line, hex) || !take_number(&line, size) || !take_number(&line, mtime) || n == 0 ||
+            strncmp(hex, digits, n) != 0 || line >= end || (size_t)(end - line) >= capacity)
+            continue;
+        memcpy(path, line, (size_t)(end - line));
+        path[end - line] = '\0';
+        return at;
+    }
+    return NULL;
+}
+
 char *daub_hash_cache_add(const struct daub_host *host, const char *text, const char *path, uint64_t size,
                           uint64_t mtime, const char hex[65])
 {

@@ -11,5 +11,8 @@ bool daub_hash_cache_find(const char *text, const char *path, uint64_t size, uin
 // that does not fit in a line.
 char *daub_hash_cache_add(const struct daub_host *host, const char *text, const char *path, uint64_t size,
                           uint64_t mtime, const char hex[65]);
+// The next file at or behind the line `at` whose hash begins with these digits: its path in `path`, and where to go on; NULL: no more.
+const char *daub_hash_cache_next(const char *at, const char *digits, char *path, size_t capacity, uint64_t *size,
+                                 uint64_t *mtime);
 
 #endif

@@ -228,15 +228,6 @@ static daub_status make_plan(const struct daub_engine *engine, const struct daub
     return DAUB_OK;
 }
 
-daub_status daub_request_estimate(const struct daub_engine *engine, const struct daub_request *r,
-                                  daub_memory_estimate *out)
-{
-    struct plan plan;
-    TRY(make_plan(engine, r, &plan));
-    *out = plan.e;
-    return DAUB_OK;
-}
-
 // ---- refusing --------------------------------------------------------------------------------------------------------
 
 static double megabytes(uint64_t bytes)
@@ -253,6 +244,16 @@ static bool fits(const struct daub_engine *engine, const struct daub_request *r,
 {
     return used_by_others(engine, r) + e->peak + DAUB_MEMORY_RESERVE <= e->limit &&
            activations_of(e) <= daub_device_caps(engine->dev)->max_alloc;
+}
+
+daub_status daub_request_estimate(const struct daub_engine *engine, const struct daub_request *r,
+                                  daub_memory_estimate *out)
+{
+    struct plan plan;
+    TRY(make_plan(engine, r, &plan));
+    *out = plan.e;
+    out->fits = fits(engine, r, &plan.e);
+    return DAUB_OK;
 }
 
 // Whether the request would fit in another mode and size; planned for the least memory that will do.

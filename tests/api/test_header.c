@@ -1,5 +1,6 @@
 // test_header.c - the public headers stand alone in C, and what they promise without a device holds.
 #include "daub.h"
+#include "daub_parameters.h"
 #include "daub_tools.h"
 
 #include "tests/test.h"

@@ -65,11 +65,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_split(data, size, parts, 3);
     char *prompt = fuzz_text(&parts[0]), *negative = fuzz_text(&parts[1]), *path = fuzz_text(&parts[2]);
     const struct cli cli = { .text = prompt, .negative = negative };
-    daub_model_info model = { 0 };
+    daub_model_info model = { .struct_size = sizeof(model) };
     memcpy(model.path, path, strlen(path) < sizeof(model.path) ? strlen(path) : sizeof(model.path) - 1);
-    const daub_result result = { .n_steps = 20, .sampler = "euler", .schedule = "karras", .width = 8, .height = 8 };
-    char *text = metadata_text(&cli, &model, &result, "0123456789", "abcdef0123");
-    FUZZ_CHECK(text);
+    const daub_result result = {
+        .struct_size = sizeof(result), .n_steps = 20, .sampler = "euler", .schedule = "karras", .width = 8, .height = 8
+    };
+    const daub_generate_params params = { .struct_size = sizeof(params),
+                                          .prompt = prompt,
+                                          .negative_prompt = negative };
+    char *text = metadata_text(&cli, &params, &model, &result, "0123456789", "abcdef0123", "png");
+    if (!text) { // which no prompt that was drawn is
+        FUZZ_CHECK(!daub_utf8_valid(prompt, strlen(prompt), NULL) ||
+                   !daub_utf8_valid(negative, strlen(negative), NULL));
+        free(path);
+        free(negative);
+        free(prompt);
+        return 0;
+    }
 
     uint8_t pixels[4 * 4 * 3] = { 0 };
     const daub_image image = { .width = 4, .height = 4, .channels = 3, .pixels = pixels };

@@ -19,6 +19,15 @@ static void test_hashes(void)
     REQUIRE(!daub_hash_cache_find(text, "/models/a b.safetensors2", 12, 34, hex));
     char *more = daub_hash_cache_add(NULL, text, "/models/c", UINT64_MAX / 2, 0, HASH);
     REQUIRE(more && daub_hash_cache_find(more, path, 12, 34, hex));
+    char found[64]; // the files of a hash, one after the other
+    uint64_t size = 0, mtime = 0;
+    const char *at = daub_hash_cache_next(more, "0123", found, sizeof(found), &size, &mtime);
+    REQUIRE(at && strcmp(found, path) == 0 && size == 12 && mtime == 34);
+    at = daub_hash_cache_next(at, "0123", found, sizeof(found), &size, &mtime);
+    REQUIRE(at && strcmp(found, "/models/c") == 0 && size == UINT64_MAX / 2);
+    REQUIRE(!daub_hash_cache_next(at, "0123", found, sizeof(found), &size, &mtime));
+    REQUIRE(!daub_hash_cache_next(more, "9", found, sizeof(found), &size, &mtime));
+    REQUIRE(!daub_hash_cache_next(more, "0123", found, 4, &size, &mtime));
     REQUIRE(daub_hash_cache_find(more, "/models/c", UINT64_MAX / 2, 0, hex));
     free(text);
     free(more);

@@ -2,6 +2,7 @@
 #ifndef DAUB_CLI_H
 #define DAUB_CLI_H
 #include "daub.h"
+#include "daub_parameters.h"
 #include "daub_tools.h"
 
 #include <stdarg.h>
@@ -18,6 +19,7 @@ enum cli_command {
     CLI_ESTIMATE = 1 << 7,
     CLI_GRID = 1 << 8,
     CLI_SELFTEST = 1 << 9,
+    CLI_FROM_IMAGE = 1 << 10,
     CLI_STYLES = 1 << 11,
     CLI_DOCTOR = 1 << 12,
     CLI_HELP = 1 << 13, // what tells about the rest counts from the end
@@ -26,6 +28,8 @@ enum cli_command {
     CLI_ALL = 0xffff,    // those to come too
     CLI_OPENS = 1 << 16, // no command: an option that a device or a model is opened with
 };
+
+enum { CLI_MAX_OPTIONS = 96, CLI_QUALITY = 92 }; // that of JPEG files, if it is not said
 
 struct cli { // every option's value; 0 and NULL mean not given
     enum cli_command command;
@@ -36,13 +40,15 @@ struct cli { // every option's value; 0 and NULL mean not given
     const char *model, *config_from, *device, *output, *format, *precision;
     const char *negative, *emphasis, *sampler, *schedule, *rng, *size, *seed_text, *prompt_embeds, *weight_cache,
         *memory, *max_memory, *vae_tiles, *init, *mask, *guidance_interval, *style, *vae, *preview, *strip, *show_by,
-        *x, *y, *op;
+        *x, *y, *op, *prompt, *batch_file;
     uint32_t width, height, steps, count, clip_skip, quality, columns, preview_every;
-    float guidance, eta;
+    float guidance;
     float guidance_rescale; // -1: not given, as 0 may be given against a style
-    double strength, seconds;
+    double strength, eta, seconds;
     uint64_t seed;
-    bool quiet, verbose, json, ops, start, kernels, thorough, list, help, version;
+    bool quiet, verbose, json, ops, start, kernels, thorough, list, help, version, exact, keep_going;
+    const char *named_model, *named_vae, *named_init, *named_mask, *named_embeds, *named_style; // by a picture's text
+    bool given[CLI_MAX_OPTIONS]; // by place in cli_options
 };
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CANCELLED = 130 };
@@ -59,11 +65,13 @@ bool cli_given(const struct cli *cli, const char *name); // of the same names
 // opened. False after a sentence.
 bool cli_axis(const char *name, bool *number, bool *opens);
 const char *cli_command_name(enum cli_command command);
+int cli_quality(const struct cli *cli); // of JPEG files
 enum { CLI_MOST_NAMES = 128 };
 void cli_near_command(const char *text, char *out, size_t size); // the near commands, as "a, b or c"; "" where none is
 
 // commands
 int cli_generate(const struct cli *cli);
+int cli_from_image(const struct cli *cli);
 int cli_devices(const struct cli *cli);
 int cli_inspect(const struct cli *cli);
 int cli_samplers(const struct cli *cli);
@@ -94,8 +102,18 @@ int cli_fail(const char *fmt, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 1, 2)))
 #endif
-    ;                                                        // "daub: sentence" on stderr; returns EXIT_FAILED
-int cli_failed(void);                                        // the same with daub_last_error()
+    ;                 // "daub: sentence" on stderr; returns EXIT_FAILED
+int cli_failed(void); // the same with daub_last_error()
+void cli_warn(const struct cli *cli, const char *fmt, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 2, 3)))
+#endif
+    ; // "daub: warning: sentence", not with --quiet
+void cli_about(const char *fmt, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 1, 2)))
+#endif
+    ; // what the sentences that follow are about stands in front of them; "": nothing
 void cli_complain(const char *fmt, va_list args);            // "daub: sentence" on stderr, on one line
 void cli_print_line(FILE *out, const char *text, size_t n);  // at most n bytes, control characters as spaces
 double cli_seconds(void);                                    // since its first call, which is main's
@@ -110,6 +128,7 @@ int cli_apply_style(const struct cli *cli, const daub_model *model, daub_generat
 // "--what wants a, b or c, not 'value'", with the near name where there is one; returns EXIT_FAILED. names ends with NULL.
 int cli_fail_name(const char *what, const char *const *names, const char *value);
 void cli_json_text(FILE *out, const char *text); // quoted and escaped
+void cli_json_path(const char *path);            // all that a command says which wrote one file
 bool cli_interrupted(void);                      // Ctrl-C came
 void cli_catch_interrupt(void);                  // the first asks to stop, the second kills
 void cli_hold_interrupt(bool hold);              // puts Ctrl-C off while a file is written
@@ -128,11 +147,12 @@ struct progress {
 bool progress_update(void *progress, const daub_progress *p); // daub_generate_params.on_progress
 void progress_end(struct progress *progress);
 
-// metadata.c: A1111's "parameters" text. The caller frees it. NULL: no memory.
-char *metadata_text(const struct cli *cli, const daub_model_info *model, const daub_result *result, const char *hash,
-                    const char *vae_hash);
+// metadata.c: A1111's "parameters" text, which the caller frees; NULL after a sentence. The hashes may be NULL.
+char *metadata_text(const struct cli *cli, const daub_generate_params *params, const daub_model_info *model,
+                    const daub_result *result, const char *hash, const char *vae_hash, const char *format);
 // One more "Key: value" at its end. False: no memory, and the text is freed and NULL.
 bool metadata_append(char **text, const char *key, const char *value);
+bool cli_file_hash(const char *path, char out[11]); // false: no path, no plain file, or it cannot be read
 
 // picture.c: encodes by format ("png", "jpg", "ppm") and writes; the file is replaced whole or not at all; "-" is standard output.
 const char *picture_format(const char *path, const char *format); // NULL after a sentence
@@ -141,6 +161,8 @@ bool picture_write(const char *path, const char *format, int quality, const daub
 // png.c: inserts the text chunk. All return malloc'd bytes or NULL.
 uint8_t *png_encode(const daub_image *image, const char *parameters, size_t *size);
 uint8_t *jpeg_encode(const daub_image *image, int quality, const char *parameters, size_t *size);
+// The next code point of UTF-8; '?' for a byte that is none, which names of files may have.
+uint32_t text_next_code(const uint8_t **text);
 uint8_t *ppm_encode(const daub_image *image, size_t *size);
 
 #endif

@@ -12,13 +12,38 @@ void cli_print_line(FILE *out, const char *text, size_t n)
         fputc((unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i], out);
 }
 
-void cli_complain(const char *fmt, va_list args)
+static char about[512];
+
+void cli_about(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(about, sizeof(about), fmt, args);
+    va_end(args);
+}
+
+static void complain(const char *kind, const char *fmt, va_list args)
 {
     char text[4096];
     vsnprintf(text, sizeof(text), fmt, args);
-    fputs("daub: ", stderr);
+    fprintf(stderr, "daub: %s", kind);
+    cli_print_line(stderr, about, sizeof(about));
     cli_print_line(stderr, text, sizeof(text));
     fputs("\n", stderr);
+}
+
+void cli_complain(const char *fmt, va_list args)
+{
+    complain("", fmt, args);
+}
+
+void cli_warn(const struct cli *cli, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    if (!cli->quiet)
+        complain("warning: ", fmt, args);
+    va_end(args);
 }
 
 int cli_fail(const char *fmt, ...)
@@ -66,6 +91,11 @@ double cli_seconds(void)
     if (first <= 0.0)
         first = now;
     return now - first;
+}
+
+int cli_quality(const struct cli *cli)
+{
+    return cli->quality ? (int)cli->quality : CLI_QUALITY;
 }
 
 static double opened;
@@ -180,7 +210,7 @@ static bool read_emphasis(const char *text, daub_emphasis *out)
         cli_fail("--emphasis wants webui or off, not '%s'; did you mean %s?", text, off ? "off" : "webui");
         return false;
     }
-    *out = text && text[0] == 'o' ? DAUB_EMPHASIS_OFF : DAUB_EMPHASIS_WEBUI;
+    *out = !text ? DAUB_EMPHASIS_DEFAULT : text[0] == 'o' ? DAUB_EMPHASIS_OFF : DAUB_EMPHASIS_WEBUI;
     return true;
 }
 
@@ -223,7 +253,7 @@ int cli_params(const struct cli *cli, daub_generate_params *out)
         .guidance_rescale = cli->guidance_rescale > 0.0f ? cli->guidance_rescale : 0.0f,
         .sampler = cli->sampler,
         .schedule = cli->schedule,
-        .eta = (double)cli->eta,
+        .eta = cli->eta,
         .clip_skip = cli->clip_skip,
         .prompt_embeds_path = cli->prompt_embeds,
         .seed = cli->seed,
@@ -241,7 +271,9 @@ int cli_params(const struct cli *cli, daub_generate_params *out)
         return cli_fail("--vae-tiles wants auto, off or a number from 1 to 16384, not '%s'", cli->vae_tiles);
     if (!read_emphasis(cli->emphasis, &out->emphasis))
         return EXIT_FAILED;
-    if (!cli->rng || strcmp(cli->rng, "torch-cpu") == 0 || strcmp(cli->rng, "cpu") == 0)
+    if (!cli->rng)
+        out->rng = DAUB_RNG_DEFAULT;
+    else if (strcmp(cli->rng, "torch-cpu") == 0 || strcmp(cli->rng, "cpu") == 0)
         out->rng = DAUB_RNG_TORCH_CPU;
     else if (strcmp(cli->rng, "cuda") == 0 || strcmp(cli->rng, "nv") == 0 || strcmp(cli->rng, "philox") == 0)
         out->rng = DAUB_RNG_CUDA;
@@ -255,16 +287,26 @@ int cli_params(const struct cli *cli, daub_generate_params *out)
 void cli_json_text(FILE *out, const char *text)
 {
     fputc('"', out);
-    for (; *text; text++) {
-        const unsigned char c = (unsigned char)*text;
+    for (const uint8_t *at = (const uint8_t *)text; *at;) {
+        const uint8_t *const start = at;
+        const uint32_t c = text_next_code(&at);
         if (c == '"' || c == '\\')
-            fprintf(out, "\\%c", c);
+            fprintf(out, "\\%c", (int)c);
         else if (c < 0x20)
-            fprintf(out, "\\u%04x", c);
+            fprintf(out, "\\u%04x", (unsigned)c);
+        else if (c == '?' && *start != '?') // names of files may be of any bytes
+            fputs("\\ufffd", out);
         else
-            fputc(c, out);
+            fwrite(start, 1, (size_t)(at - start), out);
     }
     fputc('"', out);
+}
+
+void cli_json_path(const char *path)
+{
+    fputs("{\"path\": ", stdout);
+    cli_json_text(stdout, path);
+    puts("}");
 }
 
 static volatile sig_atomic_t interrupted;

@@ -33,9 +33,9 @@ static void print_json(const daub_memory_estimate *e, const char *const names[N_
                        const daub_phase_memory *const phases[N_PHASES])
 {
     printf("{\"width\": %u, \"height\": %u, \"memory\": \"%s\", \"peak\": %llu, \"limit\": %llu, "
-           "\"host\": %llu, \"bands\": %u",
+           "\"host\": %llu, \"bands\": %u, \"fits\": %s",
            e->width, e->height, mode_name(e->mode), (unsigned long long)e->peak, (unsigned long long)e->limit,
-           (unsigned long long)e->host, e->bands);
+           (unsigned long long)e->host, e->bands, e->fits ? "true" : "false");
     for (int i = 0; i < N_PHASES; i++)
         printf(", \"%s\": {\"weights\": %llu, \"activations\": %llu, \"arena\": %llu, \"staging\": %llu, "
                "\"total\": %llu}",

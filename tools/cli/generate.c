@@ -1,4 +1,5 @@
 // generate.c - daub "a red apple".
+#include "lines.h"
 #include "platform.h"
 #include "show.h"
 
@@ -62,8 +63,9 @@ static void avoid_existing(char *path, size_t size)
 }
 
 // `begin`: when the picture was asked for.
-static void report(const struct cli *cli, const char *path, const daub_result *r, double begin)
+static void report(const struct line *line, const char *path, const daub_result *r, const char *prompt, double begin)
 {
+    const struct cli *cli = &line->cli;
     FILE *out = strcmp(path, "-") == 0 ? stderr : stdout;
     if (r->n_tokens_cut > 0 && !cli->quiet) {
         fprintf(stderr, "daub: warning: the prompt is %u tokens too long for this model's window of %u; cut from: ",
@@ -74,6 +76,10 @@ static void report(const struct cli *cli, const char *path, const daub_result *r
     if (cli->json) {
         fputs("{\"path\": ", out);
         cli_json_text(out, path);
+        fputs(", \"prompt\": ", out);
+        cli_json_text(out, prompt ? prompt : "");
+        if (line->number > 0)
+            fprintf(out, ", \"line\": %u", line->number);
         fprintf(
             out,
             ", \"seed\": %llu, \"width\": %u, \"height\": %u, \"steps\": %u, \"guidance\": %g, \"guidance_rescale\": "
@@ -138,15 +144,22 @@ daub_status cli_draw(daub_model *model, const daub_generate_params *params, daub
     return status;
 }
 
-static int draw_one(const struct cli *cli, daub_model *model, const daub_model_info *info, struct model_hash hashes[2],
-                    daub_generate_params *params, const char *path, const char *format, struct progress *progress,
-                    struct show *show)
+struct run { // what its pictures share
+    daub_model *model;
+    daub_model_info info;
+    struct model_hash hash, vae_hash;
+    struct show show;
+};
+
+static int draw_one(struct run *run, const struct line *line, daub_generate_params *params, const char *path,
+                    const char *format, struct progress *progress)
 {
+    const struct cli *cli = &line->cli;
     daub_image image = { 0 };
     daub_result result = { .struct_size = sizeof(result) };
-    show_attach(show, model, params, progress);
+    show_attach(&run->show, run->model, params, progress);
     const double begin = cli_seconds();
-    const daub_status status = cli_draw(model, params, &image, &result);
+    const daub_status status = cli_draw(run->model, params, &image, &result);
     progress_end(progress);
     if (status == DAUB_ERROR_CANCELLED) {
         cli_failed();
@@ -154,85 +167,208 @@ static int draw_one(const struct cli *cli, daub_model *model, const daub_model_i
     }
     if (status != DAUB_OK)
         return cli_failed();
-    char *parameters = metadata_text(cli, info, &result, hash_of(cli->model, daub_tools_model_hash, &hashes[0]),
-                                     cli->vae ? hash_of(cli->vae, daub_tools_vae_hash, &hashes[1]) : NULL);
-    const bool ok = parameters &&
-                    picture_write(path, format, cli->quality ? (int)cli->quality : 92, &image, parameters);
-    if (!parameters)
-        cli_fail("no memory for the picture's parameters");
-    const int shown = ok ? show_end(show, model, params, &image, parameters, params->seed) : EXIT_FAILED;
+    char *parameters = metadata_text(cli, params, &run->info, &result,
+                                     hash_of(cli->model, daub_tools_model_hash, &run->hash),
+                                     cli->vae ? hash_of(cli->vae, daub_tools_vae_hash, &run->vae_hash) : NULL, format);
+    const bool ok = parameters && picture_write(path, format, cli_quality(cli), &image, parameters);
+    const int shown = ok ? show_end(&run->show, run->model, params, &image, parameters, params->seed) : EXIT_FAILED;
     free(parameters);
     daub_image_free(&image);
     if (ok)
-        report(cli, path, &result, begin);
+        report(line, path, &result, params->prompt, begin);
     return shown;
 }
 
-// Every path and format before any work: a bad name must not cost a picture.
-static int check_outputs(const struct cli *cli, const char *pattern, uint64_t seed, uint32_t count)
+// ---- lines -----------------------------------------------------------------------------------------------------------
+
+// Sentences are about a line where there are several.
+static void about(const struct line *line)
 {
-    char path[4096];
-    for (uint32_t i = 0; i < count; i++) {
-        if (!cli_make_path(pattern, seed + i, i, count, path, sizeof(path)) || !picture_format(path, cli->format) ||
-            !picture_check_writable(path) || !show_check_path(cli, path, seed + i, i, count))
-            return EXIT_FAILED;
+    if (line->number > 0)
+        cli_about("%.400s, line %u: ", strcmp(line->cli.batch_file, "-") == 0 ? "standard input" : line->cli.batch_file,
+                  line->number);
+}
+
+static uint32_t count_of(const struct line *line)
+{
+    return line->cli.count ? line->cli.count : 1;
+}
+
+// The pattern of a line's files, in `named` where it is the default.
+static const char *pattern_of(const struct cli *cli, char named[32])
+{
+    const char *format = cli->output ? NULL : picture_format("-", cli->format);
+    if (!cli->output && !format)
+        return NULL;
+    if (!cli->output)
+        snprintf(named, 32, "daub-{seed}.%s", format);
+    return cli->output ? cli->output : named;
+}
+
+struct place { // a file that a line writes
+    char *path;
+    uint32_t line;
+};
+
+static int compare_places(const void *a, const void *b)
+{
+    const struct place *p = a, *q = b;
+    const int order = strcmp(p->path, q->path);
+    return order ? order : p->line < q->line ? -1 : p->line > q->line;
+}
+
+// Every path and format before any work: a bad name must not cost a picture. Names that daub makes up are kept apart when they are used.
+static bool check_outputs(const struct line *line, struct place *places, size_t *n_places)
+{
+    char path[4096], named[32];
+    const char *pattern = pattern_of(&line->cli, named);
+    for (uint32_t i = 0; pattern && i < count_of(line); i++) {
+        if (!cli_make_path(pattern, line->seed + i, i, count_of(line), path, sizeof(path)) ||
+            !picture_format(path, line->cli.format) || !picture_check_writable(path) ||
+            !show_check_path(&line->cli, path, line->seed + i, i, count_of(line)))
+            return false;
+        if (!places || !line->cli.output || strcmp(path, "-") == 0)
+            continue;
+        places[*n_places] = (struct place) { strdup(path), line->number };
+        if (!places[(*n_places)++].path)
+            return cli_fail("no memory for the lines") == EXIT_OK;
     }
+    return pattern != NULL;
+}
+
+static bool check_all_outputs(const struct line *lines, uint32_t n)
+{
+    size_t total = 0, n_places = 0;
+    for (uint32_t i = 0; i < n; i++)
+        total += count_of(&lines[i]);
+    struct place *places = n > 1 ? calloc(total, sizeof(*places)) : NULL;
+    bool ok = places || n == 1 || cli_fail("no memory for %zu pictures", total) == EXIT_OK;
+    for (uint32_t i = 0; ok && i < n; i++) {
+        about(&lines[i]);
+        ok = check_outputs(&lines[i], places, &n_places);
+    }
+    cli_about("%s", "");
+    if (ok && n_places > 1)
+        qsort(places, n_places, sizeof(*places), compare_places);
+    for (size_t i = 1; ok && i < n_places; i++)
+        if (strcmp(places[i - 1].path, places[i].path) == 0)
+            ok = cli_fail("lines %u and %u both write %s; {line} in the output's name tells them apart",
+                          places[i - 1].line, places[i].line, places[i].path) == EXIT_OK;
+    for (size_t i = 0; i < n_places; i++)
+        free(places[i].path);
+    free(places);
+    return ok;
+}
+
+// `model` NULL: it is not open yet.
+static int params_of(const struct line *line, const daub_model *model, daub_generate_params *params)
+{
+    if (cli_params(&line->cli, params) != EXIT_OK)
+        return EXIT_FAILED;
+    params->seed = line->seed;
+    if (!line->from)
+        return model ? cli_apply_style(&line->cli, model, params) : EXIT_OK;
+    if (daub_parameters_apply(line->from, params) != DAUB_OK)
+        return cli_failed();
+    params->seed = line->seed; // these three may be 0 on the command line, and mean it
+    params->eta = cli_given(&line->cli, "eta") ? line->cli.eta : params->eta;
+    if (line->cli.guidance_rescale >= 0.0f)
+        params->guidance_rescale = line->cli.guidance_rescale;
     return EXIT_OK;
+}
+
+// What each line asks for, before the first is drawn.
+static int check_lines(struct run *run, const struct line *lines, uint32_t n)
+{
+    int status = EXIT_OK;
+    for (uint32_t i = 0; status == EXIT_OK && i < n && !cli_interrupted(); i++) {
+        daub_generate_params params;
+        daub_memory_estimate need = { .struct_size = sizeof(need) };
+        about(&lines[i]);
+        status = params_of(&lines[i], run->model, &params);
+        if (status == EXIT_OK && daub_estimate(run->model, &params, &need) != DAUB_OK)
+            status = cli_failed();
+        if (status == EXIT_OK && !need.fits)
+            status = cli_fail("%ux%u needs %.1f MB of the device, which does not have room for it", need.width,
+                              need.height, (double)need.peak * 1e-6);
+    }
+    cli_about("%s", "");
+    return status;
+}
+
+static int draw_line(struct run *run, const struct line *line)
+{
+    daub_generate_params params;
+    char named[32];
+    const char *pattern = pattern_of(&line->cli, named);
+    int status = params_of(line, run->model, &params);
+    run->show.cli = &line->cli;
+    if (status == EXIT_OK)
+        status = show_check(&run->show, run->model, &params);
+    for (uint32_t i = 0; status == EXIT_OK && i < count_of(line); i++) {
+        char path[4096];
+        if (!cli_make_path(pattern, line->seed + i, i, count_of(line), path, sizeof(path)))
+            return EXIT_FAILED;
+        if (!line->cli.output)
+            avoid_existing(path, sizeof(path));
+        struct progress progress = {
+            .quiet = line->cli.quiet,
+            .terminal = platform_is_terminal(stderr),
+            .index = i,
+            .count = count_of(line),
+            .last_line = -1,
+        };
+        params.seed = line->seed + i;
+        status = draw_one(run, line, &params, path, picture_format(path, line->cli.format), &progress);
+    }
+    return status;
+}
+
+int cli_draw_lines(const struct cli *cli, struct line *lines, uint32_t n)
+{
+    daub_generate_params params;
+    struct run run = { .info = { .struct_size = sizeof(run.info) } };
+    daub_device *dev = NULL;
+    const int wrong = show_begin(&run.show, cli);
+    if (wrong != EXIT_OK)
+        return wrong;
+    if (!check_all_outputs(lines, n) || (n == 1 && params_of(&lines[0], NULL, &params) != EXIT_OK) ||
+        !cli_open(cli, &dev, &run.model)) {
+        show_free(&run.show);
+        return EXIT_FAILED;
+    }
+    int status = daub_model_get_info(run.model, &run.info) == DAUB_OK ? EXIT_OK : cli_failed();
+    cli_catch_interrupt();
+    if (status == EXIT_OK && n > 1)
+        status = check_lines(&run, lines, n);
+    int worst = status;
+    for (uint32_t i = 0; status == EXIT_OK && i < n; i++) {
+        about(&lines[i]);
+        status = cli_interrupted() ? EXIT_CANCELLED : draw_line(&run, &lines[i]);
+        worst = status != EXIT_OK ? status : worst;
+        if (status == EXIT_FAILED && cli->keep_going)
+            status = EXIT_OK;
+    }
+    cli_about("%s", "");
+    show_free(&run.show);
+    cli_close(&dev, &run.model);
+    return worst;
 }
 
 int cli_generate(const struct cli *cli)
 {
-    const uint32_t count = cli->count ? cli->count : 1;
-    char named[32];
-    const char *format = picture_format("-", cli->format), *pattern = cli->output;
-    if (!format)
-        return EXIT_FAILED;
-    if (!pattern) {
-        snprintf(named, sizeof(named), "daub-{seed}.%s", format);
-        pattern = named;
+    if (cli->batch_file && cli->strip)
+        return cli_fail("--strip is of one prompt's pictures; it does not go with --batch-file");
+    if (cli->batch_file) {
+        struct batch batch;
+        if (!batch_read(cli, &batch))
+            return EXIT_FAILED;
+        const int status = cli_draw_lines(cli, batch.lines, batch.n);
+        batch_free(&batch);
+        return status;
     }
-    struct show show;
-    const int wrong = show_begin(&show, cli);
-    if (wrong != EXIT_OK)
-        return wrong;
-    const uint64_t seed = cli->seed_text ? cli->seed : cli_random_seed();
-    if (check_outputs(cli, pattern, seed, count) != EXIT_OK)
-        return EXIT_FAILED;
-    daub_generate_params params;
-    if (cli_params(cli, &params) != EXIT_OK)
-        return EXIT_FAILED;
-
-    daub_device *dev = NULL;
-    daub_model *model = NULL;
-    daub_model_info info = { .struct_size = sizeof(info) };
-    if (!cli_open(cli, &dev, &model))
-        return EXIT_FAILED;
-    int status = daub_model_get_info(model, &info) == DAUB_OK ? EXIT_OK : cli_failed();
-    if (status == EXIT_OK)
-        status = cli_apply_style(cli, model, &params);
-    if (status == EXIT_OK)
-        status = show_check(&show, model, &params);
-    struct model_hash hashes[2] = { { .asked = false } }; // the model's, and --vae's
-
-    cli_catch_interrupt();
-    for (uint32_t i = 0; status == EXIT_OK && i < count; i++) {
-        char path[4096];
-        if (!cli_make_path(pattern, seed + i, i, count, path, sizeof(path)))
-            break;
-        if (!cli->output)
-            avoid_existing(path, sizeof(path));
-        struct progress progress = {
-            .quiet = cli->quiet,
-            .terminal = platform_is_terminal(stderr),
-            .index = i,
-            .count = count,
-            .last_line = -1,
-        };
-        params.seed = seed + i;
-        status = draw_one(cli, model, &info, hashes, &params, path, picture_format(path, cli->format), &progress,
-                          &show);
-    }
-    show_free(&show);
-    cli_close(&dev, &model);
-    return status;
+    if (cli->keep_going)
+        return cli_fail("--keep-going is for the lines of --batch-file");
+    struct line line = { .cli = *cli, .seed = cli->seed_text ? cli->seed : cli_random_seed() };
+    return cli_draw_lines(cli, &line, 1);
 }

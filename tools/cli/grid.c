@@ -213,7 +213,8 @@ static bool note_axis(struct grid *g, const struct axis *axis, const char *lette
 }
 
 // The first cell's parameters, and A1111's keys for such a picture.
-static bool note_parameters(struct grid *g, const struct cli *cell, const daub_result *result)
+static bool note_parameters(struct grid *g, const struct cli *cell, const daub_generate_params *params,
+                            const daub_result *result)
 {
     daub_model_info info = { .struct_size = sizeof(info) };
     char hash[11], vae_hash[11];
@@ -221,7 +222,7 @@ static bool note_parameters(struct grid *g, const struct cli *cell, const daub_r
         return false;
     const bool known = daub_tools_model_hash(cell->model, hash) == DAUB_OK;
     const bool vae_known = cell->vae && daub_tools_vae_hash(cell->vae, vae_hash) == DAUB_OK;
-    g->parameters = metadata_text(cell, &info, result, known ? hash : NULL, vae_known ? vae_hash : NULL);
+    g->parameters = metadata_text(cell, params, &info, result, known ? hash : NULL, vae_known ? vae_hash : NULL, "png");
     return g->parameters && metadata_append(&g->parameters, "Script", "X/Y/Z plot") && note_axis(g, &g->x, "X") &&
            note_axis(g, &g->y, "Y");
 }
@@ -249,7 +250,7 @@ static int draw_cell(struct grid *g, const struct cli *cell, uint32_t column, ui
         return status == DAUB_ERROR_CANCELLED ? EXIT_CANCELLED : EXIT_FAILED;
     }
     int done = EXIT_OK;
-    if (!g->parameters && !note_parameters(g, cell, &result))
+    if (!g->parameters && !note_parameters(g, cell, &params, &result))
         done = cli_fail("no memory for the grid's parameters");
     if (done == EXIT_OK)
         sheet_place(&g->sheet, &image, column, row);

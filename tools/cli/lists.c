@@ -142,6 +142,8 @@ int cli_encode(const struct cli *cli)
     cli_catch_interrupt();
     if (daub_encode_text(model, &params, cli->output) != DAUB_OK)
         status = cli_failed();
+    else if (cli->json)
+        cli_json_path(cli->output);
     else if (!cli->quiet)
         puts(cli->output);
     cli_close(&dev, &model);

@@ -1,166 +1,93 @@
-// metadata.c - what made a picture, in A1111's "parameters" grammar: the prompt, a line with the negative prompt, a line of
-// "Key: value" pairs in A1111's order. Values with a comma, a colon or a newline are JSON strings, as A1111 quotes them.
+// metadata.c - what made a picture, as the text that goes into its file: daub.h's daub_parameters with what only the command knows.
 #include "cli.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-struct text {
-    char *at;
-    size_t n, capacity;
-    bool failed;
-};
-
-static void put(struct text *t, const char *fmt, ...)
-#if defined(__GNUC__)
-    __attribute__((format(printf, 2, 3)))
-#endif
-    ;
-
-static void put(struct text *t, const char *fmt, ...)
+bool cli_file_hash(const char *path, char out[11])
 {
-    va_list args, again;
-    va_start(args, fmt);
-    va_copy(again, args);
-    const int n = vsnprintf(NULL, 0, fmt, args);
-    va_end(args);
-    if (n >= 0 && t->n + (size_t)n + 1 > t->capacity && !t->failed) {
-        const size_t capacity = 2 * t->capacity + (size_t)n + 1;
-        char *at = realloc(t->at, capacity);
-        if (at) {
-            t->at = at;
-            t->capacity = capacity;
-        } else {
-            t->failed = true;
-        }
-    }
-    if (n >= 0 && !t->failed) {
-        vsnprintf(t->at + t->n, t->capacity - t->n, fmt, again);
-        t->n += (size_t)n;
-    }
-    va_end(again);
+    struct stat info; // a pipe has been read already
+    return path && stat(path, &info) == 0 && S_ISREG(info.st_mode) && daub_tools_file_hash(path, out) == DAUB_OK;
 }
 
-static void put_value(struct text *t, const char *key, const char *value)
+// The text, in memory that free frees.
+static char *write_text(const daub_parameters *p)
 {
-    put(t, ", %s: ", key);
-    if (!strpbrk(value, ",:\n")) {
-        put(t, "%s", value);
-        return;
-    }
-    put(t, "\"");
-    for (; *value; value++) {
-        if (*value == '\n')
-            put(t, "\\n");
-        else if ((unsigned char)*value < 0x20)
-            put(t, "\\u%04x", (unsigned)*value);
-        else
-            put(t, "%s%c", *value == '"' || *value == '\\' ? "\\" : "", *value);
-    }
-    put(t, "\"");
-}
-
-// A1111 shows names with spaces and capitals.
-static const char *schedule_label(const char *name)
-{
-    daub_schedule_info info = { .struct_size = sizeof(info) };
-    for (uint32_t i = 0; i < daub_schedule_count(); i++)
-        if (daub_schedule_get_info(i, &info) == DAUB_OK && strcmp(info.name, name) == 0)
-            return info.label;
-    return name;
-}
-
-static const char *sampler_label(const char *name)
-{
-    daub_sampler_info info = { .struct_size = sizeof(info) };
-    for (uint32_t i = 0; i < daub_sampler_count(); i++)
-        if (daub_sampler_get_info(i, &info) == DAUB_OK && strcmp(info.name, name) == 0)
-            return info.label;
-    return name;
-}
-
-// The last part of a path, which may end with a slash, as A1111 names a VAE.
-static const char *last_part(const char *path)
-{
-    const char *last = path;
-    for (const char *at = path; *at; at++)
-        if (at > path && at[-1] == '/' && *at != '/')
-            last = at;
-    return last;
-}
-
-// The last part of a path, without .safetensors.
-static void model_name(const char *path, char *out, size_t size)
-{
-    size_t n = strlen(path);
-    while (n > 0 && path[n - 1] == '/')
-        n--;
-    size_t start = n;
-    while (start > 0 && path[start - 1] != '/')
-        start--;
-    snprintf(out, size, "%.*s", (int)(n - start), path + start);
-    char *end = strstr(out, ".safetensors");
-    if (end)
-        *end = '\0';
-}
-
-char *metadata_text(const struct cli *cli, const daub_model_info *model, const daub_result *result, const char *hash,
-                    const char *vae_hash)
-{
-    struct text t = { 0 };
-    char name[256];
-    const char *prompt = cli->text ? cli->text + strspn(cli->text, " \t\r\n") : ""; // A1111 strips the whole text
-    if (*prompt)
-        put(&t, "%s\n", prompt);
-    if (cli->negative && *cli->negative)
-        put(&t, "Negative prompt: %s\n", cli->negative);
-    put(&t, "Steps: %u", result->n_steps);
-    put_value(&t, "Sampler", sampler_label(result->sampler));
-    put_value(&t, "Schedule type", schedule_label(result->schedule));
-    put(&t, ", CFG scale: %g, Seed: %llu, Size: %ux%u", (double)result->guidance_scale,
-        (unsigned long long)result->seed, result->width, result->height);
-    if (hash)
-        put_value(&t, "Model hash", hash);
-    model_name(model->path, name, sizeof(name));
-    put_value(&t, "Model", name);
-    if (vae_hash)
-        put_value(&t, "VAE hash", vae_hash);
-    if (model->vae[0])
-        put_value(&t, "VAE", last_part(model->vae));
-    if (result->strength > 0.0)
-        put(&t, ", Denoising strength: %g", result->strength);
-    if (result->clip_skip > 1)
-        put(&t, ", Clip skip: %u", result->clip_skip);
-    if (result->emphasis == DAUB_EMPHASIS_OFF)
-        put_value(&t, "Emphasis", "None"); // A1111's name for it
-    put_value(&t, "RNG", result->rng == DAUB_RNG_CUDA ? "NV" : "CPU");
-    if (cli->eta > 0.0f)
-        put(&t, ", Eta DDIM: %g", (double)cli->eta);
-    if (result->guidance_rescale > 0.0f)
-        put(&t, ", CFG rescale: %g", (double)result->guidance_rescale);
-    if (result->guidance_start > 0.0 || result->guidance_end < 1.0) {
-        snprintf(name, sizeof(name), "%.9g:%.9g", result->guidance_start, result->guidance_end);
-        put_value(&t, "CFG interval", name);
-    }
-    if (cli->style)
-        put_value(&t, "Style", cli->style);
-    put(&t, ", Version: daub %d.%d.%d", DAUB_VERSION_MAJOR, DAUB_VERSION_MINOR, DAUB_VERSION_PATCH);
-    if (t.failed) {
-        free(t.at);
+    char *text = NULL, *copy;
+    if (daub_parameters_write(p, &text) != DAUB_OK) {
+        cli_failed();
         return NULL;
     }
-    return t.at;
+    copy = strdup(text);
+    daub_text_free(text);
+    if (!copy)
+        cli_fail("no memory for the picture's parameters");
+    return copy;
+}
+
+char *metadata_text(const struct cli *cli, const daub_generate_params *params, const daub_model_info *model,
+                    const daub_result *result, const char *hash, const char *vae_hash, const char *format)
+{
+    char init[11], mask[11], embeds[11];
+    daub_parameters p = { .struct_size = sizeof(p) };
+    if (daub_parameters_describe(params, result, model, &p) != DAUB_OK) {
+        cli_failed();
+        return NULL;
+    }
+    p.model_hash = hash;
+    p.vae_hash = vae_hash;
+    p.style = cli->named_style ? cli->named_style : cli->style;
+    if (cli->precision && strcmp(cli->precision, "f32") == 0)
+        p.precision = DAUB_PRECISION_F32;
+    p.model = cli->named_model ? cli->named_model : p.model;
+    p.vae = cli->named_vae ? cli->named_vae : p.vae;
+    p.init = cli->named_init ? cli->named_init : cli->init;
+    p.mask = cli->named_mask ? cli->named_mask : cli->mask;
+    p.prompt_embeds = cli->named_embeds ? cli->named_embeds : cli->prompt_embeds;
+    p.init_hash = cli_file_hash(cli->init, init) ? init : NULL;
+    p.mask_hash = cli_file_hash(cli->mask, mask) ? mask : NULL;
+    p.prompt_embeds_hash = cli_file_hash(cli->prompt_embeds, embeds) ? embeds : NULL;
+    if (strcmp(format, "jpg") == 0 && cli_quality(cli) != CLI_QUALITY)
+        p.jpeg_quality = (uint32_t)cli_quality(cli);
+    char *text = write_text(&p);
+    daub_parameters_free(&p);
+    return text;
+}
+
+// As A1111 quotes a value: a JSON text where it has a comma, a colon or a newline.
+static size_t put_value(char *out, const char *value)
+{
+    char *const begin = out;
+    const bool quoted = strpbrk(value, ",:\n") != NULL;
+    if (quoted)
+        *out++ = '"';
+    for (; *value; value++) {
+        if (quoted && (unsigned char)*value < 0x20) {
+            out += sprintf(out, "\\u%04x", (unsigned)*value);
+            continue;
+        }
+        if (quoted && (*value == '"' || *value == '\\'))
+            *out++ = '\\';
+        *out++ = *value;
+    }
+    if (quoted)
+        *out++ = '"';
+    *out = '\0';
+    return (size_t)(out - begin);
 }
 
 bool metadata_append(char **text, const char *key, const char *value)
 {
-    const size_t n = strlen(*text);
-    struct text t = { .at = *text, .n = n, .capacity = n + 1 };
-    put_value(&t, key, value);
-    *text = t.at;
-    if (t.failed) {
-        free(t.at);
+    const size_t n = strlen(*text), n_key = strlen(key);
+    char *more = realloc(*text, n + n_key + 6 * strlen(value) + 8);
+    if (!more) {
+        free(*text);
         *text = NULL;
+        return false;
     }
-    return !t.failed;
+    sprintf(more + n, ", %s: ", key);
+    (void)put_value(more + n + n_key + 4, value);
+    *text = more;
+    return true;
 }

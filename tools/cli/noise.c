@@ -55,7 +55,9 @@ int cli_noise(const struct cli *cli)
         return cli_failed();
     const int status = draw(cli, &picture, path, format);
     daub_image_free(&picture);
-    if (status == EXIT_OK && !cli->quiet && strcmp(path, "-") != 0)
+    if (status == EXIT_OK && cli->json && strcmp(path, "-") != 0)
+        cli_json_path(path);
+    else if (status == EXIT_OK && !cli->quiet && strcmp(path, "-") != 0)
         printf("%s: rows scaled-linear, linear, cosine; t from 0 to 999\n", path);
     return status;
 }

@@ -101,6 +101,7 @@ static const struct cli nothing_given = { .command = CLI_GENERATE, .guidance_res
 static int store(struct cli *cli, const struct option *o, const char *value)
 {
     char *const field = (char *)cli + o->field;
+    cli->given[o - cli_options] = true;
     if (o->kind == TEXT || o->kind == MAYBE) {
         memcpy(field, &value, sizeof(value));
         return EXIT_OK;
@@ -169,6 +170,7 @@ static int parse_option(int argc, char **argv, int *i, struct cli *cli)
         if (value)
             return usage("--%s takes no value", o->name);
         *((bool *)((char *)cli + o->field)) = true;
+        cli->given[o - cli_options] = true;
         return EXIT_OK;
     }
     if (!value && o->kind == MAYBE)
@@ -212,6 +214,17 @@ static int parse_seed(struct cli *cli)
     return EXIT_OK;
 }
 
+// A flag's value, of what has values for flags.
+static int store_flag(struct cli *cli, const struct option *o, const char *value)
+{
+    const bool on = strcmp(value, "true") == 0;
+    if (!on && strcmp(value, "false") != 0)
+        return usage("--%s is true or false, not '%s'", o->name, value);
+    memcpy((char *)cli + o->field, &on, sizeof(on));
+    cli->given[o - cli_options] = true;
+    return EXIT_OK;
+}
+
 bool cli_set(struct cli *cli, const char *name, const char *value)
 {
     if (strcmp(name, "prompt") == 0) {
@@ -223,6 +236,12 @@ bool cli_set(struct cli *cli, const char *name, const char *value)
         (void)unknown_option(name, strlen(name));
         return false;
     }
+    if (!(o->commands & cli->command)) {
+        (void)usage("--%s does not go with daub %s", o->name, cli_command_name(cli->command));
+        return false;
+    }
+    if (o->kind == FLAG)
+        return store_flag(cli, o, value) == EXIT_OK;
     if (strcmp(name, "size") == 0)
         cli->width = cli->height = 0; // the size is split into these once it is read
     return store(cli, o, value) == EXIT_OK && (strcmp(name, "size") != 0 || parse_size(cli) == EXIT_OK) &&
@@ -232,11 +251,7 @@ bool cli_set(struct cli *cli, const char *name, const char *value)
 bool cli_given(const struct cli *cli, const char *name)
 {
     const struct option *o = find_long(name, strlen(name));
-    if (!o)
-        return strcmp(name, "prompt") == 0 && cli->text;
-    const size_t size = o->kind == TEXT || o->kind == MAYBE ? sizeof(char *) : o->kind == F64 ? sizeof(double) : 4;
-    return memcmp((const char *)cli + o->field, (const char *)&nothing_given + o->field,
-                  o->kind == FLAG ? sizeof(bool) : size) != 0;
+    return (o && cli->given[o - cli_options]) || (strcmp(name, "prompt") == 0 && cli->text);
 }
 
 bool cli_axis(const char *name, bool *number, bool *opens)
@@ -257,6 +272,17 @@ bool cli_axis(const char *name, bool *number, bool *opens)
     *number = o->kind != TEXT || strcmp(name, "seed") == 0;
     *opens = (o->commands & CLI_OPENS) != 0;
     return true;
+}
+
+// The prompt as an option: for a prompt that begins with '-', and for commands whose argument is something else.
+static int take_prompt(struct cli *cli)
+{
+    if (!cli->prompt || cli->command == CLI_FROM_IMAGE)
+        return EXIT_OK;
+    if (cli->text)
+        return usage("a prompt and --prompt: give one or the other");
+    cli->text = cli->prompt;
+    return EXIT_OK;
 }
 
 int cli_parse(int argc, char **argv, struct cli *cli)
@@ -282,9 +308,9 @@ int cli_parse(int argc, char **argv, struct cli *cli)
                 return status;
         } else if (cli->text) {
             return usage("more than one %s: '%s' and '%s'; put a prompt with spaces in quotes%s",
-                         cli->command & (CLI_INSPECT | CLI_NOISE) ? "file"
-                         : cli->command & CLI_HELP                ? "command"
-                                                                  : "prompt",
+                         cli->command & (CLI_INSPECT | CLI_NOISE | CLI_FROM_IMAGE) ? "file"
+                         : cli->command & CLI_HELP                                 ? "command"
+                                                                                   : "prompt",
                          cli->text, argv[i], maybe_command(cli, cli->text, maybe, sizeof(maybe)));
         } else {
             cli->text = argv[i];
@@ -297,7 +323,9 @@ int cli_parse(int argc, char **argv, struct cli *cli)
     for (int c = 0; c < cli_n_commands; c++)
         if (cli_commands[c].command == cli->command && cli_commands[c].needs_argument && !cli->text)
             return usage("daub %s wants a %s", cli_commands[c].name, cli_commands[c].argument);
-    int status = parse_size(cli);
+    int status = take_prompt(cli);
+    if (status == EXIT_OK)
+        status = parse_size(cli);
     if (status == EXIT_OK)
         status = parse_seed(cli);
     if (status == EXIT_OK && cli->command == CLI_GENERATE)

@@ -47,8 +47,7 @@ static void append_be16(struct bytes *b, uint32_t v)
     append(b, be, 2);
 }
 
-// The next code point of UTF-8; '?' for a byte that is none, which names of files may have.
-static uint32_t next_code(const uint8_t **text)
+uint32_t text_next_code(const uint8_t **text)
 {
     const uint8_t *t = *text;
     const uint32_t n = t[0] < 0x80 ? 1 : t[0] < 0xe0 ? 2 : t[0] < 0xf0 ? 3 : 4;
@@ -72,7 +71,7 @@ static uint32_t next_code(const uint8_t **text)
 static bool is_latin1(const char *text)
 {
     for (const uint8_t *t = (const uint8_t *)text; *t;)
-        if (next_code(&t) > 0xff)
+        if (text_next_code(&t) > 0xff)
             return false;
     return true;
 }
@@ -82,7 +81,7 @@ static void append_utf8(struct bytes *b, const char *text)
 {
     for (const uint8_t *t = (const uint8_t *)text; *t;) {
         const uint8_t *const start = t;
-        const uint32_t code = next_code(&t);
+        const uint32_t code = text_next_code(&t);
         if (code == '?')
             append(b, "?", 1);
         else
@@ -106,7 +105,7 @@ static void append_text(struct bytes *b, const char *text)
     if (is_latin1(text)) {
         append(&chunk, "tEXtparameters", sizeof("tEXtparameters")); // the zero byte ends the keyword
         for (const uint8_t *t = (const uint8_t *)text; *t;) {
-            const uint8_t c = (uint8_t)next_code(&t);
+            const uint8_t c = (uint8_t)text_next_code(&t);
             append(&chunk, &c, 1);
         }
     } else {
@@ -156,7 +155,7 @@ static void append_exif(struct bytes *b, const char *text)
     struct bytes comment = { 0 };
     append(&comment, "UNICODE", 8);
     for (const uint8_t *t = (const uint8_t *)text; *t;) {
-        const uint32_t code = next_code(&t);
+        const uint32_t code = text_next_code(&t);
         if (code >= 0x10000) {
             append_be16(&comment, 0xd800 + ((code - 0x10000) >> 10));
             append_be16(&comment, 0xdc00 + ((code - 0x10000) & 0x3ff));

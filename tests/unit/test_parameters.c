@@ -1,0 +1,315 @@
+// test_parameters.c - what pictures say of themselves: every key there and back, other programs' texts, and texts inside files.
+
+#include "runtime/api/parameters.h"
+#include "runtime/base/limits.h"
+#include "tests/test.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static daub_parameters parsed(const char *text)
+{
+    daub_parameters p = { .struct_size = sizeof(p) };
+    REQUIRE_OK(daub_parameters_parse(text, &p));
+    return p;
+}
+
+static bool same(const char *a, const char *b)
+{
+    return (!a && !b) || (a && b && strcmp(a, b) == 0);
+}
+
+static const daub_parameters full = {
+    .struct_size = sizeof(full),
+    .prompt = "a cat, \"big\": 1",
+    .negative_prompt = "ugly",
+    .sampler = "dpmpp_2m_sde",
+    .schedule = "karras",
+    .width = 512,
+    .height = 768,
+    .n_steps = 30,
+    .clip_skip = 2,
+    .guidance_scale = 7.1f,
+    .guidance_rescale = 0.1f,
+    .seed = UINT64_MAX,
+    .has_seed = true,
+    .rng = DAUB_RNG_CUDA,
+    .emphasis = DAUB_EMPHASIS_OFF,
+    .guidance_start = 0.1,
+    .guidance_end = 2.0 / 3.0,
+    .eta = 0.1,
+    .strength = 1.0 / 3.0,
+    .precision = DAUB_PRECISION_F32,
+    .vae_rows = 12,
+    .model = "v1-5, pruned",
+    .model_hash = "6ce0161689",
+    .vae = "vae-ft, mse.safetensors",
+    .vae_hash = "735e4c3a44",
+    .style = "vivid",
+    .init = "pictures/in.png",
+    .init_hash = "0123456789",
+    .mask = "mask: 1.png",
+    .mask_hash = "abcdef0123",
+    .prompt_embeds = "\"e\".safetensors",
+    .prompt_embeds_hash = "9876543210",
+    .jpeg_quality = 40,
+    .software = "daub 9.8.7",
+};
+
+// A field that is not written, or not read, is another value after there and back.
+static void check_same(const daub_parameters *a, const daub_parameters *b)
+{
+    REQUIRE(same(a->prompt, b->prompt) && same(a->negative_prompt, b->negative_prompt));
+    REQUIRE(same(a->sampler, b->sampler) && same(a->schedule, b->schedule));
+    REQUIRE(a->width == b->width && a->height == b->height && a->n_steps == b->n_steps && a->clip_skip == b->clip_skip);
+    REQUIRE(memcmp(&a->guidance_scale, &b->guidance_scale, sizeof(float)) == 0);
+    REQUIRE(memcmp(&a->guidance_rescale, &b->guidance_rescale, sizeof(float)) == 0);
+    REQUIRE(a->seed == b->seed && a->emphasis == b->emphasis && a->has_seed == b->has_seed && a->rng == b->rng);
+    REQUIRE(memcmp(&a->eta, &b->eta, sizeof(double)) == 0 && memcmp(&a->strength, &b->strength, sizeof(double)) == 0);
+    REQUIRE(memcmp(&a->guidance_start, &b->guidance_start, sizeof(double)) == 0 &&
+            memcmp(&a->guidance_end, &b->guidance_end, sizeof(double)) == 0);
+    REQUIRE(same(a->vae, b->vae) && same(a->vae_hash, b->vae_hash) && same(a->style, b->style));
+    REQUIRE(a->precision == b->precision && a->vae_rows == b->vae_rows && a->jpeg_quality == b->jpeg_quality);
+    REQUIRE(same(a->model, b->model) && same(a->model_hash, b->model_hash) && same(a->software, b->software));
+    REQUIRE(same(a->init, b->init) && same(a->init_hash, b->init_hash) && same(a->mask, b->mask));
+    REQUIRE(same(a->mask_hash, b->mask_hash) && same(a->prompt_embeds, b->prompt_embeds));
+    REQUIRE(same(a->prompt_embeds_hash, b->prompt_embeds_hash) && same(a->left_out, b->left_out));
+}
+
+static void round_trip(const daub_parameters *p)
+{
+    char *text = NULL;
+    REQUIRE_OK(daub_parameters_write(p, &text));
+    daub_parameters back = parsed(text);
+    check_same(p, &back);
+    daub_parameters_free(&back);
+    REQUIRE(!back.owned && !back.prompt && back.struct_size == sizeof(back));
+    daub_text_free(text);
+}
+
+static void test_round_trip(void)
+{
+    round_trip(&full);
+    daub_parameters p = full;
+    p.prompt = "one\ntwo";
+    p.negative_prompt = "a\nNegative prompt: b\nSteps: 1, Seed: 2, Size: 8x8";
+    p.vae_rows = DAUB_VAE_WHOLE;
+    p.precision = DAUB_PRECISION_DEFAULT;
+    p.rng = DAUB_RNG_TORCH_CPU;
+    p.model = "512x512"; // looks like a size
+    p.seed = 0;
+    round_trip(&p);
+    p.prompt = "Negative prompt: x";
+    p.negative_prompt = "";
+    round_trip(&p);
+    for (uint32_t i = 0; i < daub_n_parameters; i++) { // each key of the table is in the text
+        char *text = NULL, key[64];
+        REQUIRE_OK(daub_parameters_write(&full, &text));
+        snprintf(key, sizeof(key), "%s: ", daub_parameter_table[i].key);
+        REQUIRE(strstr(text, key));
+        daub_text_free(text);
+    }
+    char *text = NULL;
+    REQUIRE_STATUS(daub_parameters_write(daub_parameters(.prompt = "x", .n_steps = 1), &text), DAUB_ERROR_INVALID_ARG,
+                   "three things");
+    REQUIRE_STATUS(
+        daub_parameters_write(
+            daub_parameters(.prompt = "\xff", .n_steps = 1, .width = 8, .height = 8, .has_seed = true), &text),
+        DAUB_ERROR_INVALID_ARG, "does not read back");
+    REQUIRE(!text);
+}
+
+// Folders are nobody's business; what a name cannot hold is replaced.
+static void test_paths(void)
+{
+    daub_parameters p = full;
+    char *text = NULL;
+    p.init = "/home/somebody/in.png";
+    p.model = "/models/odd, \xff.safetensors";
+    REQUIRE_OK(daub_parameters_write(&p, &text));
+    REQUIRE(strstr(text, ", Init: in.png, ") && strstr(text, ", Model: \"odd, ?\", ") && !strstr(text, "somebody"));
+    daub_text_free(text);
+    p.model = "models/folder/";
+    REQUIRE_OK(daub_parameters_write(&p, &text));
+    REQUIRE(strstr(text, ", Model: folder, "));
+    daub_text_free(text);
+}
+
+// A host's locale may write 7,1.
+static void test_locale(void)
+{
+    static const char *const names[] = { "de_DE.UTF-8", "fr_FR.UTF-8", "de_DE" };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (setlocale(LC_NUMERIC, names[i]))
+            round_trip(&full);
+    (void)setlocale(LC_NUMERIC, "C");
+}
+
+#define TAIL "\nSteps: 20, CFG scale: 7, Seed: 5, Size: 512x512, "
+static const struct {
+    const char *text, *prompt, *sampler, *schedule;
+    daub_rng_source rng;
+    double strength;
+    const char *left_out;
+} foreign[] = {
+    { "a" TAIL "Sampler: Euler a", "a", "euler_a", NULL, DAUB_RNG_CUDA, 0, NULL },
+    { "a" TAIL "Sampler: DPM++ 2M Karras, RNG: CPU", "a", "dpmpp_2m", "karras", DAUB_RNG_TORCH_CPU, 0, NULL },
+    { "a" TAIL "Sampler: DPM++ 2M, Schedule type: Automatic", "a", "dpmpp_2m", "karras", DAUB_RNG_CUDA, 0, NULL },
+    { "a" TAIL "Sampler: DPM++ 2M SDE, Schedule type: Automatic", "a", "dpmpp_2m_sde", "exponential", DAUB_RNG_CUDA, 0,
+      NULL },
+    { "a" TAIL "Sampler: DPM++ 2M, Schedule type: Automatic, Version: daub 0.1.0", "a", "dpmpp_2m", "default",
+      DAUB_RNG_DEFAULT, 0, NULL },
+    { "a" TAIL "Sampler: Euler, Schedule type: Uniform", "a", "euler", "default", DAUB_RNG_CUDA, 0, NULL },
+    { "a" TAIL "Sampler: Euler, Schedule type: SGM Uniform", "a", "euler", NULL, DAUB_RNG_CUDA, 0,
+      "Schedule type SGM Uniform" },
+    { "a" TAIL "Sampler: Restart, ENSD: 31337, Eta: 1.0", "a", NULL, NULL, DAUB_RNG_CUDA, 0,
+      "Sampler Restart, ENSD 31337" },
+    { "a" TAIL "Sampler: Euler, Denoising strength: 0.7", "a", "euler", NULL, DAUB_RNG_CUDA, 0.7, NULL },
+    { "a" TAIL "Sampler: Euler, Denoising strength: 0.7, Hires upscale: 2", "a", "euler", NULL, DAUB_RNG_CUDA, 0,
+      "Hires upscale 2" },
+    { "a <lora:x:0.8> b<hypernet:y:1> <c> <d:>" TAIL "Sampler: Euler, Lora hashes: \"x: 12\"", "a  b <c> <d:>", "euler",
+      NULL, DAUB_RNG_CUDA, 0, "<lora:x:0.8>, <hypernet:y:1>, Lora hashes x: 12" },
+    { "a <lora:x:0.8>" TAIL "Sampler: Euler, Version: daub 0.1.0, New thing: 1", "a <lora:x:0.8>", "euler", NULL,
+      DAUB_RNG_DEFAULT, 0, "New thing 1" },
+    { "a" TAIL "Sampler: Euler, Clip skip: 0, RNG: TPU, VAE: None, User: x", "a", "euler", NULL, DAUB_RNG_CUDA, 0,
+      "Clip skip 0, RNG TPU" },
+};
+
+static void test_foreign(void)
+{
+    for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
+        daub_parameters p = parsed(foreign[i].text);
+        const bool ok = same(p.prompt, foreign[i].prompt) && same(p.sampler, foreign[i].sampler) &&
+                        same(p.schedule, foreign[i].schedule) && p.rng == foreign[i].rng &&
+                        memcmp(&p.strength, &foreign[i].strength, sizeof(double)) == 0 &&
+                        same(p.left_out, foreign[i].left_out) && p.n_steps == 20 && p.seed == 5 && p.width == 512;
+        if (!ok)
+            fprintf(stderr, "%s\n  prompt %s, sampler %s, schedule %s, rng %d, strength %g, left out %s\n",
+                    foreign[i].text, p.prompt, p.sampler ? p.sampler : "-", p.schedule ? p.schedule : "-", (int)p.rng,
+                    p.strength, p.left_out ? p.left_out : "-");
+        REQUIRE(ok);
+        daub_parameters_free(&p);
+    }
+}
+
+static void test_apply(void)
+{
+    daub_parameters p = parsed("a" TAIL "Sampler: Euler, Denoising strength: 0.5, Init: in.png, Version: daub 0.1.0");
+    daub_generate_params params = { .struct_size = sizeof(params), .n_steps = 3 };
+    uint8_t pixel[3] = { 0 };
+    const daub_image init = { .width = 1, .height = 1, .channels = 3, .pixels = pixel };
+    REQUIRE_STATUS(daub_parameters_apply(&p, &params), DAUB_ERROR_INVALID_ARG, "another one, in.png");
+    REQUIRE(params.n_steps == 3 && !params.sampler); // untouched
+    params.init = &init;
+    REQUIRE_OK(daub_parameters_apply(&p, &params));
+    REQUIRE(params.n_steps == 3 && params.seed == 5 && params.width == 0 && same(params.prompt, "a") &&
+            same(params.sampler, "euler") && params.strength > 0.49 && params.strength < 0.51);
+    daub_parameters_free(&p);
+    p = parsed("\nSteps: 20, Seed: 1, Size: 64x72, Prompt embeds: e.st, Version: daub 0.1.0");
+    params = (daub_generate_params) { .struct_size = sizeof(params), .height = 80 };
+    REQUIRE_STATUS(daub_parameters_apply(&p, &params), DAUB_ERROR_INVALID_ARG, "e.st");
+    params.prompt_embeds_path = "e.st";
+    REQUIRE_OK(daub_parameters_apply(&p, &params));
+    REQUIRE(!params.prompt && params.width == 64 && params.height == 80);
+    daub_parameters_free(&p);
+    daub_parameters_free(NULL);
+}
+
+// ---- texts inside files ----------------------------------------------------------------------------------------------
+
+static void picture(const void *data, size_t size, const char *wanted, const char *sentence)
+{
+    char *text = NULL;
+    const daub_source source = { .data = data, .size = size };
+    if (sentence) {
+        REQUIRE_STATUS(daub_picture_text(&source, &text), DAUB_ERROR_BAD_FILE, sentence);
+        REQUIRE(!text);
+        return;
+    }
+    REQUIRE_OK(daub_picture_text(&source, &text));
+    REQUIRE(same(text, wanted));
+    daub_text_free(text);
+}
+
+#define EXIF(tiff, n, length) "\xff\xd8\xff\xe1\0" n "Exif\0\0" tiff length
+#define BIG "MM\0*\0\0\0\x08\0\x01\x87\x69\0\x04\0\0\0\x01\0\0\0\x1a\0\0\0\0\0\x01\x92\x86\0\x07\0\0\0"
+#define LITTLE "II*\0\x08\0\0\0\x01\0\x69\x87\x04\0\x01\0\0\0\x1a\0\0\0\0\0\0\0\x01\0\x86\x92\x07\0"
+#define BYTES(text) text, sizeof(text) - 1
+
+static void test_jpeg(void)
+{
+    picture(BYTES(EXIF(BIG, "\x3e", "\x0a\0\0\0\x2c\0\0\0\0UNICODE\0\0a") "\xff\xda"), "a", NULL);
+    picture(BYTES(EXIF(LITTLE, "\x40", "\x0c\0\0\0\x2c\0\0\0\0\0\0\0UNICODE\0a\0b\0") "\xff\xda"), "ab", NULL);
+    picture(BYTES(EXIF(LITTLE, "\x40", "\x0c\0\0\0\x2c\0\0\0\0\0\0\0UNICODE\0\0a\0b") "\xff\xda"), "ab", NULL);
+    picture(BYTES(EXIF(BIG, "\x40", "\x0c\0\0\0\x2c\0\0\0\0UNICODE\0\xd8\x3c\xdf\x4e") "\xff\xda"), "\xf0\x9f\x8d\x8e",
+            NULL);
+    picture(BYTES(EXIF(BIG, "\x40", "\x0c\0\0\0\x2c\0\0\0\0UNICODE\0\xd8\x3c\0a") "\xff\xda"), NULL, "UTF-16");
+    picture(BYTES(EXIF(BIG, "\x40", "\x0c\0\0\0\x2c\0\0\0\0ASCII\0\0\0a\xe9\0\0") "\xff\xda"), "a\xc3\xa9", NULL);
+    picture(BYTES(EXIF(BIG, "\x40", "\x0c\0\0\0\x2c\0\0\0\0JIS\0\0\0\0\0abcd") "\xff\xda"), NULL, "neither Unicode");
+    picture(BYTES(EXIF(BIG, "\x40", "\xff\0\0\0\x2c\0\0\0\0UNICODE\0abcd") "\xff\xda"), NULL, "beyond its segment");
+    picture(BYTES("\xff\xd8\xff\xff\xfe\0\x06h\xc3\xa9\0\xff\xda"), "h\xc3\xa9", NULL);
+    picture(BYTES("\xff\xd8\xff\xfe\0\x04h\xe9\xff\xda"), "h\xc3\xa9", NULL);
+    picture(BYTES("\xff\xd8\xff\xda\0\x04h\xe9"), NULL, "carries no parameters");
+    picture(BYTES("\xff\xd8\xff\xfe\xff\x04h\xe9"), NULL, "ends inside the segment at byte 2");
+    static const char whole[] = EXIF(BIG, "\x3e", "\x0a\0\0\0\x2c\0\0\0\0UNICODE\0\0a") "\xff\xda";
+    for (size_t n = 1; n < sizeof(whole) - 3; n++) { // cut anywhere, in memory of just that size
+        char *copy = malloc(n), *text = NULL;
+        REQUIRE(copy);
+        memcpy(copy, whole, n);
+        const daub_source source = { .data = copy, .size = n };
+        REQUIRE(daub_picture_text(&source, &text) == DAUB_ERROR_BAD_FILE);
+        free(copy);
+    }
+}
+
+// The limits of runtime/base/limits.h on the text inside a picture: of a JPEG's comments, which are short, none can be too long.
+static void test_limits(void)
+{
+    static const char head[] = "\x89PNG\r\n\x1a\n";
+    for (int above = 0; above <= 1; above++) {
+        const uint32_t n = 11 + DAUB_MAX_INFOTEXT + (uint32_t)above;
+        uint8_t *png = calloc(1, 20 + (size_t)n), crc[4];
+        REQUIRE(png);
+        memcpy(png, head, 8);
+        for (int i = 0; i < 4; i++)
+            png[8 + i] = (uint8_t)(n >> (24 - 8 * i));
+        memcpy(png + 12, "tEXtparameters", 15);
+        memset(png + 27, 'x', n - 11);
+        uint32_t sum = 0xffffffffu;
+        for (size_t i = 0; i < 4 + (size_t)n; i++) {
+            sum ^= png[12 + i];
+            for (int bit = 0; bit < 8; bit++)
+                sum = sum >> 1 ^ (0xedb88320u & (0u - (sum & 1)));
+        }
+        for (int i = 0; i < 4; i++)
+            crc[i] = (uint8_t)(~sum >> (24 - 8 * i));
+        memcpy(png + 16 + n, crc, 4);
+        const daub_source source = { .data = png, .size = 20 + (size_t)n };
+        char *text = NULL;
+        if (above)
+            REQUIRE_STATUS(daub_picture_text(&source, &text), DAUB_ERROR_BAD_FILE,
+                           "have 4194305 bytes, at most 4194304 are read");
+        else
+            REQUIRE(daub_picture_text(&source, &text) == DAUB_OK && strlen(text) == DAUB_MAX_INFOTEXT);
+        daub_text_free(text);
+        free(png);
+    }
+    daub_limits limits = { .struct_size = sizeof(limits) }; // which the command has its own from: tests/e2e/batch.py
+    REQUIRE_OK(daub_get_limits(&limits));
+    REQUIRE(limits.max_batch_size == DAUB_MAX_BATCH && limits.max_batch_lines == DAUB_MAX_BATCH_LINES &&
+            limits.max_parameters_size == DAUB_MAX_INFOTEXT);
+}
+
+int main(void)
+{
+    test_round_trip();
+    test_paths();
+    test_locale();
+    test_foreign();
+    test_apply();
+    test_jpeg();
+    test_limits();
+    return 0;
+}
