@@ -607,6 +607,7 @@ class daub_memory_estimate(Structure):
     host: int
     limit: int
     bands: int
+    fits: bool
     _fields_ = [
         ("struct_size", c_uint32),
         ("mode", c_int),
@@ -620,6 +621,7 @@ class daub_memory_estimate(Structure):
         ("host", c_uint64),
         ("limit", c_uint64),
         ("bands", c_uint32),
+        ("fits", c_bool),
     ]
 
 
@@ -636,6 +638,9 @@ class daub_limits(Structure):
     max_tensor_name: int
     max_json_size: int
     max_json_nesting: int
+    max_parameters_size: int
+    max_batch_size: int
+    max_batch_lines: int
     _fields_ = [
         ("struct_size", c_uint32),
         ("max_size", c_uint32),
@@ -649,6 +654,9 @@ class daub_limits(Structure):
         ("max_tensor_name", c_uint32),
         ("max_json_size", c_uint64),
         ("max_json_nesting", c_uint32),
+        ("max_parameters_size", c_uint64),
+        ("max_batch_size", c_uint64),
+        ("max_batch_lines", c_uint32),
     ]
 
 

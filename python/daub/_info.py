@@ -205,6 +205,9 @@ class Limits:
     max_tensor_name: int  # bytes
     max_json_size: int  # bytes of a config file
     max_json_nesting: int
+    max_parameters_size: int  # bytes of a picture's text
+    max_batch_size: int  # bytes of a batch file
+    max_batch_lines: int
 
 
 def samplers() -> list[SamplerInfo]:
