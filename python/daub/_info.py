@@ -188,6 +188,7 @@ class Estimate:
     host: int
     limit: int  # of device memory that may be used now
     bands: int  # that layers of the VAE decode in, at the most; 0: it decodes whole
+    fits: bool  # now: generating would not be refused with OutOfMemory
 
 
 @dataclass(frozen=True)
