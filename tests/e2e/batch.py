@@ -84,7 +84,7 @@ def refused(name, text, *args, words=()):
 def mistakes():
     refused("an unknown key", 'a\n{"prompt": "b", "stesp": 3}\n', words=["bad.txt, line 2:", "--stesp", "--steps"])
     refused("a key of the whole run", '{"prompt": "b", "model": "x"}', words=["line 1:", "--model", "whole run"])
-    refused("a key of another command", '{"prompt": "b", "columns": 3}', words=["line 1:", "--columns", "does not go with"])
+    refused("a key of another command", '{"prompt": "b", "ops": true}', words=["line 1:", "--ops", "does not go with"])
     refused("a value that is no number", '{"prompt": "b", "steps": "x"}', words=["line 1:", "--steps wants a number"])
     refused("a value out of range", 'a\n\n{"prompt": "b", "steps": 2000}', words=["line 3:", "2000", "outside"])
     refused("a list", '{"prompt": ["b"]}', words=["line 1:", "column 2", "a text, a number"])
