@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""include/daub.h as ctypes declarations: make_abi.py [--check | --probe] [HEADER]
+"""daub.h and daub_parameters.h as ctypes declarations: make_abi.py [--check | --probe] [FOLDER]
 
-Writes daub/_abi.py, which is checked in. --check writes nothing and ends with 1 where the file is not what the header
-gives. --probe prints a C program that prints the sizes and offsets of the header's structs as the compiler sees them,
-for tests/test_abi.py.
+Writes daub/_abi.py, which is checked in. --check writes nothing and ends with 1 where the file is not what the headers
+give. --probe prints a C program that prints the sizes and offsets of the headers' structs as the compiler sees them,
+for tests/test_abi.py. FOLDER has the headers; default: include/. Of daub_tools.h, which may change, only TOOLS are taken.
 
-The header is read by what it keeps to: one declaration a statement, and typedefs of enums, structs, opaque structs and
+The headers are read by what they keep to: one declaration a statement, and typedefs of enums, structs, opaque structs and
 functions.
 """
 import os
@@ -13,7 +13,9 @@ import re
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-HEADER = os.path.join(HERE, "..", "include", "daub.h")
+FOLDER = os.path.join(HERE, "..", "include")
+HEADERS = ("daub.h", "daub_parameters.h")
+TOOLS = ("daub_tools_model_hash", "daub_tools_vae_hash")  # of pictures' parameters
 OUTPUT = os.path.join(HERE, "daub", "_abi.py")
 
 SCALARS = {  # C's name: ctypes', and the type that a field of it has in Python
@@ -31,7 +33,7 @@ SCALARS = {  # C's name: ctypes', and the type that a field of it has in Python
 
 
 class Header:
-    """What a header declares: enums, structs as (name, [(field, C type, array length or None)]), functions as (name,
+    """What headers declare: enums, structs as (name, [(field, C type, array length or None)]), functions as (name,
     result, arguments)."""
 
     def __init__(self, text):
@@ -63,7 +65,7 @@ class Header:
             elif statement:
                 base, declarators = re.fullmatch(r"((?:const |struct )*\w+) ?(.*)", statement).groups()
                 for declarator in declarators.split(","):
-                    stars, name, length = re.fullmatch(r" *(\**)(\w+)(?:\[(\d+)\])?", declarator).groups()
+                    stars, name, length = re.fullmatch(r" *(\**)(\w+)(?: ?\[(\d+)\])?", declarator).groups()
                     out.append((name, self.type(base + stars, length), length))
         return out
 
@@ -115,7 +117,7 @@ def hint(kind):
 
 def python(header):
     lines = [
-        '"""daub.h for ctypes. Made by make_abi.py from include/daub.h; do not edit, run that."""',
+        '"""daub.h for ctypes. Made by make_abi.py from include/; do not edit, run that."""',
         "from __future__ import annotations",
         "",
         "from ctypes import CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_double, c_float, c_int, c_int32",
@@ -145,7 +147,8 @@ def python(header):
 
 
 def probe(header):
-    lines = ["#include <daub.h>", "#include <stdio.h>", "", "int main(void)", "{"]
+    lines = ["#include <%s>" % name for name in HEADERS]
+    lines += ["#include <stdio.h>", "", "int main(void)", "{"]
     for name, fields in header.structs:
         lines.append('    printf("%s %%zu\\n", sizeof(%s));' % (name, name))
         lines += ['    printf("%s.%s %%zu %%zu\\n", offsetof(%s, %s), sizeof(((%s *)0)->%s));' % (name, field, name,
@@ -156,11 +159,17 @@ def probe(header):
     return "\n".join(lines + ["    return 0;", "}"]) + "\n"
 
 
+def read(folder, name):
+    with open(os.path.join(folder, name), encoding="utf-8") as file:
+        return file.read()
+
+
 def main():
     options = [argument for argument in sys.argv[1:] if argument.startswith("--")]
     paths = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
-    with open(paths[0] if paths else HEADER, encoding="utf-8") as file:
-        header = Header(file.read())
+    folder = paths[0] if paths else FOLDER
+    header = Header("\n".join(read(folder, name) for name in HEADERS))
+    header.functions += [f for f in Header(read(folder, "daub_tools.h")).functions if f[0] in TOOLS]
     if "--probe" in options:
         sys.stdout.write(probe(header))
         return 0
@@ -169,7 +178,7 @@ def main():
         with open(OUTPUT, encoding="utf-8") as file:
             same = file.read() == text
         if not same:
-            print("python/daub/_abi.py is not what include/daub.h gives; run python/make_abi.py")
+            print("python/daub/_abi.py is not what the headers in include/ give; run python/make_abi.py")
         return 0 if same else 1
     with open(OUTPUT, "w", encoding="utf-8", newline="\n") as file:
         file.write(text)

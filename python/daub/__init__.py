@@ -49,6 +49,7 @@ from ._library import (
     Unsupported,
 )
 from ._model import Model, inspect
+from ._parameters import Parameters, parse_parameters, picture_text, read_parameters
 
 __all__ = [
     "BadFile",
@@ -68,6 +69,7 @@ __all__ = [
     "ModelInfo",
     "NoDevice",
     "OutOfMemory",
+    "Parameters",
     "PhaseMemory",
     "Progress",
     "Result",
@@ -82,7 +84,10 @@ __all__ = [
     "devices",
     "inspect",
     "limits",
+    "parse_parameters",
+    "picture_text",
     "read_image",
+    "read_parameters",
     "samplers",
     "schedules",
     "styles",

@@ -1,4 +1,4 @@
-"""daub.h for ctypes. Made by make_abi.py from include/daub.h; do not edit, run that."""
+"""daub.h for ctypes. Made by make_abi.py from include/; do not edit, run that."""
 from __future__ import annotations
 
 from ctypes import CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_double, c_float, c_int, c_int32
@@ -660,6 +660,83 @@ class daub_limits(Structure):
     ]
 
 
+class daub_parameters(Structure):
+    struct_size: int
+    owned: Any
+    prompt: Optional[bytes]
+    negative_prompt: Optional[bytes]
+    sampler: Optional[bytes]
+    schedule: Optional[bytes]
+    width: int
+    height: int
+    n_steps: int
+    clip_skip: int
+    guidance_scale: float
+    guidance_rescale: float
+    guidance_start: float
+    guidance_end: float
+    seed: int
+    has_seed: bool
+    rng: int
+    emphasis: int
+    eta: float
+    strength: float
+    precision: int
+    vae_rows: int
+    model: Optional[bytes]
+    model_hash: Optional[bytes]
+    vae: Optional[bytes]
+    vae_hash: Optional[bytes]
+    style: Optional[bytes]
+    init: Optional[bytes]
+    init_hash: Optional[bytes]
+    mask: Optional[bytes]
+    mask_hash: Optional[bytes]
+    prompt_embeds: Optional[bytes]
+    prompt_embeds_hash: Optional[bytes]
+    jpeg_quality: int
+    software: Optional[bytes]
+    left_out: Optional[bytes]
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("owned", c_void_p),
+        ("prompt", c_char_p),
+        ("negative_prompt", c_char_p),
+        ("sampler", c_char_p),
+        ("schedule", c_char_p),
+        ("width", c_uint32),
+        ("height", c_uint32),
+        ("n_steps", c_uint32),
+        ("clip_skip", c_uint32),
+        ("guidance_scale", c_float),
+        ("guidance_rescale", c_float),
+        ("guidance_start", c_double),
+        ("guidance_end", c_double),
+        ("seed", c_uint64),
+        ("has_seed", c_bool),
+        ("rng", c_int),
+        ("emphasis", c_int),
+        ("eta", c_double),
+        ("strength", c_double),
+        ("precision", c_int),
+        ("vae_rows", c_uint32),
+        ("model", c_char_p),
+        ("model_hash", c_char_p),
+        ("vae", c_char_p),
+        ("vae_hash", c_char_p),
+        ("style", c_char_p),
+        ("init", c_char_p),
+        ("init_hash", c_char_p),
+        ("mask", c_char_p),
+        ("mask_hash", c_char_p),
+        ("prompt_embeds", c_char_p),
+        ("prompt_embeds_hash", c_char_p),
+        ("jpeg_quality", c_uint32),
+        ("software", c_char_p),
+        ("left_out", c_char_p),
+    ]
+
+
 # name: (result, arguments)
 FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "daub_version": (c_uint32, []),
@@ -708,4 +785,16 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "daub_get_limits": (c_int, [POINTER(daub_limits)]),
     "daub_add_noise": (c_int, [c_int, c_int32, c_uint64, POINTER(c_float), POINTER(c_float), c_size_t]),
     "daub_alpha_bar": (c_int, [c_int, c_uint32, POINTER(c_double)]),
+    "daub_picture_text": (c_int, [POINTER(daub_source), POINTER(c_void_p)]),
+    "daub_text_free": (None, [c_void_p]),
+    "daub_parameters_parse": (c_int, [c_char_p, POINTER(daub_parameters)]),
+    "daub_parameters_read": (c_int, [POINTER(daub_source), POINTER(daub_parameters)]),
+    "daub_parameters_free": (None, [POINTER(daub_parameters)]),
+    "daub_parameters_apply": (c_int, [POINTER(daub_parameters), POINTER(daub_generate_params)]),
+    "daub_parameters_describe": (c_int, [POINTER(daub_generate_params), POINTER(daub_result), POINTER(daub_model_info), POINTER(daub_parameters)]),
+    "daub_parameters_write": (c_int, [POINTER(daub_parameters), POINTER(c_void_p)]),
+    "daub_parameters_find_model": (c_int, [POINTER(daub_parameters), c_void_p, c_size_t, POINTER(c_bool)]),
+    "daub_parameters_find_vae": (c_int, [POINTER(daub_parameters), c_void_p, c_size_t, POINTER(c_bool)]),
+    "daub_tools_model_hash": (c_int, [c_char_p, c_void_p]),
+    "daub_tools_vae_hash": (c_int, [c_char_p, c_void_p]),
 }

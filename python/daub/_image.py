@@ -16,6 +16,7 @@ from ._library import InvalidArgument, check, lib, text
 
 if TYPE_CHECKING:
     from ._arrays import Bytes, Floats
+    from ._parameters import Maker
 
 
 class Image:
@@ -42,12 +43,14 @@ class Image:
             )
         self.width, self.height, self.channels = width, height, channels
         self.result = result  # what made it; None of pictures that were read
-        self.parameters = (
-            parameters  # the same as text, in stable-diffusion-webui's grammar; save() puts it into the file
-        )
+        self._parameters = parameters
+        self._maker: Optional[Maker] = None
         self._pixels = bytearray(pixels)
         self._latents: Optional[tuple[bytearray, tuple[int, ...]]] = None
         self._floats: Optional[tuple[bytearray, tuple[int, ...]]] = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(self.__dict__, _parameters=self.parameters, _maker=None)
 
     def __repr__(self) -> str:
         return "<daub.Image %dx%d%s>" % (self.width, self.height, ", seed %d" % self.result.seed if self.result else "")
@@ -58,6 +61,19 @@ class Image:
         if self.result is None:
             raise AttributeError("this picture was not drawn by a model, and has no seed")
         return self.result.seed
+
+    @property
+    def parameters(self) -> Optional[str]:
+        """What made it as a text, in stable-diffusion-webui's grammar, for read_parameters() and other programs; save()
+        puts it into the file. May be set. None of pictures that no model drew. The first time the model's file is read,
+        for its hash, unless this user's cache knows it."""
+        if self._parameters is None and self._maker is not None:
+            self._parameters = self._maker.text()
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, value: Optional[str]) -> None:
+        self._parameters, self._maker = value, None
 
     @property
     def view(self) -> memoryview:
@@ -97,9 +113,9 @@ class Image:
         return float_array(*self._floats)
 
     def save(self, path: Path, *, parameters: bool = True) -> None:
-        """Writes a .png, with what made the picture inside unless `parameters` is False; .ppm; or what Pillow writes,
-        where that is installed. The file is replaced whole or not at all. Raises InvalidArgument for other suffixes,
-        OSError."""
+        """Writes a .png or .jpg, with what made the picture inside unless `parameters` is False; .ppm; or what else
+        Pillow writes. All but .png and .ppm need Pillow; a JPEG is of quality 92. A .png or .ppm is replaced whole or
+        not at all. Raises InvalidArgument for other suffixes, OSError."""
         suffix = os.path.splitext(os.fspath(path))[1].lower()
         if suffix == ".png":
             _replace(path, png(self, self.parameters if parameters else None))
@@ -115,7 +131,12 @@ class Image:
                     "%s: daub writes .png and .ppm; for other formats Pillow is needed" % os.fspath(path)
                 ) from None
             mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[self.channels]
-            pillow.frombytes(mode, (self.width, self.height), self.tobytes()).save(path)
+            more: dict[str, Any] = {}
+            if suffix in (".jpg", ".jpeg"):
+                more["quality"] = 92  # the command's
+                if parameters and self.parameters:
+                    more["exif"] = exif(self.parameters)
+            pillow.frombytes(mode, (self.width, self.height), self.tobytes()).save(path, **more)
 
 
 def _replace(path: Path, data: bytes) -> None:
@@ -151,6 +172,15 @@ def png(image: Image, parameters: Optional[str] = None) -> bytes:
         except UnicodeEncodeError:
             out += _chunk(b"iTXt", b"parameters\0\0\0\0\0" + parameters.encode("utf-8", "replace"))
     return out + _chunk(b"IDAT", zlib.compress(b"".join(rows), 6)) + _chunk(b"IEND", b"")
+
+
+def exif(parameters: str) -> bytes:
+    """EXIF with one field, UserComment (0x9286) in UTF-16, as a TIFF of two directories; empty beyond a segment's 64
+    KiB."""
+    comment = b"UNICODE\0" + parameters.encode("utf-16-be", "replace")
+    first = b"MM\0*" + struct.pack(">IHHHIII", 8, 1, 0x8769, 4, 1, 26, 0)
+    out = b"Exif\0\0" + first + struct.pack(">HHHIII", 1, 0x9286, 7, len(comment), 44, 0) + comment
+    return out if len(out) + 2 <= 0xFFFF else b""
 
 
 def take_image(image: _abi.daub_image, **more: Any) -> Image:

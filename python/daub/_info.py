@@ -25,7 +25,7 @@ PRECISION = _words("DAUB_PRECISION_")
 PREVIEW = _words("DAUB_PREVIEW_")
 EMPHASIS = _words("DAUB_EMPHASIS_")
 RNG = {k: v.replace("_", "-") for k, v in _words("DAUB_RNG_").items()}
-_ENUMS = {"kind": KINDS, "phase": PHASES, "mode": MEMORY, "rng": RNG, "emphasis": EMPHASIS}
+_ENUMS = {"kind": KINDS, "phase": PHASES, "mode": MEMORY, "rng": RNG, "emphasis": EMPHASIS, "precision": PRECISION}
 
 
 def numbers(words: dict[int, str]) -> dict[str, int]:
@@ -35,7 +35,8 @@ def numbers(words: dict[int, str]) -> dict[str, int]:
 def from_struct(kind: Type[T], struct: Any) -> T:
     """A dataclass filled from a struct's fields of the same names."""
     values = {}
-    for field in fields(kind):
+    dataclass_of: Any = kind
+    for field in fields(dataclass_of):
         value = getattr(struct, field.name)
         if isinstance(value, bytes):
             value = value.decode("utf-8", "replace")

@@ -20,6 +20,7 @@ from ._library import ClosedError, InvalidArgument, check, lib, sized
 if TYPE_CHECKING:
     from ._arrays import Floats
     from ._model import Model
+    from ._parameters import Maker
 
 _SLICE = 0.1  # seconds that a wait may keep Ctrl-C waiting
 
@@ -77,7 +78,9 @@ class Step:
                 )
             )
             self._data, self._before = data, bytes(data)
-        return memoryview(self._data).cast("f", self.shape)
+        data: Any = memoryview(self._data)  # of floats or of ints, which mypy's versions see differently
+        view: memoryview = data.cast("f", self.shape)
+        return view
 
     @property
     def latents(self) -> Floats:
@@ -95,10 +98,14 @@ class Step:
         assert self._data is not None
         self._data[:] = bytes(values)
 
-    def _write_back(self) -> None:
-        if self._data is not None and self._data != self._before:
+    def _write_back(self) -> bool:
+        """Whether there was anything."""
+        changed = self._data is not None and self._data != self._before
+        if changed:
+            assert self._data is not None
             data = (ctypes.c_char * len(self._data)).from_buffer(self._data)
             check(lib.daub_step_write(self._pointer, ctypes.cast(data, ctypes.POINTER(ctypes.c_float))))
+        return changed
 
 
 OnProgress = Callable[[Progress], Optional[bool]]
@@ -118,6 +125,7 @@ class Hooks:
         self.changed = threading.Condition()
         self.last = Progress("prepare", 0, 0, 0.0, -1.0)
         self.events_of_previews = False
+        self.wrote = False  # a callback changed latents
 
     def install(self, params: _abi.daub_generate_params, handle: Handle, previews: bool) -> None:
         """Callbacks into params; the handle keeps them until its job has ended."""
@@ -141,7 +149,7 @@ class Hooks:
             lent = Step(pointer)
             try:
                 answer = self.on_step(lent)
-                lent._write_back()
+                self.wrote = lent._write_back() or self.wrote
             finally:
                 lent._pointer = None
             return answer
@@ -190,9 +198,9 @@ class Job(Closing):
     and is raised by result().
     """
 
-    def __init__(self, model: Model, handle: Handle, hooks: Hooks, keep_floats: bool) -> None:
+    def __init__(self, model: Model, handle: Handle, hooks: Hooks, keep_floats: bool, maker: Maker) -> None:
         self._model = model  # whose end would be the job's
-        self._hooks, self._keep_floats = hooks, keep_floats
+        self._hooks, self._keep_floats, self._maker = hooks, keep_floats, maker
         self._taking = threading.Lock()
         self._image: Optional[Image] = None
         self._own(handle)
@@ -292,6 +300,8 @@ class Job(Closing):
             check(lib.daub_job_get_result(pointer, ctypes.byref(result)))
             check(lib.daub_job_take_image(pointer, ctypes.byref(image)))
             out = take_image(image, result=from_struct(Result, result))
+            self._maker.drawn(result, self._hooks.wrote)
+            out._maker = self._maker
             check(lib.daub_job_take_latents(pointer, ctypes.byref(latents)))
             set_floats(out, latents, None)
             if self._keep_floats:

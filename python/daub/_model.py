@@ -16,6 +16,7 @@ from ._image import Image, take_image
 from ._info import Estimate, ModelInfo, from_struct, numbers
 from ._job import Hooks, Job, OnPreview, OnProgress, OnStep, State
 from ._library import InvalidArgument, check, default_model, lib, sized, text
+from ._parameters import Hashes, Maker, Parameters, apply, warn
 
 if TYPE_CHECKING:
     from typing import Concatenate, ParamSpec
@@ -97,6 +98,7 @@ class Model(Closing):
             params.source, keep = ctypes.pointer(source), (lent, start, source)
         elif name is None:
             name = default_model()
+        self._precision, self._hashes = precision, Hashes(name, params.vae, data is not None)
         self._owned = None if isinstance(device, Device) else Device(device)
         self._device = device if isinstance(device, Device) else self._owned
         assert self._device
@@ -129,10 +131,13 @@ class Model(Closing):
     @property
     def info(self) -> ModelInfo:
         """What it is, and what it draws if it is not told otherwise."""
+        return from_struct(ModelInfo, self._info_struct())
+
+    def _info_struct(self) -> Any:
         out = sized(_abi.daub_model_info)
         with self._handle.use() as pointer:
             check(lib.daub_model_get_info(pointer, ctypes.byref(out)))
-        return from_struct(ModelInfo, out)
+        return out
 
     def start(
         self,
@@ -171,6 +176,7 @@ class Model(Closing):
         log: Optional[Log] = None,
         keep_state_every: int = 0,
         resume: Union[State, bytes, None] = None,
+        again: Optional[Parameters] = None,
     ) -> Job:
         """Begins a picture and returns at once. Zero and None are the model's or the library's default everywhere.
 
@@ -203,14 +209,23 @@ class Model(Closing):
             Callbacks run on a thread of the job's and must not wait for a job of the same model. What one raises ends
             the job.
         keep_state_every: the state is kept after so many steps, for Job.take_state(); resume: goes on from one.
+        again: Parameters of read_parameters(): a picture as it says that it was made, in whatever is not told
+        otherwise (0 and None are
+            not; dataclasses.replace() changes those too). Its init, mask and embeddings have to be given. By the same
+            model and VAE in the same precision the picture is the same; another one, and what daub cannot do of it, is
+            a warning. Not with a style.
 
         Raises InvalidArgument, OutOfMemory (now, not half-way through), FileError, BadFile, Unsupported, ClosedError.
         """
+        given: dict[str, Any] = locals()
         if keep_floats not in (False, True):
             raise InvalidArgument("keep_floats is True or False")
         hooks = Hooks(on_progress, on_preview, on_step)
         handle = Handle("job", self._handle, lib.daub_job_destroy, lib.daub_job_cancel)
-        params, lent = self._params(locals())
+        params, lent = self._params(given)
+        if again:
+            warn(again, self._hashes, self._precision)
+        maker = Maker(params, self._info_struct(), given, self._hashes, self._precision)
         hooks.install(params, handle, preview is not None)
         if log:
             params.log, params.log_level = log_callback(log, handle), log_level(log)
@@ -219,7 +234,7 @@ class Model(Closing):
             check(lib.daub_job_submit(pointer, ctypes.byref(params), ctypes.byref(handle.pointer)))
             handle.opened()
         del lent  # the call has copied it
-        return Job(self, handle, hooks, keep_floats)
+        return Job(self, handle, hooks, keep_floats, maker)
 
     def _params(self, given: dict[str, Any]) -> tuple[_abi.daub_generate_params, list[Any]]:
         """What start() was given as a struct, and what keeps its pointers alive."""
@@ -253,6 +268,10 @@ class Model(Closing):
                 setattr(params, name, ctypes.pointer(image))
                 lent += [image, pixels]
         self._embeds(params, given["prompt_embeds"], given["negative_embeds"], lent)
+        if given["again"] is not None:
+            if given["style"] is not None:
+                raise InvalidArgument("style sets what again has: one of them is to be given")
+            lent.append(apply(given["again"], params))
         if given["latents"] is not None:
             self._latents(params, given["latents"], lent)
         if given["style"] is not None:

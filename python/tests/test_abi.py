@@ -1,4 +1,4 @@
-"""python: the declarations are those of include/daub.h, by its text and by what a compiler says of it."""
+"""python: the declarations are those of the headers in include/, by their text and by what a compiler says of them."""
 import os
 import shutil
 import subprocess
@@ -10,21 +10,29 @@ from ctypes import sizeof
 import harness
 
 MAKE = os.path.join(harness.PYTHON, "make_abi.py")
-HEADER = os.path.join(harness.SOURCE, "include", "daub.h")
+HEADERS = os.path.join(harness.SOURCE, "include")
 
 
 class Abi(unittest.TestCase):
     def test_regenerating_gives_the_same_file(self):
-        done = subprocess.run([sys.executable, MAKE, "--check", HEADER], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, MAKE, "--check", HEADERS], capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_a_changed_header_is_noticed(self):
-        with tempfile.TemporaryDirectory() as folder, open(HEADER, encoding="utf-8") as file:
-            changed = os.path.join(folder, "daub.h")
-            with open(changed, "w", encoding="utf-8") as out:
-                out.write(file.read().replace("uint32_t n_steps;", "uint64_t n_steps;", 1))
-            done = subprocess.run([sys.executable, MAKE, "--check", changed], capture_output=True)
-            self.assertEqual(done.returncode, 1)
+        for name, was, now in (
+            ("daub.h", "uint32_t n_steps;", "uint64_t n_steps;"),
+            ("daub_parameters.h", "bool has_seed;", "int has_seed;"),
+            ("daub_tools.h", "daub_tools_vae_hash(const char *path", "daub_tools_vae_hash(size_t path"),
+        ):
+            with tempfile.TemporaryDirectory() as folder:
+                changed = shutil.copytree(HEADERS, os.path.join(folder, "include"))
+                with open(os.path.join(changed, name), encoding="utf-8") as file:
+                    text = file.read()
+                self.assertIn(was, text)
+                with open(os.path.join(changed, name), "w", encoding="utf-8") as out:
+                    out.write(text.replace(was, now, 1))
+                done = subprocess.run([sys.executable, MAKE, "--check", changed], capture_output=True)
+                self.assertEqual(done.returncode, 1, name)
 
     def test_sizes_and_offsets_are_the_compilers(self):
         compiler = os.environ.get("DAUB_CC") or shutil.which("cc")
@@ -34,9 +42,9 @@ class Abi(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             source, program = os.path.join(folder, "probe.c"), os.path.join(folder, "probe")
             with open(source, "wb") as file:
-                file.write(subprocess.run([sys.executable, MAKE, "--probe", HEADER], check=True,
+                file.write(subprocess.run([sys.executable, MAKE, "--probe", HEADERS], check=True,
                 capture_output=True).stdout)
-            subprocess.run([compiler, "-std=c11", "-I", os.path.dirname(HEADER), "-o", program, source], check=True)
+            subprocess.run([compiler, "-std=c11", "-I", HEADERS, "-o", program, source], check=True)
             lines = subprocess.run([program], check=True, capture_output=True, text=True).stdout.splitlines()
         fields = 0
         for line in lines:
@@ -56,13 +64,14 @@ class Abi(unittest.TestCase):
     def test_dataclasses_have_every_field(self):
         import dataclasses
 
-        from daub import _abi, _info
+        from daub import _abi, _info, _parameters
         for kind, struct in ((_info.Result, _abi.daub_result), (_info.DeviceInfo, _abi.daub_device_info),
                              (_info.ModelInfo, _abi.daub_model_info), (_info.SamplerInfo, _abi.daub_sampler_info),
                              (_info.ScheduleInfo, _abi.daub_schedule_info), (_info.Limits, _abi.daub_limits),
-            (_info.StyleInfo, _abi.daub_style_info),
+                             (_info.StyleInfo, _abi.daub_style_info),
+                             (_parameters.Parameters, _abi.daub_parameters),
                              (_info.Estimate, _abi.daub_memory_estimate), (_info.PhaseMemory, _abi.daub_phase_memory)):
-            wanted = [name for name, *_ in struct._fields_ if name != "struct_size"]
+            wanted = [name for name, *_ in struct._fields_ if name not in ("struct_size", "owned", "has_seed")]
             self.assertEqual(sorted(field.name for field in dataclasses.fields(kind)), sorted(wanted), kind)
 
 
