@@ -7,11 +7,13 @@
 //     params.prompt = "a red fox in snow";
 //     daub::image image = model.generate(params);
 //
-// What daub.h says of the functions holds here. Handles are moved, never copied. A model keeps its device, and a job its
+// What daub.h and daub_parameters.h say of the functions holds here; what hands out and wants nothing that has to be freed (samplers,
+// limits, the forward process) is called as it is there. Handles are moved, never copied. A model keeps its device, and a job its
 // model, so that they may be destroyed in any order. A moved-from handle can only be destroyed or assigned to.
 #ifndef DAUB_HPP
 #define DAUB_HPP
 #include "daub.h"
+#include "daub_parameters.h"
 
 #include <chrono>
 #include <cstddef>
@@ -20,6 +22,7 @@
 #include <functional>
 #include <memory>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -63,6 +66,7 @@ using device_info = sized<::daub_device_info>;
 using model_info = sized<::daub_model_info>;
 using sampler_info = sized<::daub_sampler_info>;
 using schedule_info = sized<::daub_schedule_info>;
+using style_info = sized<::daub_style_info>;
 using progress = sized<::daub_progress>;
 using advance = sized<::daub_advance>;
 using result = sized<::daub_result>;
@@ -107,6 +111,19 @@ class image : public taken<daub_image, daub_image_free>
   public:
     using taken::taken;
 
+    static image read(const daub_source &source)
+    {
+        daub_image out {};
+        check(daub_image_read_source(&source, &out));
+        return image(out);
+    }
+    static image read(const char *path)
+    {
+        daub_image out {};
+        check(daub_image_read(path, &out));
+        return image(out);
+    }
+
     std::uint32_t width() const noexcept
     {
         return value_.width;
@@ -146,6 +163,90 @@ class state : public taken<daub_state, daub_state_free>
     const daub_state *operator->() const noexcept
     {
         return &value_;
+    }
+};
+
+// What a picture says of itself, freed with the object.
+class parameters : public taken<::daub_parameters, daub_parameters_free>
+{
+  public:
+    using taken::taken;
+
+    // Of a PNG or JPEG.
+    static parameters read(const daub_source &source)
+    {
+        sized<::daub_parameters> out;
+        check(daub_parameters_read(&source, &out));
+        return parameters(out);
+    }
+    static parameters read(const char *path)
+    {
+        daub_source source {};
+        source.path = path;
+        return read(source);
+    }
+    static parameters parse(const char *text)
+    {
+        sized<::daub_parameters> out;
+        check(daub_parameters_parse(text, &out));
+        return parameters(out);
+    }
+    // Of a picture that was made so. What only its maker knows is set through ->, and has to live until text().
+    static parameters describe(const generate_params &params, const daub::result &used, const daub::model_info &model)
+    {
+        sized<::daub_parameters> out;
+        check(daub_parameters_describe(&params, &used, &model, &out));
+        return parameters(out);
+    }
+    // Fills those fields of params that are zero, and lends them strings for as long as this object lives.
+    void apply(generate_params &params) const
+    {
+        check(daub_parameters_apply(&value_, &params));
+    }
+    // As pictures carry it.
+    std::string text() const
+    {
+        char *out = nullptr;
+        check(daub_parameters_write(&value_, &out));
+        return owned(out);
+    }
+    // Paths; "" where there is none.
+    std::string find_model() const
+    {
+        return find(daub_parameters_find_model);
+    }
+    std::string find_vae() const
+    {
+        return find(daub_parameters_find_vae);
+    }
+    // The text of a PNG or JPEG as it stands there.
+    static std::string picture_text(const daub_source &source)
+    {
+        char *out = nullptr;
+        check(daub_picture_text(&source, &out));
+        return owned(out);
+    }
+    ::daub_parameters *operator->() noexcept
+    {
+        return &value_;
+    }
+    const ::daub_parameters *operator->() const noexcept
+    {
+        return &value_;
+    }
+
+  private:
+    static std::string owned(char *text)
+    {
+        const std::unique_ptr<char, void (*)(char *)> frees(text, daub_text_free);
+        return std::string(text);
+    }
+    std::string find(daub_status (*function)(const ::daub_parameters *, char *, std::size_t, bool *)) const
+    {
+        char path[4096];
+        bool found = false;
+        check(function(&value_, path, sizeof(path), &found));
+        return found ? path : "";
     }
 };
 
@@ -310,6 +411,11 @@ class model
         daub_floats prompt {}, negative {};
         check(daub_encode_text_floats(get(), &params, &prompt, &negative));
         return { floats(prompt), floats(negative) };
+    }
+    // What the style sets of fields that are at their default.
+    void apply_style(const char *style, generate_params &params) const
+    {
+        check(daub_style_apply(get(), style, &params));
     }
     // The picture of latents of params' size, see daub_decode_latents.
     image decode(const generate_params &params, const float *latents) const

@@ -21,7 +21,8 @@ template <typename T> constexpr bool moves_only()
     return !std::is_copy_constructible_v<T> && !std::is_copy_assignable_v<T> &&
            std::is_nothrow_move_constructible_v<T> && std::is_nothrow_move_assignable_v<T>;
 }
-static_assert(moves_only<daub::image>() && moves_only<daub::floats>() && moves_only<daub::job>());
+static_assert(moves_only<daub::image>() && moves_only<daub::floats>() && moves_only<daub::job>() &&
+              moves_only<daub::parameters>());
 static_assert(std::is_nothrow_move_constructible_v<daub::device> && std::is_nothrow_move_constructible_v<daub::model>);
 
 static daub::generate_params star(std::uint32_t steps)
@@ -36,6 +37,53 @@ static daub::model load()
 {
     daub::device dev; // the model keeps it
     return daub::model(dev);
+}
+
+// A text that a picture could carry draws the same bytes again.
+static void parameters_of(const daub::model &model)
+{
+    daub::generate_params params = star(2);
+    params.seed = 7;
+    model.apply_style("vivid", params);
+    REQUIRE(params.guidance_scale > model.info().guidance_scale);
+    daub::result used;
+    const daub::image first = model.generate(params, &used);
+    daub::parameters said = daub::parameters::describe(params, used, model.info());
+    said->model_hash = "0123456789";
+    const std::string text = said.text();
+    REQUIRE(text.find("a star\nSteps: 2, ") == 0 && text.find("Model hash: 0123456789") != std::string::npos);
+
+    daub::parameters read = daub::parameters::parse("x");
+    read = daub::parameters::parse(text.c_str());
+    REQUIRE(read->seed == 7 && read->has_seed && read.text() == text && read.find_vae().empty());
+    daub::generate_params again;
+    read.apply(again);
+    const daub::image second = model.generate(again);
+    REQUIRE(second.size() == first.size() && std::memcmp(first.data(), second.data(), first.size()) == 0);
+
+    const std::string pgm("P5 2 1 255\nab");
+    daub_source source {};
+    source.data = pgm.data();
+    source.size = pgm.size();
+    REQUIRE(daub::image::read(source).size() == 2);
+    try {
+        daub::parameters::picture_text(source);
+        REQUIRE(false);
+    } catch (const daub::error &e) {
+        REQUIRE(e.status() == DAUB_ERROR_BAD_FILE);
+    }
+    try {
+        daub::parameters::read("/no/such/picture.png");
+        REQUIRE(false);
+    } catch (const daub::error &e) {
+        REQUIRE(e.status() == DAUB_ERROR_IO && std::strstr(e.what(), "/no/such/picture.png"));
+    }
+    try {
+        model.apply_style("vivd", params);
+        REQUIRE(false);
+    } catch (const daub::error &e) {
+        REQUIRE(e.status() == DAUB_ERROR_INVALID_ARG && std::strstr(e.what(), "vivid"));
+    }
 }
 
 int main()
@@ -129,6 +177,7 @@ int main()
     daub::image d = other.generate(params);
     REQUIRE(std::memcmp(whole.data(), d.data(), d.size()) == 0);
 
+    parameters_of(other);
     const auto [prompt, negative] = other.encode(star(1));
     REQUIRE(prompt.n_dims() == 2 && prompt.size() == negative.size());
     return 0;
