@@ -78,8 +78,8 @@ class Step:
                 )
             )
             self._data, self._before = data, bytes(data)
-        data: Any = memoryview(self._data)  # of floats or of ints, which mypy's versions see differently
-        view: memoryview = data.cast("f", self.shape)
+        held: Any = memoryview(self._data)  # of floats or of ints, which mypy's versions see differently
+        view: memoryview = held.cast("f", self.shape)
         return view
 
     @property
