@@ -79,7 +79,9 @@ class Wheel(unittest.TestCase):
         self.assertIn("cancelled after 3 of 12", said["progress.py"])
         self.assertEqual(said["painting.py"], "kept to the byte: True\n")
         self.assertEqual(said["between.py"], "between.png: 5 pictures\n")
-        self.assertEqual(sorted(os.listdir(run)), ["apple.png", "between.png", "green.png", "half.png", "heart.png"])
+        self.assertEqual(said["again.py"].splitlines()[1:], ["the same"])
+        names = ["apple", "between", "first", "green", "half", "heart", "seed-12", "seed-13"]
+        self.assertEqual(sorted(os.listdir(run)), [name + ".png" for name in names])
         where = subprocess.run(
             [python, "-c", "import daub; print(daub.__file__, daub.inspect().path)"],
             capture_output=True,
