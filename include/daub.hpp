@@ -7,13 +7,12 @@
 //     params.prompt = "a red fox in snow";
 //     daub::image image = model.generate(params);
 //
-// What daub.h and daub_parameters.h say of the functions holds here; what hands out and wants nothing that has to be freed (samplers,
-// limits, the forward process) is called as it is there. Handles are moved, never copied. A model keeps its device, and a job its
-// model, so that they may be destroyed in any order. A moved-from handle can only be destroyed or assigned to.
+// What daub.h says of the functions holds here. What has nothing to be freed (samplers, limits, the forward process) is called as it
+// is there; what pictures say of themselves is in daub_parameters.hpp. Handles are moved, never copied. A model keeps its device, and a job
+// its model, so that they may be destroyed in any order. A moved-from handle can only be destroyed or assigned to.
 #ifndef DAUB_HPP
 #define DAUB_HPP
 #include "daub.h"
-#include "daub_parameters.h"
 
 #include <chrono>
 #include <cstddef>
@@ -22,7 +21,6 @@
 #include <functional>
 #include <memory>
 #include <stdexcept>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -163,90 +161,6 @@ class state : public taken<daub_state, daub_state_free>
     const daub_state *operator->() const noexcept
     {
         return &value_;
-    }
-};
-
-// What a picture says of itself, freed with the object.
-class parameters : public taken<::daub_parameters, daub_parameters_free>
-{
-  public:
-    using taken::taken;
-
-    // Of a PNG or JPEG.
-    static parameters read(const daub_source &source)
-    {
-        sized<::daub_parameters> out;
-        check(daub_parameters_read(&source, &out));
-        return parameters(out);
-    }
-    static parameters read(const char *path)
-    {
-        daub_source source {};
-        source.path = path;
-        return read(source);
-    }
-    static parameters parse(const char *text)
-    {
-        sized<::daub_parameters> out;
-        check(daub_parameters_parse(text, &out));
-        return parameters(out);
-    }
-    // Of a picture that was made so. What only its maker knows is set through ->, and has to live until text().
-    static parameters describe(const generate_params &params, const daub::result &used, const daub::model_info &model)
-    {
-        sized<::daub_parameters> out;
-        check(daub_parameters_describe(&params, &used, &model, &out));
-        return parameters(out);
-    }
-    // Fills those fields of params that are zero, and lends them strings for as long as this object lives.
-    void apply(generate_params &params) const
-    {
-        check(daub_parameters_apply(&value_, &params));
-    }
-    // As pictures carry it.
-    std::string text() const
-    {
-        char *out = nullptr;
-        check(daub_parameters_write(&value_, &out));
-        return owned(out);
-    }
-    // Paths; "" where there is none.
-    std::string find_model() const
-    {
-        return find(daub_parameters_find_model);
-    }
-    std::string find_vae() const
-    {
-        return find(daub_parameters_find_vae);
-    }
-    // The text of a PNG or JPEG as it stands there.
-    static std::string picture_text(const daub_source &source)
-    {
-        char *out = nullptr;
-        check(daub_picture_text(&source, &out));
-        return owned(out);
-    }
-    ::daub_parameters *operator->() noexcept
-    {
-        return &value_;
-    }
-    const ::daub_parameters *operator->() const noexcept
-    {
-        return &value_;
-    }
-
-  private:
-    static std::string owned(char *text)
-    {
-        const std::unique_ptr<char, void (*)(char *)> frees(text, daub_text_free);
-        return std::string(text);
-    }
-    std::string find(daub_status (*function)(const ::daub_parameters *, char *, std::size_t, bool *)) const
-    {
-        char path[4096];
-        bool found = false;
-        check(function(&value_, path, sizeof(path), &found));
-        return found ? path : "";
     }
 };
 

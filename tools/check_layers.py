@@ -22,7 +22,7 @@ MAY = {
     "pipeline": {"base", "graph", "sample", "vk", "op", "io", "nn", "models"},
     "api": {"base", "graph", "sample", "vk", "op", "io", "nn", "models", "pipeline", "check"},
 }
-PUBLIC = ("daub.h", "daub.hpp", "daub_parameters.h", "daub_vulkan.h", "daub_tools.h")
+PUBLIC = ("daub.h", "daub.hpp", "daub_parameters.h", "daub_parameters.hpp", "daub_vulkan.h", "daub_tools.h")
 LIMIT, GOAL = 800, 500
 # over the goal on purpose: the manual of the API, in one piece, and what is made of it
 LONG = ("include/daub.h", "python/daub/_abi.py")

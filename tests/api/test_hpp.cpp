@@ -1,6 +1,7 @@
-// test_hpp.cpp - daub.hpp in C++17: handles move and destroy in any order, failures are exceptions, and what callbacks throw comes out
-// of wait.
+// test_hpp.cpp - daub.hpp and daub_parameters.hpp in C++17: handles move and destroy in any order, failures are exceptions, what
+// callbacks throw comes out of wait, and a picture is drawn again from its text.
 #include "daub.hpp"
+#include "daub_parameters.hpp"
 
 #include <cstdio>
 #include <cstdlib>
