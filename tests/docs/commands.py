@@ -61,7 +61,7 @@ def check_described():
             fail("%s does not describe the command %s" % (GUIDE, command))
         options |= set(re.findall(r"^  (?:-\w, |    )(--[a-z][a-z0-9-]+)", help_of(command), flags=re.M))
     for option in sorted(options - {"--help", "--version"}):
-        if not re.search(r"`(-\w`, `)?%s[ `]" % option, guide):
+        if not re.search(r"`(-\w`, `)?%s[ `[]" % option, guide):
             fail("%s does not describe the option %s" % (GUIDE, option))
     if len(commands) < 8 or len(options) < 30:
         fail("%d commands and %d options are listed: too few to be all" % (len(commands), len(options)))
