@@ -365,7 +365,8 @@ static daub_status run_all(struct session *s)
             break;
         const double left = total - (double)(daub_now_ns() - start) * 1e-9;
         const double budget = s->variant->words[0] ? left / (1 + daub_variants_left(&variants)) : OWN_PART * total;
-        const daub_status status = left > 0.0 ? run_variant(s, budget) : DAUB_OK;
+        const bool starts = left > 0.0 || s->n_rates == 0; // opening the device may have taken all
+        const daub_status status = starts ? run_variant(s, budget) : DAUB_OK;
         daub_vk_device_destroy(&s->dev);
         TRY(status);
     }

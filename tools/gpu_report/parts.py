@@ -53,7 +53,8 @@ def of_single(ended, run):
 # ---- device ----------------------------------------------------------------------------------------------------------
 
 def device(run, limit):
-    ended = child.run([run.daub, "devices", "--json"] + device_options(run), min(limit, 60), env=environment())
+    limit = min(max(limit, 20.0), 60.0)  # without it there is nothing
+    ended = child.run([run.daub, "devices", "--json"] + device_options(run), limit, env=environment())
     devices = as_json("\n".join(ended.lines), list)
     if ended.how != "ok" or not devices:
         return found("failed", "daub devices: " + (ended.sentence or "it lists none"), ["daub devices: " + ended.sentence])
@@ -61,7 +62,7 @@ def device(run, limit):
     if not chosen:
         return found("failed", "no device is usable", ["no device is usable"], all=devices)
     run.kind = chosen["kind"]
-    more = child.run([run.daub, "devices", "-v"] + device_options(run), min(limit, 60), env=environment())
+    more = child.run([run.daub, "devices", "-v"] + device_options(run), limit, env=environment())
     text = "\n".join(more.lines)
     caps = dict(re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in text.partition("in use:\n")[2].splitlines()
                 if re.search(r"\S\s{2,}\S", line.strip()))

@@ -13,6 +13,7 @@ import tempfile
 import zlib
 
 SCHEMA = "daub gpu report 1"
+SPOKEN = ("sentence", "failures", "summary", "first_messages", "left_out", "reason")  # keys of what programs said
 
 
 def png(width, height, rgb):
@@ -42,20 +43,22 @@ def private_words(run):
     return sorted({(w, r) for w, r in words if w and w != "/"}, key=lambda pair: -len(pair[0]))
 
 
-def scrub(value, words):
-    """`value` without private words; those that stand for paths are found anywhere, names only as whole words."""
-    if isinstance(value, dict):
-        return {key: scrub(item, words) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [scrub(item, words) for item in value]
-    if not isinstance(value, str) or value.startswith("data:"):
-        return value
+def clean(text, words):
     for word, instead in words:
         if "/" in word or "\\" in word:
-            value = value.replace(word, instead)
+            text = text.replace(word, instead)
         else:
-            value = re.sub(r"(?<![\w-])%s(?![\w-])" % re.escape(word), instead, value)
-    return re.sub(r"(?<![\w.:/])/(?:[\w.+-]+/)+([\w.+-]+)", r".../\1", value)  # any other absolute path
+            text = re.sub(r"(?<![\w-])%s(?![\w-])" % re.escape(word), instead, text)
+    return re.sub(r"(?<![\w.:/])/(?:[\w.+-]+/)+([\w.+-]+)", r".../\1", text)  # any other absolute path
+
+
+def scrub(value, words, spoken=False):
+    """`value` without private words in what programs said: paths wherever they are, names where they are whole words."""
+    if isinstance(value, dict):
+        return {key: scrub(item, words, spoken or key in SPOKEN) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [scrub(item, words, spoken) for item in value]
+    return clean(value, words) if spoken and isinstance(value, str) else value
 
 
 def output_of(*command):

@@ -129,20 +129,26 @@ def tensors():
     return unet() + vae() + text()
 
 
-def write(path):
-    """Writes the checkpoint, fp16, and returns its bytes."""
-    rows, head, at = tensors(), {}, 0
+def header(rows):
+    """What a .safetensors file begins with, and the bytes of all tensors."""
+    head, at = {}, 0
     for name, shape, _, _ in rows:
         size = 2 * math.prod(shape)
         head[name] = {"dtype": "F16", "shape": shape, "data_offsets": [at, at + size]}
         at += size
     text_of_head = json.dumps(head, separators=(",", ":")).encode()
     text_of_head += b" " * (-len(text_of_head) % 8)
+    return struct.pack("<Q", len(text_of_head)) + text_of_head, at
+
+
+def write(path):
+    """Writes the checkpoint, fp16."""
+    rows = tensors()
     rng = random.Random(1)
     normal = [rng.gauss(0.0, 1.0) for _ in range(PERIOD)]
     blocks = {}
     with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text_of_head)) + text_of_head)
+        file.write(header(rows)[0])
         for name, shape, mean, deviation in rows:
             key = mean, deviation
             if key not in blocks:
@@ -154,4 +160,3 @@ def write(path):
                 n = min(left, 2 * PERIOD * CHUNK)
                 file.write(blocks[key][first:first + n])
                 left -= n
-    return 8 + len(text_of_head) + at
