@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""tools/gpu-report in its short form, and with a driver that crashes on one op and hangs in another: gpu_report.py PATH/daub SOURCE_DIR [TEST...]
+"""tools/gpu-report in its short form, and with a driver that crashes on one op and hangs in another.
+
+    gpu_report.py PATH/daub SOURCE_DIR [TEST...]
 
 The driver is played by a program that stands between the report and daub.
 """
+
 import getpass
 import html.parser
 import json
@@ -21,8 +24,8 @@ PARTS = ["device", "ops", "goldens", "picture", "rates", "full"]
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 failures = []
 
-# Passes daub selftest on line by line; where the device is as it is, dies at the first check of layer_norm and never ends at that of
-# geglu, with a child of its own that would outlive it.
+# Passes daub selftest on line by line; where the device is as it is, dies at the first check of layer_norm and never
+# ends at that of geglu, with a child of its own that would outlive it.
 WRAPPER = """#!/usr/bin/env python3
 import os, signal, subprocess, sys, time
 if "selftest" not in sys.argv or "--list" in sys.argv or os.environ.get("DAUB_CAPS"):
@@ -78,8 +81,13 @@ def report(folder, *args):
     command = [sys.executable, TOOL, "--quiet", "--out", folder, *args]
     result = subprocess.run(command, capture_output=True, text=True, env=ENV, timeout=900)
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    check(len(names) == 2 and names[0].endswith(".html") and names[1].endswith(".json") and "Traceback" not in result.stderr,
-          "files of %s: %s %s" % (args, names, result.stderr[-600:]))
+    check(
+        len(names) == 2
+        and names[0].endswith(".html")
+        and names[1].endswith(".json")
+        and "Traceback" not in result.stderr,
+        "files of %s: %s %s" % (args, names, result.stderr[-600:]),
+    )
     if len(names) != 2:
         return result.returncode, None, ""
     with open(os.path.join(folder, names[1]), encoding="utf-8") as file:
@@ -97,23 +105,47 @@ def short():
     if not data:
         return
     check(status == 0 and data["green"], "the short report: %d %s" % (status, data["summary"]))
-    check([p["name"] for p in data["parts"]] == PARTS and all(p["status"] == "ok" for p in data["parts"]),
-          "parts: %s" % [(p["name"], p["status"], p["sentence"]) for p in data["parts"]])
-    check(data["schema"] == "daub gpu report 1" and data["device"]["name"] and len(data["device"]["caps"]) > 8, "the device: %s" % data["device"])
-    check(all(o["checks"] > 0 and o["worst"] <= 1 for mask in part(data, "ops")["masks"] for o in mask["ops"]), "the ops' rows")
+    check(
+        [p["name"] for p in data["parts"]] == PARTS and all(p["status"] == "ok" for p in data["parts"]),
+        "parts: %s" % [(p["name"], p["status"], p["sentence"]) for p in data["parts"]],
+    )
+    check(
+        data["schema"] == "daub gpu report 1" and data["device"]["name"] and len(data["device"]["caps"]) > 8,
+        "the device: %s" % data["device"],
+    )
+    check(
+        all(o["checks"] > 0 and o["worst"] <= 1 for mask in part(data, "ops")["masks"] for o in mask["ops"]),
+        "the ops' rows",
+    )
     drawn = part(data, "picture")["drawn"]
-    check([d["precision"] for d in drawn] == ["f16", "f32"] and all(0 < d["distance"] < d["tolerance"] for d in drawn), "pictures: %s" % drawn)
-    check(drawn[1]["largest_byte_difference"] <= 1, "the picture in f32 is another: %s" % drawn[1]["largest_byte_difference"])
+    check(
+        [d["precision"] for d in drawn] == ["f16", "f32"] and all(0 < d["distance"] < d["tolerance"] for d in drawn),
+        "pictures: %s" % drawn,
+    )
+    check(
+        drawn[1]["largest_byte_difference"] <= 1,
+        "the picture in f32 is another: %s" % drawn[1]["largest_byte_difference"],
+    )
     check(any(r.get("tflops") and 0 < r["share"] <= 1 for r in part(data, "rates")["rates"]), "rates")
     full = part(data, "full")["measured"]
-    check(full["step_seconds"] > 0 and full["memory_peak"] > 0 and any(row["op"] == "conv3x3" for row in full["classes"]) and
-          len(full["timeline"]) > 2, "a model: %s" % full)
+    check(
+        full["step_seconds"] > 0
+        and full["memory_peak"] > 0
+        and any(row["op"] == "conv3x3" for row in full["classes"])
+        and len(full["timeline"]) > 2,
+        "a model: %s" % full,
+    )
 
     page = Page()
     page.feed(text)
     check(not page.wrong and not page.open, "tags that are not closed: %s %s" % (page.wrong, page.open))
-    check(all(link.startswith(("#", "data:image/png;base64,")) for link in page.loads), "the page loads %s" % page.loads)
-    check("://" not in text and "@import" not in text and "url(" not in text and "<script" not in text, "the page names an address")
+    check(
+        all(link.startswith(("#", "data:image/png;base64,")) for link in page.loads), "the page loads %s" % page.loads
+    )
+    check(
+        "://" not in text and "@import" not in text and "url(" not in text and "<script" not in text,
+        "the page names an address",
+    )
     check([name for name in page.ids if name in PARTS] == PARTS, "sections: %s" % page.ids)
     check(page.count.get("img") == 3 and page.count.get("svg", 0) >= 3, "pictures and charts: %s" % page.count)
     check(len(text) < 200000 and len(json.dumps(data)) < 100000, "sizes: %d %d" % (len(text), len(json.dumps(data))))
@@ -134,9 +166,14 @@ def misbehaving():
     masks = part(data, "ops")["masks"]
     rows = {row["op"]: row for row in masks[0]["ops"]}
     check(status == 1 and not data["green"], "a crash: exit status %d" % status)
-    check(rows["layer_norm"]["status"] == "failed" and "segmentation fault" in rows["layer_norm"]["sentence"],
-          "a crash: %s" % rows["layer_norm"])
-    check(rows["geglu"]["status"] == "failed" and "silent for 20 s" in rows["geglu"]["sentence"], "a hang: %s" % rows["geglu"])
+    check(
+        rows["layer_norm"]["status"] == "failed" and "segmentation fault" in rows["layer_norm"]["sentence"],
+        "a crash: %s" % rows["layer_norm"],
+    )
+    check(
+        rows["geglu"]["status"] == "failed" and "silent for 20 s" in rows["geglu"]["sentence"],
+        "a hang: %s" % rows["geglu"],
+    )
     check(rows["embed"]["status"] == "ok" and rows["embed"]["checks"] > 0, "the op beside them: %s" % rows["embed"])
     check(all(row["status"] == "ok" for mask in masks[1:] for row in mask["ops"]), "the other masks: %s" % masks[1:])
     check(len(part(data, "ops")["failures"]) == 2, "failures: %s" % part(data, "ops")["failures"])
@@ -165,11 +202,16 @@ def wrong_kernels():
 def nothing_there():
     status, data, _ = report("none", "--short", "--daub", "no-such-program")
     if data:
-        check(status == 1 and part(data, "device")["status"] == "failed", "no program: %d %s" % (status, data["summary"]))
+        check(
+            status == 1 and part(data, "device")["status"] == "failed", "no program: %d %s" % (status, data["summary"])
+        )
         check([p["status"] for p in data["parts"][1:]] == ["left out"] * 5, "without a device: %s" % data["summary"])
     status, data, _ = report("other", "--only", "goldens", "--daub", DAUB, "--goldens", "no-such-program")
     if data:
-        check(status == 0 and part(data, "goldens")["status"] == "left out", "no goldens: %d %s" % (status, data["summary"]))
+        check(
+            status == 0 and part(data, "goldens")["status"] == "left out",
+            "no goldens: %d %s" % (status, data["summary"]),
+        )
 
 
 def in_time():
@@ -179,7 +221,10 @@ def in_time():
     if data:
         out = [mask for mask in part(data, "ops")["masks"] if mask["status"] == "left out"]
         check(took < 15, "a limit of 6 s took %.0f s" % took)
-        check(out and "left out for want of time" in part(data, "ops")["sentence"], "what is left out: %s" % data["summary"])
+        check(
+            out and "left out for want of time" in part(data, "ops")["sentence"],
+            "what is left out: %s" % data["summary"],
+        )
         check(status == 0, "what is left out is no failure: %d %s" % (status, data["summary"]))
 
 
@@ -188,7 +233,9 @@ def mistakes():
         result = subprocess.run([sys.executable, TOOL, *args], capture_output=True, text=True, env=ENV, timeout=60)
         check(result.returncode == 2 and word in result.stderr, "%s: %d %s" % (args, result.returncode, result.stderr))
     text = subprocess.run([sys.executable, TOOL, "--help"], capture_output=True, text=True, env=ENV, timeout=60).stdout
-    check(all(word in text for word in ("--short", "--only", "--device", "--out", "--limit", "--help")), "help: %s" % text)
+    check(
+        all(word in text for word in ("--short", "--only", "--device", "--out", "--limit", "--help")), "help: %s" % text
+    )
 
 
 def true_size():
@@ -196,18 +243,26 @@ def true_size():
     sys.dont_write_bytecode = True
     sys.path.insert(0, os.path.join(SOURCE, "tools"))
     from gpu_report import sd15
+
     head, size = sd15.header(sd15.tensors())
     with open("sd15.safetensors", "wb") as file:
         file.write(head)
         file.truncate(len(head) + size)
-    result = subprocess.run([DAUB, "inspect", "--json", "sd15.safetensors"], capture_output=True, text=True, env=ENV, timeout=60)
+    result = subprocess.run(
+        [DAUB, "inspect", "--json", "sd15.safetensors"], capture_output=True, text=True, env=ENV, timeout=60
+    )
     check(result.returncode == 0, "inspect: %s" % result.stderr)
     if result.returncode == 0:
         info = json.loads(result.stdout)
         check(info["family"] == "sd1" and info["width"] == 512 and info["text"], "inspect: %s" % info)
     check(size == 2 * sd15.PARAMETERS, "bytes: %d" % size)
-    result = subprocess.run([DAUB, "estimate", "--json", "-m", "sd15.safetensors"], capture_output=True, text=True, env=ENV, timeout=60)
-    check(result.returncode == 0 and json.loads(result.stdout)["peak"] > 2e9, "estimate: %s %s" % (result.stdout, result.stderr))
+    result = subprocess.run(
+        [DAUB, "estimate", "--json", "-m", "sd15.safetensors"], capture_output=True, text=True, env=ENV, timeout=60
+    )
+    check(
+        result.returncode == 0 and json.loads(result.stdout)["peak"] > 2e9,
+        "estimate: %s %s" % (result.stdout, result.stderr),
+    )
 
 
 def main():

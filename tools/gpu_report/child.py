@@ -1,4 +1,6 @@
-"""Child processes that cannot take the report with them: each has a time limit, its own process group, and is ended with all it started."""
+"""Child processes that cannot take the report with them: each has a time limit and a process group of its own, and is
+ended with all it started."""
+
 import collections
 import os
 import queue
@@ -10,8 +12,14 @@ import time
 # How a child ended: ok, failed (it said so), crash (a signal), hang (silent for too long), limit (its time was up).
 Ended = collections.namedtuple("Ended", "how code seconds lines errors sentence")
 
-NAMES = {signal.SIGSEGV: "a segmentation fault", signal.SIGABRT: "an abort", signal.SIGBUS: "a bus error",
-         signal.SIGILL: "an illegal instruction", signal.SIGFPE: "an arithmetic fault", signal.SIGKILL: "a kill"}
+NAMES = {
+    signal.SIGSEGV: "a segmentation fault",
+    signal.SIGABRT: "an abort",
+    signal.SIGBUS: "a bus error",
+    signal.SIGILL: "an illegal instruction",
+    signal.SIGFPE: "an arithmetic fault",
+    signal.SIGKILL: "a kill",
+}
 running = set()  # groups, for end_all
 
 
@@ -61,13 +69,21 @@ def explain(how, code, seconds, silence, errors):
 
 
 def run(command, limit, silence=None, env=None, on_line=None):
-    """Runs `command` for at most `limit` seconds, and at most `silence` without a line. on_line(stream, line, seconds) sees the lines of
-    "out" and "err" as they come."""
+    """Runs `command` for at most `limit` seconds, and at most `silence` without a line. on_line(stream, line, seconds)
+    sees the lines of "out" and "err" as they come."""
     start = time.monotonic()
     deadline = start + max(limit, 0.0)
     try:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                 errors="replace", env=env, start_new_session=True)
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env=env,
+            start_new_session=True,
+        )
     except OSError as error:
         return Ended("failed", 127, 0.0, [], [], "cannot be started: %s" % error.strerror)
     running.add(child.pid)
@@ -105,20 +121,22 @@ def run(command, limit, silence=None, env=None, on_line=None):
     if how == "crash" and code > 0:  # a shell between us and it
         code = 128 - code
     seconds = time.monotonic() - start
-    return Ended(how, code, seconds, texts["out"], texts["err"], explain(how, code, limit, silence or 0.0, texts["err"]))
+    return Ended(
+        how, code, seconds, texts["out"], texts["err"], explain(how, code, limit, silence or 0.0, texts["err"])
+    )
 
 
 class Losses:
-    """What run_items could not do: {group: sentence} that crashed, hung or ended a child, and why the rest was left out."""
+    """What run_items could not do: {group: sentence} that lost a child, and why the rest was left out."""
 
     def __init__(self):
         self.lost, self.left_out, self.errors, self.n_children = {}, "", [], 0
 
 
 def run_items(items, command, parse, limit, silence, env=None):
-    """Work that comes as a line an item, in the order of `items`, [(key, group)]. If a child dies, the first item without its line is to
-    blame: its group is lost, and another child goes on with the other groups. command(groups) is the child's command for those
-    groups, parse(line) is (key, row) or None. Returns {key: row} and Losses."""
+    """Work that comes as a line an item, in the order of `items`, [(key, group)]. If a child dies, the first item
+    without its line is to blame: its group is lost, and another child goes on with the other groups. command(groups) is
+    the child's command for those groups, parse(line) is (key, row) or None. Returns {key: row} and Losses."""
     rows, losses, barren = {}, Losses(), 0
     deadline = time.monotonic() + limit
 

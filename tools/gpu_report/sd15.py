@@ -1,9 +1,10 @@
-"""A checkpoint with Stable Diffusion 1.5's tensors, names and sizes, and made-up values: what speed and memory depend on, without a
-download. 1,066,235,307 values, 2.1 GB, in a few seconds.
+"""A checkpoint with Stable Diffusion 1.5's tensors, names and sizes, and made-up values: what speed and memory depend
+on, without a download. 1,066,235,307 values, 2.1 GB, in a few seconds.
 
-Values are normal, with a deviation of 1 / sqrt(inputs of an output), so that activations stay about as large as they were. There is one
-block of 65,521 values a deviation, repeated; a prime, so that no two rows of a matrix are equal.
+Values are normal, with a deviation of 1 / sqrt(inputs of an output), so that activations stay about as large as they
+were. There is one block of 65,521 values a deviation, repeated; a prime, so that rows of a matrix differ.
 """
+
 import json
 import math
 import random
@@ -40,7 +41,11 @@ def unet_resnet(name, inputs, outputs):
 
 def unet_attention(name, width):
     block = name + ".transformer_blocks.0."
-    rows = affine(name + ".norm", width) + conv(name + ".proj_in", width, width, 1) + conv(name + ".proj_out", width, width, 1)
+    rows = (
+        affine(name + ".norm", width)
+        + conv(name + ".proj_in", width, width, 1)
+        + conv(name + ".proj_out", width, width, 1)
+    )
     for i, context in ((1, width), (2, 768)):
         attn = block + "attn%d." % i
         rows += layer(attn + "to_q", width, width, bias=False)
@@ -70,7 +75,11 @@ def unet():
             skips.append(width)
             i += 1
     middle = UNET + "middle_block."
-    rows += unet_resnet(middle + "0", 1280, 1280) + unet_attention(middle + "1", 1280) + unet_resnet(middle + "2", 1280, 1280)
+    rows += (
+        unet_resnet(middle + "0", 1280, 1280)
+        + unet_attention(middle + "1", 1280)
+        + unet_resnet(middle + "2", 1280, 1280)
+    )
     for i in range(12):
         level, name = 3 - i // 3, UNET + "output_blocks.%d." % i
         rows += unet_resnet(name + "0", width + skips.pop(), widths[level])
@@ -113,8 +122,10 @@ def vae():
 
 
 def text():
-    rows = [(CLIP + "embeddings.token_embedding.weight", [49408, 768], 0.0, 0.5),
-            (CLIP + "embeddings.position_embedding.weight", [77, 768], 0.0, 0.5)]
+    rows = [
+        (CLIP + "embeddings.token_embedding.weight", [49408, 768], 0.0, 0.5),
+        (CLIP + "embeddings.position_embedding.weight", [77, 768], 0.0, 0.5),
+    ]
     for i in range(12):
         name = CLIP + "encoder.layers.%d." % i
         for part in ("q_proj", "k_proj", "v_proj", "out_proj"):
@@ -158,5 +169,5 @@ def write(path):
             left = 2 * math.prod(shape)
             while left > 0:
                 n = min(left, 2 * PERIOD * CHUNK)
-                file.write(blocks[key][first:first + n])
+                file.write(blocks[key][first : first + n])
                 left -= n

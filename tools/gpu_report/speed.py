@@ -1,4 +1,5 @@
 """The parts that are about speed: rates of kernels, and a model of true size."""
+
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ def digits(value, n=5):
 
 # ---- rates -----------------------------------------------------------------------------------------------------------
 
+
 def rates_of(run, precision, ops, seconds, limit):
     rows, failures = [], []
 
@@ -25,9 +27,24 @@ def rates_of(run, precision, ops, seconds, limit):
         if row and "kernel" in row:
             rows.append(row)
 
-    command = [run.daub, "bench", "--kernels", "--json", "--precision", precision, "--op", ops, "--seconds", "%.1f" % max(seconds, 1.0)]
+    command = [
+        run.daub,
+        "bench",
+        "--kernels",
+        "--json",
+        "--precision",
+        precision,
+        "--op",
+        ops,
+        "--seconds",
+        "%.1f" % max(seconds, 1.0),
+    ]
     ended = child.run(command + device_options(run), limit, run.patience, environment(), hear)
-    failures += ["%s %s by %s in %s: %s" % (r["op"], r["shape"], r["kernel"], precision, r["sentence"]) for r in rows if r["sentence"]]
+    failures += [
+        "%s %s by %s in %s: %s" % (r["op"], r["shape"], r["kernel"], precision, r["sentence"])
+        for r in rows
+        if r["sentence"]
+    ]
     sentence = ""
     if ended.how != "ok" and not failures:
         status, sentence = of_single(ended, run)
@@ -68,6 +85,7 @@ def rates(run, limit):
     for entry in out:
         if entry.get("tflops"):
             entry["share"] = round(entry["tflops"] / best[entry["precision"]], 4)
+    run.best = best.get("f16", 0.0)
     sentence = ", ".join("best in %s %.3g TFLOP/s" % (precision, value) for precision, value in best.items())
     sentence += ", copying %.3g GB/s" % copy if copy else ""
     sentence += "; %d shapes left out for want of time" % n_out if n_out else ""
@@ -76,6 +94,7 @@ def rates(run, limit):
 
 
 # ---- a model of true size --------------------------------------------------------------------------------------------
+
 
 def room_for(run, size):
     """A folder with that much free space, or None; memory file systems come last."""
@@ -121,7 +140,19 @@ def measured(run, model, size, steps, limit):
     """One bench of `model`, and on a GPU the time of each step."""
     deadline = time.monotonic() + limit
     run.say("drawing %s with %d steps" % (size, steps))
-    command = [run.daub, "bench", "a red apple", "--ops", "--json", "--seed", "1", "--size", size, "--steps", str(steps)]
+    command = [
+        run.daub,
+        "bench",
+        "a red apple",
+        "--ops",
+        "--json",
+        "--seed",
+        "1",
+        "--size",
+        size,
+        "--steps",
+        str(steps),
+    ]
     ended = child.run(command + model + device_options(run), limit, env=environment())
     bench = as_json("\n".join(ended.lines), dict)
     if ended.how != "ok" or not bench:
@@ -129,10 +160,22 @@ def measured(run, model, size, steps, limit):
         return found(status, sentence, ["the picture of %s: %s" % (size, sentence)] if status == "failed" else [])
     calls = bench["model_calls"]
     later = (bench["denoise"] - bench["first_step"]) / (calls - 1) if calls > 1 else None
-    full = {"size": size, "steps": steps, "model_calls": calls, "sampler": bench["sampler"], "load_seconds": bench["prepare"],
-            "text_seconds": bench["text"], "first_step_seconds": bench["first_step"], "denoise_seconds": bench["denoise"],
-            "step_seconds": round(later, 5) if later else None, "decode_seconds": bench["decode"], "memory_peak": bench["memory"],
-            "arena": bench["arena"], "classes": classes(bench), "load": bench["load"]}
+    full = {
+        "size": size,
+        "steps": steps,
+        "model_calls": calls,
+        "sampler": bench["sampler"],
+        "load_seconds": bench["prepare"],
+        "text_seconds": bench["text"],
+        "first_step_seconds": bench["first_step"],
+        "denoise_seconds": bench["denoise"],
+        "step_seconds": round(later, 5) if later else None,
+        "decode_seconds": bench["decode"],
+        "memory_peak": bench["memory"],
+        "arena": bench["arena"],
+        "classes": classes(bench),
+        "load": bench["load"],
+    }
     failures = []
     if run.kind != "cpu" or run.short:
         full["timeline"], drawn = step_times(run, model, size, 10, deadline - time.monotonic())
@@ -140,8 +183,21 @@ def measured(run, model, size, steps, limit):
             failures.append("drawing %s: %s" % (size, drawn.sentence))
     said = "load %.2f s, first step %.3f s" % (bench["prepare"], bench["first_step"])
     said += ", then %.4g s a step" % later if later else ""
-    return found("failed" if failures else "ok", "%s, %d steps: %s, VAE %.3f s, memory %.2f GB" % (
-        size, steps, said, bench["decode"], bench["memory"] * 1e-9), failures, measured=full)
+    return found(
+        "failed" if failures else "ok",
+        "%s, %d steps: %s, VAE %.3f s, memory %.2f GB" % (size, steps, said, bench["decode"], bench["memory"] * 1e-9),
+        failures,
+        measured=full,
+    )
+
+
+def sizes(run, limit):
+    """The sizes to try, largest first. A CPU driver gets what the rates say it can do in the time: three model calls
+    and two decodings take 2.3 TFLOP at 256x256, at about half of the best rate."""
+    if run.kind != "cpu":
+        return ["512x512", "256x256"]
+    best = run.best or 0.02  # two cores of 2020
+    return [size for size, tflop in (("256x256", 2.3), ("128x128", 0.58)) if 2.0 * tflop / best < limit - 20.0][:1]
 
 
 def full(run, limit):
@@ -160,19 +216,26 @@ def full(run, limit):
         start = time.monotonic()
         sd15.write(path)
         wrote = time.monotonic() - start
-        sizes = ["256x256"] if run.kind == "cpu" else ["512x512", "256x256"]
-        for size in sizes:
+        tried = sizes(run, deadline - time.monotonic())
+        if not tried:
+            return found("left out", "too slow here for the %.0f s that are left" % (deadline - time.monotonic()))
+        for size in tried:
             said, why = estimate(run, ["--model", path], size, deadline - time.monotonic())
             if not said:
                 return found("failed", why, ["daub estimate: " + why])
             if said["peak"] <= said["limit"]:
                 break
         else:
-            return found("left out", "%s needs %.2f GB of device memory, and %.2f GB may be used" % (
-                size, said["peak"] * 1e-9, said["limit"] * 1e-9))
+            return found(
+                "left out",
+                "%s needs %.2f GB of device memory, and %.2f GB may be used"
+                % (size, said["peak"] * 1e-9, said["limit"] * 1e-9),
+            )
         steps = 2 if run.kind == "cpu" else 20
         result = measured(run, ["--model", path], size, steps, deadline - time.monotonic())
-        return dict(result, model="Stable Diffusion 1.5's shapes, made-up weights", write_seconds=round(wrote, 2), estimate=said)
+        return dict(
+            result, model="Stable Diffusion 1.5's shapes, made-up weights", write_seconds=round(wrote, 2), estimate=said
+        )
     except OSError as error:
         return found("left out", "the checkpoint cannot be written: %s" % error.strerror)
     finally:
