@@ -96,7 +96,9 @@ def ops(_, part):
             + [cells.get(name, "") for name in names]
             + [number(mask["seconds"], "%.1f"), mask.get("sentence", "")]
         )
-    out = '<p class="soft">The worst error of each op as a share of its tolerance, in f32 and f16, under words of DAUB_CAPS '
+    out = (
+        '<p class="soft">The worst error of each op as a share of its tolerance, in f32 and f16, by words of DAUB_CAPS '
+    )
     return (
         out
         + "that take capabilities away.</p>"
