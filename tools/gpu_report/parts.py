@@ -92,7 +92,9 @@ def device(run, limit):
         )
     chosen = next((d for d in devices if d["chosen"]), None)
     if not chosen:
-        return found("failed", "no device is usable", ["no device is usable"], all=devices)
+        why = "; ".join("%s: %s" % (d["name"], d["reason"]) for d in devices)
+        why = "no device of that name or number can be used (%s); see also daub doctor" % why
+        return found("failed", why, [why])
     run.kind = chosen["kind"]
     more = child.run([run.daub, "devices", "-v"] + device_options(run), limit, env=environment())
     text = "\n".join(more.lines)

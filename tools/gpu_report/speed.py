@@ -6,7 +6,7 @@ import shutil
 import time
 
 from gpu_report import child, sd15
-from gpu_report.parts import as_json, device_options, environment, found, of_single
+from gpu_report.parts import as_json, device_options, environment, found, of_single, read_ppm
 
 RATED = ["copy,stream", "linear", "conv3x3", "attention", "geglu", "up+conv3x3"]  # a child each
 KEEP = ("op", "shape", "words", "kernel", "tile", "precision", "runs", "seconds")
@@ -181,6 +181,11 @@ def measured(run, model, size, steps, limit):
         full["timeline"], drawn = step_times(run, model, size, 10, deadline - time.monotonic())
         if drawn.how in ("crash", "failed"):
             failures.append("drawing %s: %s" % (size, drawn.sentence))
+        elif drawn.how == "ok":
+            pixels = read_ppm(os.path.join(run.scratch, "large.ppm"))[2]
+            full["picture_bytes"] = {"least": min(pixels), "most": max(pixels)}
+            if min(pixels) == max(pixels):
+                failures.append("the picture of %s is one colour, which these weights do not draw" % size)
     said = "load %.2f s, first step %.3f s" % (bench["prepare"], bench["first_step"])
     said += ", then %.4g s a step" % later if later else ""
     return found(
