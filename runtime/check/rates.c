@@ -371,7 +371,8 @@ static daub_status run_all(struct session *s)
         TRY(status);
     }
     if (s->n_rates == 0)
-        return daub_fail(DAUB_ERROR_INVALID_ARG, "no op that is timed is called \"%s\"; daub bench --kernels names them",
+        return daub_fail(DAUB_ERROR_INVALID_ARG,
+                         "no op that is timed is called \"%s\"; daub bench --kernels names them",
                          s->params->ops ? s->params->ops : "");
     return DAUB_OK;
 }
