@@ -91,6 +91,7 @@ typedef struct daub_tools_rate {
 typedef struct daub_tools_rates_params {
     uint32_t struct_size;
     daub_precision precision; // DAUB_PRECISION_DEFAULT: f16
+    const char *ops;          // only those of daub_tools_rate.op; * is any text, commas separate names. NULL: all
     double
         seconds; // about how long all of it may take; 0: 30. A shape that does not fit is left out, but for the smallest of each op.
     void (*on_rate)(void *user, const daub_tools_rate *rate);
@@ -99,7 +100,7 @@ typedef struct daub_tools_rates_params {
 
 // Times copying, and every kind of kernel that the device can run for linear layers, convolutions and attention, on shapes of SD 1.5's
 // layers at 512x512 with guidance (two pictures), filled with random values.
-// Errors: those of daub_device_create; INVALID_ARG (no callback, seconds below 0), DEVICE_LOST.
+// Errors: those of daub_device_create; INVALID_ARG (no callback, seconds below 0, no op of such a name), DEVICE_LOST.
 DAUB_API daub_status daub_tools_kernel_rates(const daub_device_params *device, const daub_tools_rates_params *params);
 
 // ---- looking inside ------------------------------------------------------------------------------------------------

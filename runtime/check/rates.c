@@ -13,6 +13,7 @@
 #include <string.h>
 
 enum kind { LINEAR, GEGLU, CONV, UP_CONV, ATTENTION, STREAM };
+static const char *const kind_names[] = { "linear", "geglu", "conv3x3", "up+conv3x3", "attention", "stream" };
 
 struct shape {
     enum kind kind;
@@ -63,7 +64,7 @@ struct session {
     uint8_t *block;
     struct daub_buffer *buffers[N_BUFFERS]; // weights of the shape in hand
     struct daub_range ranges[N_BUFFERS];
-    uint32_t n_buffers;
+    uint32_t n_buffers, n_rates;
     struct daub_cmd_time *times;
     double flop_rate; // of the last shape in this variant, flops a second; 0: none yet
 };
@@ -105,9 +106,8 @@ static struct daub_tensor *build(struct daub_net *net, const struct shape *s)
 
 static void describe(const struct shape *s, daub_tools_rate *rate)
 {
-    static const char *const names[] = { "linear", "geglu", "conv3x3", "up+conv3x3", "attention", "stream" };
     const uint32_t pixels = s->side * s->side;
-    snprintf(rate->op, sizeof(rate->op), "%s", names[s->kind]);
+    snprintf(rate->op, sizeof(rate->op), "%s", kind_names[s->kind]);
     if (s->kind == LINEAR || s->kind == GEGLU)
         snprintf(rate->shape, sizeof(rate->shape), "%ux%ux%u", N_PICTURES * pixels, s->out, s->c);
     else if (s->kind == ATTENTION)
@@ -117,6 +117,12 @@ static void describe(const struct shape *s, daub_tools_rate *rate)
         snprintf(rate->shape, sizeof(rate->shape), "%ux%u of %u", s->side, s->side, s->c);
     else
         snprintf(rate->shape, sizeof(rate->shape), "%ux%u %u -> %u", s->side, s->side, s->c, s->out);
+}
+
+static void tell(struct session *s, const daub_tools_rate *rate)
+{
+    s->n_rates++;
+    s->params->on_rate(s->params->user, rate);
 }
 
 static daub_status fill(const struct session *s, struct daub_range range)
@@ -256,7 +262,7 @@ static daub_status time_shape(struct session *s, const struct shape *shape, doub
         daub_buffer_destroy(s->dev, &s->buffers[s->n_buffers - 1]);
     if (status != DAUB_OK)
         snprintf(rate.sentence, sizeof(rate.sentence), "%s", daub_last_error());
-    s->params->on_rate(s->params->user, &rate);
+    tell(s, &rate);
     return status == DAUB_ERROR_DEVICE_LOST || status == DAUB_ERROR_NO_HOST_MEMORY ? status : DAUB_OK;
 }
 
@@ -300,7 +306,7 @@ static daub_status time_copy(struct session *s, double budget)
     daub_buffer_destroy(s->dev, &pair[0]);
     daub_buffer_destroy(s->dev, &pair[1]);
     if (status == DAUB_OK)
-        s->params->on_rate(s->params->user, &rate);
+        tell(s, &rate);
     return status;
 }
 
@@ -317,9 +323,16 @@ static void make_block(struct session *s)
     }
 }
 
+static bool wanted(const struct session *s, const char *op)
+{
+    return !s->params->ops || daub_glob(s->params->ops, op);
+}
+
 static bool takes_part(const struct session *s, const struct shape *shape)
 {
     static const char *const ops[] = { "gemm", "gemm", "conv2d", "conv2d", "attention", "" };
+    if (!wanted(s, kind_names[shape->kind]))
+        return false;
     return !s->variant->words[0] || (shape->kind != STREAM && daub_glob(s->variant->ops, ops[shape->kind]));
 }
 
@@ -330,7 +343,7 @@ static daub_status run_variant(struct session *s, double budget)
     uint32_t left = 0;
     for (uint32_t i = 0; i < N_SHAPES; i++)
         left += takes_part(s, &shapes[i]);
-    if (!s->variant->words[0])
+    if (!s->variant->words[0] && wanted(s, "copy"))
         TRY(time_copy(s, budget / (left + 1)));
     for (uint32_t i = 0; i < N_SHAPES; i++)
         if (takes_part(s, &shapes[i])) {
@@ -349,13 +362,19 @@ static daub_status run_all(struct session *s)
     for (;;) {
         TRY(daub_variants_next(&variants, s->device, false, &s->variant, &s->dev));
         if (!s->variant)
-            return DAUB_OK;
+            break;
         const double left = total - (double)(daub_now_ns() - start) * 1e-9;
         const double budget = s->variant->words[0] ? left / (1 + daub_variants_left(&variants)) : OWN_PART * total;
-        const daub_status status = left > 0.0 ? run_variant(s, budget) : DAUB_OK;
+        const bool starts = left > 0.0 || s->n_rates == 0; // opening the device may have taken all
+        const daub_status status = starts ? run_variant(s, budget) : DAUB_OK;
         daub_vk_device_destroy(&s->dev);
         TRY(status);
     }
+    if (s->n_rates == 0)
+        return daub_fail(DAUB_ERROR_INVALID_ARG,
+                         "no op that is timed is called \"%s\"; daub bench --kernels names them",
+                         s->params->ops ? s->params->ops : "");
+    return DAUB_OK;
 }
 
 daub_status daub_kernel_rates(const daub_device_params *device, const daub_tools_rates_params *params)

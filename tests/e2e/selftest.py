@@ -131,6 +131,9 @@ def rates():
             check(abs(row["gflops"] * row["seconds"] / row["gflop"] - 1) < 1e-3, "a rate: %s" % row)
             check(row["gflops"] <= summary["best_gflops"] * 1.001, "faster than the best: %s" % row)
     check(run("bench", "--kernels", "--precision", "f64").returncode == 1, "bench --precision f64")
+    some = rows(run("bench", "--kernels", "--op", "linear,stream", "--seconds", "1", "--json"))
+    check({row["op"] for row in some[:-1]} == {"linear", "stream"}, "bench --kernels --op: %s" % some)
+    check("nonesuch" in run("bench", "--kernels", "--op", "nonesuch").stderr, "bench --kernels --op nonesuch")
 
 
 def main():

@@ -72,7 +72,7 @@ int cli_bench_kernels(const struct cli *cli)
     static struct rates rates;
     rates.cli = cli;
     daub_tools_rates_params params = {
-        .struct_size = sizeof(params), .seconds = cli->seconds, .on_rate = on_rate, .user = &rates
+        .struct_size = sizeof(params), .ops = cli->op, .seconds = cli->seconds, .on_rate = on_rate, .user = &rates
     };
     if (cli->precision && strcmp(cli->precision, "f32") == 0)
         params.precision = DAUB_PRECISION_F32;

@@ -56,7 +56,7 @@ const struct option cli_options[] = {
     {  0,  "start",           NULL,    FLAG, FIELD(start),            0, 0, CLI_BENCH, "time a first start without caches, and a second one" },
     {  0,  "kernels",         NULL,    FLAG, FIELD(kernels),          0, 0, CLI_BENCH, "rates of every kernel on this device, without a model" },
     {  0,  "seconds",         "T",     F64,  FIELD(seconds),          1, 3600, CLI_BENCH, "about how long --kernels may take [30]" },
-    {  0,  "op",              "NAME",  TEXT, FIELD(op),               0, 0, CLI_SELFTEST, "check ops of that name only; * is any text, commas separate names [all]" },
+    {  0,  "op",              "NAME",  TEXT, FIELD(op),               0, 0, CLI_SELFTEST | CLI_BENCH, "check, or time with --kernels, ops of that name only; * is any text, commas separate names [all]" },
     {  0,  "thorough",        NULL,    FLAG, FIELD(thorough),         0, 0, CLI_SELFTEST, "every case with every kernel, large ones too: minutes on a CPU" },
     {  0,  "list",            NULL,    FLAG, FIELD(list),             0, 0, CLI_SELFTEST, "name what would be checked" },
     {  0,  "json",            NULL,    FLAG, FIELD(json),             0, 0, CLI_ALL, "machine-readable output" },

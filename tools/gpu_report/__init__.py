@@ -1,0 +1,1 @@
+"""What tools/gpu-report is made of."""
