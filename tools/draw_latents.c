@@ -87,8 +87,8 @@ static int decode_all(daub_model *model)
     daub_model_info info = { .struct_size = sizeof(info) };
     if (daub_model_get_info(model, &info) != DAUB_OK)
         return fail("the model");
-    const size_t n =
-        (size_t)info.latent_channels * (info.height / info.latent_scale) * (info.width / info.latent_scale);
+    const size_t n = (size_t)info.latent_channels * (info.height / info.latent_scale) *
+                     (info.width / info.latent_scale);
     float *latents = calloc(n, sizeof(float));
     int status = 0;
     while (latents && status == 0 && fread(latents, sizeof(float), n, stdin) == n) {
