@@ -5,6 +5,7 @@
 
 A document's blocks run in order in one folder, where `daub` is the one given and $DAUB_SOURCE the source folder.
 """
+import json
 import os
 import re
 import subprocess
@@ -60,6 +61,9 @@ def check_described():
         if not re.search(r"`daub %s\b" % command, guide):
             fail("%s does not describe the command %s" % (GUIDE, command))
         options |= set(re.findall(r"^  (?:-\w, |    )(--[a-z][a-z0-9-]+)", help_of(command), flags=re.M))
+    for style in json.loads(subprocess.run([DAUB, "styles", "--json"], capture_output=True, text=True, timeout=60).stdout):
+        if "1 + %g × (the model's − 1)" % style["guidance_factor"] not in guide:
+            fail("%s does not give the guidance of style %s" % (GUIDE, style["name"]))
     for option in sorted(options - {"--help", "--version"}):
         if not re.search(r"`(-\w`, `)?%s[ `[]" % option, guide):
             fail("%s does not describe the option %s" % (GUIDE, option))
