@@ -213,15 +213,17 @@ daub_status daub_parameters_apply(const daub_parameters *parameters, daub_genera
     out.n_steps = out.n_steps ? out.n_steps : p.n_steps;
     out.guidance_scale = out.guidance_scale != 0.0f ? out.guidance_scale : p.guidance_scale;
     out.guidance_rescale = out.guidance_rescale != 0.0f ? out.guidance_rescale : p.guidance_rescale;
-    if (out.guidance_start <= 0.0 && out.guidance_end <= 0.0) {
+    if (out.guidance_start <= 0.0 && out.guidance_end <= 0.0 && out.guidance_scale != 1.0f) {
         out.guidance_start = p.guidance_start;
         out.guidance_end = p.guidance_end;
     }
     out.seed = out.seed ? out.seed : p.seed;
     out.rng = out.rng != DAUB_RNG_DEFAULT ? out.rng : p.rng;
     out.emphasis = out.emphasis != DAUB_EMPHASIS_DEFAULT ? out.emphasis : p.emphasis;
+    const bool own = !out.sampler || (p.sampler && strcmp(out.sampler, p.sampler) == 0);
     out.sampler = out.sampler ? out.sampler : p.sampler;
-    out.schedule = out.schedule ? out.schedule : p.schedule;
+    if (own && !out.schedule) // a schedule goes with its sampler
+        out.schedule = p.schedule;
     out.eta = out.eta != 0.0 ? out.eta : p.eta;
     out.clip_skip = out.clip_skip ? out.clip_skip : p.clip_skip;
     out.strength = out.strength != 0.0 ? out.strength : p.strength;
