@@ -116,8 +116,10 @@ const struct option_values cli_values[] = {
     { "vae-tiles",   "auto off" },
     { "format",      "png jpg ppm" },
     { "seed",        "random" },
-    { "style",       "strict vivid" },
+    { "style",       "none strict vivid" },
     { "emphasis",    "webui off" },
+    { "preview",     "auto kitty iterm2 sixel blocks" },
+    { "show-by",     "linear vae" },
     { "completions", "bash zsh fish" },
 };
 // clang-format on
