@@ -220,9 +220,12 @@ static void test_apply(void)
         float guidance;
         double end;
     } over[] = {
-        { NULL, NULL, "karras", 0.0f, 0.8 }, { "dpmpp_2m", NULL, "karras", 3.0f, 0.8 },
+        { NULL, NULL, "karras", 0.0f, 0.8 },
+        { "dpmpp_2m", NULL, "karras", 3.0f, 0.8 },
+        { "DPM++ 2M", NULL, "karras", 3.0f, 0.8 },
         { NULL, "beta", "beta", 1.0f, 0.0 }, // without guidance there is no interval
-        { "ddim", NULL, NULL, 0.0f, 0.8 },   { "dpmpp_2m exponential", NULL, NULL, 0.0f, 0.8 },
+        { "ddim", NULL, NULL, 0.0f, 0.8 },
+        { "dpmpp_2m exponential", NULL, NULL, 0.0f, 0.8 },
     };
     for (size_t i = 0; i < sizeof(over) / sizeof(over[0]); i++) {
         params = (daub_generate_params) { .struct_size = sizeof(params),
