@@ -58,7 +58,8 @@ DAUB_API daub_status daub_parameters_read(const daub_source *source, daub_parame
 DAUB_API void daub_parameters_free(daub_parameters *parameters); // zeroes all but struct_size; NULL is fine
 
 // Fills those fields of *params that are zero, seed and size included, and lends them its strings. init, mask and embeddings that the
-// picture was made from have to be in params already. Errors: INVALID_ARG, where one of them is missing.
+// picture was made from have to be in params already. The schedule goes with its sampler, and the guidance interval with guidance above 1:
+// where params say another sampler or guidance 1 they stay as they are. Errors: INVALID_ARG, where one of them is missing.
 DAUB_API daub_status daub_parameters_apply(const daub_parameters *parameters, daub_generate_params *params);
 
 // The other way: what a picture was made from and how. `model` may be NULL. What only its maker knows is to be added before it is

@@ -4,6 +4,7 @@
 #include "runtime/api/params.h"
 #include "runtime/api/picture.h"
 #include "runtime/base/text.h"
+#include "runtime/sample/sample.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -184,6 +185,15 @@ void daub_parameters_free(daub_parameters *p)
 
 // ---- to a picture's params -------------------------------------------------------------------------------------------
 
+// Whether a sampler that was given, by any of its names, is the picture's; one that names a schedule goes with that.
+static bool has_sampler(const daub_parameters *p, const char *given)
+{
+    const struct daub_sampler_desc *a = NULL, *b = NULL;
+    const char *schedule = NULL;
+    return !given || (p->sampler && daub_sampler_find(given, &a, &schedule) == DAUB_OK && !schedule &&
+                      daub_sampler_find(p->sampler, &b, NULL) == DAUB_OK && a == b);
+}
+
 daub_status daub_parameters_apply(const daub_parameters *parameters, daub_generate_params *params)
 {
     if (!parameters || !params)
@@ -213,15 +223,16 @@ daub_status daub_parameters_apply(const daub_parameters *parameters, daub_genera
     out.n_steps = out.n_steps ? out.n_steps : p.n_steps;
     out.guidance_scale = out.guidance_scale != 0.0f ? out.guidance_scale : p.guidance_scale;
     out.guidance_rescale = out.guidance_rescale != 0.0f ? out.guidance_rescale : p.guidance_rescale;
-    if (out.guidance_start <= 0.0 && out.guidance_end <= 0.0) {
+    if (out.guidance_start <= 0.0 && out.guidance_end <= 0.0 && out.guidance_scale != 1.0f) {
         out.guidance_start = p.guidance_start;
         out.guidance_end = p.guidance_end;
     }
     out.seed = out.seed ? out.seed : p.seed;
     out.rng = out.rng != DAUB_RNG_DEFAULT ? out.rng : p.rng;
     out.emphasis = out.emphasis != DAUB_EMPHASIS_DEFAULT ? out.emphasis : p.emphasis;
+    if (!out.schedule && has_sampler(&p, out.sampler)) // a schedule goes with its sampler
+        out.schedule = p.schedule;
     out.sampler = out.sampler ? out.sampler : p.sampler;
-    out.schedule = out.schedule ? out.schedule : p.schedule;
     out.eta = out.eta != 0.0 ? out.eta : p.eta;
     out.clip_skip = out.clip_skip ? out.clip_skip : p.clip_skip;
     out.strength = out.strength != 0.0 ? out.strength : p.strength;

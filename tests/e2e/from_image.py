@@ -147,6 +147,20 @@ def overrides():
     run("from-image", "o.png", "--prompt", "a boat", "--negative", "x", "-q", "-o", "a.png")
     run("--prompt", "a boat", "--steps", "3", "--seed", "7", "--guidance", "3", "--eta", "0.5", "--negative", "x", "-q", "-o", "b.png")
     check(read("a.png") == read("b.png"), "a prompt over what was recorded")
+    base = ["a red apple", "--seed", "7", "-q"]
+    run(*base, "--steps", "5", "--style", "vivid", "--guidance-interval", "0.2:0.8", "--vae-tiles", "2", "-o", "v.png")
+    given = ["--steps", "5", "--guidance-rescale", "0.7", "--vae-tiles", "2"]
+    plain = json.loads(run("from-image", "v.png", "--json", "-q", "-o", "a.png").stdout)
+    check(plain["style"] == "vivid", "a style is recorded: %r" % plain)
+    own = ["--guidance", repr(plain["guidance"]), "--guidance-interval", "0.2:0.8"]
+    for what, option, more in (("another sampler", ["--sampler", "ddim"], [*given, *own]),
+                               ("another sampler with its schedule", ["--sampler", "dpmpp_2m exponential"], [*given, *own]),
+                               ("no guidance", ["--guidance", "1"], [*given, "--sampler", "dpmpp_2m karras"])):
+        result = run("from-image", "v.png", *option, "-q", "-o", "a.ppm")
+        run(*base, *option, *more, "-o", "b.ppm")
+        check(result.returncode == 0 and read("a.ppm") == read("b.ppm"), "%s over what was recorded: %r" % (what, result.stderr))
+    run("from-image", "v.png", "--vae-tiles", "auto", "-q", "-o", "a.png")
+    check(b"VAE rows: 2" in read("v.png") and b"VAE rows" not in read("a.png"), "no bands over what was recorded")
     answer = json.loads(run("from-image", "o.png", "--json", "-q").stdout)
     check(answer["path"] == "daub-7.png" and answer["seed"] == 7 and answer["prompt"] == "a red apple", "as JSON: %r" % answer)
 
@@ -202,6 +216,7 @@ def other_programs():
     result = run("from-image", "other.png", "-m", default, "-o", "x.png")
     check(result.returncode == 0 and b"0123456789" in result.stderr and b"warning" in result.stderr, "another model is told: %r" % result.stderr)
     refused("another model, exactly", "other.png", "-m", default, "--exact", words=["0123456789"])
+    refused("a model that is not there", "other.png", "-m", "nowhere", words=["nowhere"])
     refused("no text", "x.ppm" if os.path.exists("x.ppm") else "theirs.ppm", words=["neither PNG nor JPEG"])
     write("none.png", png_with(b"tEXt", "{}", keyword=b"workflow"))
     refused("another text", "none.png", words=["no parameters", "workflow"])

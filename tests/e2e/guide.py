@@ -82,6 +82,8 @@ def styles():
         picture, answer = draw("styled.png", "--style", name, "--steps", "2")
         for part in (", Style: %s, " % name, "Steps: 2,", "CFG scale: %g," % guidance, ", CFG rescale: %g" % s["guidance_rescale"]):
             check(part.encode() in picture or part.endswith(" 0"), "%s in the metadata" % part)
+    picture, answer = draw("none.png", "--style", "none", "--steps", "2")
+    check(answer["style"] == "" and b"Style" not in picture and picture == draw("none2.png", "--steps", "2")[0], "no style, said so: %r" % answer)
     run("encode", "a red apple", "-o", "e.safetensors")
     result = run("--prompt-embeds", "e.safetensors", "--style", "strict", "--seed", "7", "--quiet", "-o", "e.ppm")
     check(result.returncode == 0 and open("e.ppm", "rb").read() == draw("s.ppm", "--style", "strict")[0],

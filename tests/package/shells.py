@@ -57,7 +57,9 @@ def test_bash():
                        ("daub --memory s", {"small", "stream"}), ("daub -m pic", {"picture one.png", "pictures"}),
                        ("daub --weight-cache pic", {"pictures"}), ("daub inspect pic", {"picture one.png", "pictures"}),
                        ("daub --steps ", set()), ("daub completions ", {"bash", "zsh", "fish"}),
-                       ("daub help est", {"estimate"}), ("daub a --see", {"--seed"})):
+                       ("daub help est", {"estimate"}), ("daub a --see", {"--seed"}),
+                       ("daub --preview=s", {"sixel"}), ("daub a --preview --see", {"--seed"}), ("daub --show-by ", {"linear", "vae"}),
+                       ("daub --style v", {"vivid"})):
         check(bash(line) == want, "%r completes to %r" % (line, bash(line)))
 
 
@@ -76,7 +78,8 @@ def test_fish():
     result = run("fish", "-n", "daub.fish")
     check(result.returncode == 0 and not result.stderr, "fish -n: %s" % result.stderr)
     for line, want in (("daub --form", "--format"), ("daub --sampler dpmpp_2m_", "dpmpp_2m_sde"), ("daub est", "estimate"),
-                       ("daub completions z", "zsh"), ("daub inspect pictures", "pictures/")):
+                       ("daub completions z", "zsh"), ("daub inspect pictures", "pictures/"),
+                       ("daub --preview=si", "--preview=sixel"), ("daub a --preview --see", "--seed")):
         result = run("fish", "-c", 'source daub.fish; complete -C "%s"' % line)
         check(want in [answer.split("\t")[0] for answer in result.stdout.splitlines()], "fish, %r: %r" % (line, result.stdout + result.stderr))
 

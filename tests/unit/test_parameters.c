@@ -214,6 +214,30 @@ static void test_apply(void)
     REQUIRE_OK(daub_parameters_apply(&p, &params));
     REQUIRE(!params.prompt && params.width == 64 && params.height == 80);
     daub_parameters_free(&p);
+    p = parsed("a" TAIL "Sampler: DPM++ 2M, Schedule type: Karras, CFG interval: \"0.2:0.8\", Version: daub 0.1.0");
+    static const struct {
+        const char *sampler, *schedule, *wanted; // another sampler brings its own
+        float guidance;
+        double end;
+    } over[] = {
+        { NULL, NULL, "karras", 0.0f, 0.8 },
+        { "dpmpp_2m", NULL, "karras", 3.0f, 0.8 },
+        { "DPM++ 2M", NULL, "karras", 3.0f, 0.8 },
+        { NULL, "beta", "beta", 1.0f, 0.0 }, // without guidance there is no interval
+        { "ddim", NULL, NULL, 0.0f, 0.8 },
+        { "dpmpp_2m exponential", NULL, NULL, 0.0f, 0.8 },
+    };
+    for (size_t i = 0; i < sizeof(over) / sizeof(over[0]); i++) {
+        params = (daub_generate_params) { .struct_size = sizeof(params),
+                                          .sampler = over[i].sampler,
+                                          .schedule = over[i].schedule,
+                                          .guidance_scale = over[i].guidance };
+        REQUIRE_OK(daub_parameters_apply(&p, &params));
+        REQUIRE(params.schedule == over[i].wanted || (over[i].wanted && same(params.schedule, over[i].wanted)));
+        REQUIRE(same(params.sampler, over[i].sampler ? over[i].sampler : "dpmpp_2m") &&
+                fabs(params.guidance_end - over[i].end) < 1e-9);
+    }
+    daub_parameters_free(&p);
     daub_parameters_free(NULL);
 }
 

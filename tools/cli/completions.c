@@ -115,8 +115,10 @@ static void bash_options(void)
         if (o->letter)
             printf("-%c | ", o->letter);
         printf("--%s) ", o->name);
+        if (o->kind == MAYBE) // else the next word is another option
+            fputs("[[ $glued ]] && ", stdout);
         bash_value(values_of(o->name, o->argument, words, sizeof(words)), words);
-        fputs("; return ;;\n", stdout);
+        fputs(o->kind == MAYBE ? " && return ;;\n" : "; return ;;\n", stdout);
     }
 }
 
@@ -145,13 +147,13 @@ static void bash(void)
           "    mapfile -t COMPREPLY < <(compgen \"$1\" -- \"$cur\")\n"
           "}\n"
           "_daub() {\n"
-          "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=generate\n"
+          "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=generate glued=\n"
           "    COMPREPLY=()\n"
           "    # --option=value comes as three words\n"
           "    if [[ $cur == '=' ]]; then\n"
-          "        cur=''\n"
+          "        cur='' glued=1\n"
           "    elif [[ $prev == '=' && COMP_CWORD -ge 2 ]]; then\n"
-          "        prev=${COMP_WORDS[COMP_CWORD - 2]}\n"
+          "        prev=${COMP_WORDS[COMP_CWORD - 2]} glued=1\n"
           "    fi\n"
           "    case $prev in\n",
           stdout);
@@ -208,7 +210,7 @@ static void zsh_command(const struct command *command)
         const struct option *o = &cli_options[i];
         if (!(o->commands & command->command))
             continue;
-        const char *glue = o->kind == FLAG ? "" : "=";
+        const char *glue = o->kind == FLAG ? "" : o->kind == MAYBE ? "=-" : "=";
         fputs(" \\\n            ", stdout);
         if (o->letter)
             printf("'(-%c --%s)'{-%c%s,--%s%s}", o->letter, o->name, o->letter, o->kind == FLAG ? "" : "+", o->name,
@@ -218,6 +220,8 @@ static void zsh_command(const struct command *command)
         fputs("'[", stdout);
         print_clause(o->help, "\\[]:", "'\\''");
         fputs("]", stdout);
+        if (o->kind == MAYBE)
+            fputs(":", stdout); // what may be left out
         if (o->kind != FLAG)
             zsh_value(values_of(o->name, o->argument, words, sizeof(words)), o->argument, words);
         fputs("'", stdout);
@@ -258,11 +262,12 @@ static void zsh(void)
 
 // ---- fish ------------------------------------------------------------------------------------------------------------
 
-static void fish_value(enum values values, const char *words)
+// `maybe`: it may be left out.
+static void fish_value(enum values values, const char *words, bool maybe)
 {
     switch (values) {
     case VALUES_WORDS:
-        printf(" -x -a '%s'", words);
+        printf("%s -a '%s'", maybe ? "" : " -x", words);
         break;
     case VALUES_FILE:
         fputs(" -r -F", stdout);
@@ -308,7 +313,7 @@ static void fish(void)
         const enum values values = values_of(cli_commands[c].name, cli_commands[c].argument, words, sizeof(words));
         if (values != VALUES_NONE && values != VALUES_FREE) {
             printf("complete -c daub -n '__daub_is %s; and not __daub_first'", cli_commands[c].name);
-            fish_value(values, words);
+            fish_value(values, words, false);
             fputs("\n", stdout);
         }
     }
@@ -320,7 +325,7 @@ static void fish(void)
         if (o->letter)
             printf(" -s %c", o->letter);
         printf(" -l %s", o->name);
-        fish_value(values_of(o->name, o->argument, words, sizeof(words)), words);
+        fish_value(values_of(o->name, o->argument, words, sizeof(words)), words, o->kind == MAYBE);
         fputs(" -d '", stdout);
         print_clause(o->help, "\\", "\\'");
         fputs("'\n", stdout);

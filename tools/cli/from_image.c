@@ -107,9 +107,13 @@ static bool take_model(struct cli *cli, const char *picture, const daub_paramete
     if (strlen(p->model_hash) != sizeof(hash) - 1)
         return !differs(cli, "%s names its model's hash in an older kind, %s, which cannot be compared with %s",
                         picture, p->model_hash, cli->model);
-    if (!found && daub_tools_model_hash(cli->model, hash) == DAUB_OK && strcmp(hash, p->model_hash) == 0)
+    if (found)
+        return true;
+    if (daub_tools_model_hash(cli->model, hash) != DAUB_OK)
+        return cli_failed() == EXIT_OK;
+    if (strcmp(hash, p->model_hash) == 0)
         cli->named_model = p->model;
-    else if (!found)
+    else
         return !differs(cli, "%s was drawn by the model %s, of hash %s; %s is of hash %s", picture, name, p->model_hash,
                         cli->model, hash);
     return true;

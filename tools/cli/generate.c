@@ -66,6 +66,7 @@ static void avoid_existing(char *path, size_t size)
 static void report(const struct line *line, const char *path, const daub_result *r, const char *prompt, double begin)
 {
     const struct cli *cli = &line->cli;
+    const char *style = cli->named_style ? cli->named_style : cli->style ? cli->style : "";
     FILE *out = strcmp(path, "-") == 0 ? stderr : stdout;
     if (r->n_tokens_cut > 0 && !cli->quiet) {
         fprintf(stderr, "daub: warning: the prompt is %u tokens too long for this model's window of %u; cut from: ",
@@ -91,11 +92,11 @@ static void report(const struct line *line, const char *path, const daub_result 
             "%.3f, \"file\": %.3f}, "
             "\"tokens\": %u, \"tokens_cut\": %u, \"chunks\": %u, \"emphasis\": \"%s\", \"memory\": %llu}\n",
             (unsigned long long)r->seed, r->width, r->height, r->n_steps, (double)r->guidance_scale,
-            (double)r->guidance_rescale, r->guidance_start, r->guidance_end, cli->style ? cli->style : "", r->sampler,
-            r->schedule, r->strength, r->prepare_seconds, r->text_seconds, r->encode_seconds, r->denoise_seconds,
-            r->decode_seconds, cli_opened(), begin + r->weights_at_seconds, begin + r->first_step_at_seconds,
-            cli_seconds(), r->n_tokens, r->n_tokens_cut, r->n_chunks,
-            r->emphasis == DAUB_EMPHASIS_OFF ? "off" : "webui", (unsigned long long)r->memory_peak);
+            (double)r->guidance_rescale, r->guidance_start, r->guidance_end, style, r->sampler, r->schedule,
+            r->strength, r->prepare_seconds, r->text_seconds, r->encode_seconds, r->denoise_seconds, r->decode_seconds,
+            cli_opened(), begin + r->weights_at_seconds, begin + r->first_step_at_seconds, cli_seconds(), r->n_tokens,
+            r->n_tokens_cut, r->n_chunks, r->emphasis == DAUB_EMPHASIS_OFF ? "off" : "webui",
+            (unsigned long long)r->memory_peak);
     } else if (!cli->quiet) {
         char encode[32] = "";
         if (r->strength > 0.0)
@@ -268,10 +269,12 @@ static int params_of(const struct line *line, const daub_model *model, daub_gene
     params->seed = line->seed;
     if (!line->from)
         return model ? cli_apply_style(&line->cli, model, params) : EXIT_OK;
+    const uint32_t rows = params->vae_rows;
     if (daub_parameters_apply(line->from, params) != DAUB_OK)
         return cli_failed();
-    params->seed = line->seed; // these three may be 0 on the command line, and mean it
+    params->seed = line->seed; // these four may be 0 on the command line, and mean it
     params->eta = cli_given(&line->cli, "eta") ? line->cli.eta : params->eta;
+    params->vae_rows = cli_given(&line->cli, "vae-tiles") ? rows : params->vae_rows;
     if (line->cli.guidance_rescale >= 0.0f)
         params->guidance_rescale = line->cli.guidance_rescale;
     return EXIT_OK;

@@ -3,11 +3,11 @@
 // Every cell is checked before the first is drawn. A model is opened once for all the cells it draws, and where an axis opens several once
 // before that to be checked, which reads no weights.
 #include "axis.h"
+#include "platform.h"
 #include "sheet.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct grid {
     const struct cli *cli;
@@ -106,9 +106,9 @@ static int check_cell(struct grid *g, const struct cli *cell, uint32_t column, u
         return cli_failed();
     if (info.text && !cell->text && !cell->prompt_embeds)
         return cli_fail("a prompt is required");
-    if (e.peak > e.limit)
-        return cli_fail("%ux%u needs %.1f MB of device memory, the limit is %.1f MB", e.width, e.height,
-                        (double)e.peak * 1e-6, (double)e.limit * 1e-6);
+    if (!e.fits)
+        return cli_fail("%ux%u needs %.1f MB of the device, which does not have room for it", e.width, e.height,
+                        (double)e.peak * 1e-6);
     g->sheet.width = e.width > g->sheet.width ? e.width : g->sheet.width;
     g->sheet.height = e.height > g->sheet.height ? e.height : g->sheet.height;
     return EXIT_OK;
@@ -236,7 +236,7 @@ static int draw_cell(struct grid *g, const struct cli *cell, uint32_t column, ui
         return EXIT_FAILED;
     struct progress progress = {
         .quiet = g->cli->quiet,
-        .terminal = isatty(STDERR_FILENO) != 0,
+        .terminal = platform_is_terminal(stderr),
         .index = g->drawn,
         .count = g->x.n * g->y.n,
         .last_line = -1,
@@ -301,8 +301,7 @@ static int draw_all(struct grid *g, const char *path, const char *format)
         return EXIT_FAILED;
     put_labels(g);
     status = each_group(g, draw_cell);
-    if (status == EXIT_OK &&
-        !picture_write(path, format, g->cli->quality ? (int)g->cli->quality : 92, &g->sheet.image, g->parameters))
+    if (status == EXIT_OK && !picture_write(path, format, cli_quality(g->cli), &g->sheet.image, g->parameters))
         status = EXIT_FAILED;
     if (status == EXIT_OK)
         report(g, path);

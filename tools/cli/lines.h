@@ -13,7 +13,6 @@ struct line { // pictures of one prompt; picture i has seed + i
 
 // Draws all of them with one model, after everything that can be checked was; returns an exit status.
 int cli_draw_lines(const struct cli *cli, struct line *lines, uint32_t n);
-uint64_t cli_random_seed(void);
 
 struct batch { // a file's lines, and what their texts lie in
     struct line *lines;

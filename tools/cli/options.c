@@ -214,6 +214,13 @@ static int parse_seed(struct cli *cli)
     return EXIT_OK;
 }
 
+// A style that a batch's line or a value of an axis goes without.
+static void parse_style(struct cli *cli)
+{
+    if (cli->style && strcmp(cli->style, "none") == 0)
+        cli->style = NULL;
+}
+
 // A flag's value, of what has values for flags.
 static int store_flag(struct cli *cli, const struct option *o, const char *value)
 {
@@ -244,7 +251,10 @@ bool cli_set(struct cli *cli, const char *name, const char *value)
         return store_flag(cli, o, value) == EXIT_OK;
     if (strcmp(name, "size") == 0)
         cli->width = cli->height = 0; // the size is split into these once it is read
-    return store(cli, o, value) == EXIT_OK && (strcmp(name, "size") != 0 || parse_size(cli) == EXIT_OK) &&
+    if (store(cli, o, value) != EXIT_OK)
+        return false;
+    parse_style(cli);
+    return (strcmp(name, "size") != 0 || parse_size(cli) == EXIT_OK) &&
            (strcmp(name, "seed") != 0 || parse_seed(cli) == EXIT_OK);
 }
 
@@ -323,6 +333,7 @@ int cli_parse(int argc, char **argv, struct cli *cli)
     for (int c = 0; c < cli_n_commands; c++)
         if (cli_commands[c].command == cli->command && cli_commands[c].needs_argument && !cli->text)
             return usage("daub %s wants a %s", cli_commands[c].name, cli_commands[c].argument);
+    parse_style(cli);
     int status = take_prompt(cli);
     if (status == EXIT_OK)
         status = parse_size(cli);

@@ -3,6 +3,7 @@
 // The place of a picture is some lines; below it the cursor waits in the line that the progress bar is drawn in. Every picture goes out in
 // one write: save the cursor, up, the picture, restore the cursor. Nothing of the terminal is changed that an end by Ctrl-C would have to
 // mend. Where a picture ends depends on the terminal's codes, so nothing relies on it.
+#include "platform.h"
 #include "show.h"
 
 #include <stdlib.h>
@@ -17,7 +18,7 @@ int preview_begin(struct preview *p, const struct cli *cli)
         return EXIT_USAGE;
     }
     if (p->mode == TERMINAL_NONE) {
-        if (!isatty(STDERR_FILENO)) {
+        if (!platform_is_terminal(stderr)) {
             cli_fail("--preview draws on the terminal, and standard error is none; --preview=kitty, iterm2, sixel or "
                      "blocks draws all the same");
             return EXIT_USAGE;

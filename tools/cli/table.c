@@ -20,7 +20,7 @@ const struct option cli_options[] = {
     { 'g', "guidance",        "W",     F32,  FIELD(guidance),         1, 1000, DRAW, "classifier-free guidance; 1 is off and takes half the time [the model's]" },
     {  0,  "guidance-rescale","PHI",   F32,  FIELD(guidance_rescale), 0, 1, DRAW, "0..1, against washed-out pictures at high guidance [0]" },
     {  0,  "guidance-interval","A:B",  TEXT, FIELD(guidance_interval),0, 0, DRAW, "the steps with guidance, as fractions of all of them: 0.2:0.8; the others take half the time [0:1]" },
-    {  0,  "style",           "NAME",  TEXT, FIELD(style),            0, 0, DRAW & ~CLI_FROM_IMAGE, "strict or vivid: sets what no option says, see daub styles [none]" },
+    {  0,  "style",           "NAME",  TEXT, FIELD(style),            0, 0, DRAW & ~CLI_FROM_IMAGE, "strict, vivid or none: sets what no option says, see daub styles [none]" },
     { 'S', "seed",            "N",     TEXT, FIELD(seed_text),        0, 0, DRAW, "a number, or random [random; printed and stored in the picture]" },
     { 'n', "count",           "N",     U32,  FIELD(count),            1, 10000, CLI_GENERATE | CLI_FROM_IMAGE, "pictures; picture i has seed + i [1]" },
     {  0,  "sampler",         "NAME",  TEXT, FIELD(sampler),          0, 0, DRAW, "see daub samplers [the model's]" },
@@ -116,8 +116,10 @@ const struct option_values cli_values[] = {
     { "vae-tiles",   "auto off" },
     { "format",      "png jpg ppm" },
     { "seed",        "random" },
-    { "style",       "strict vivid" },
+    { "style",       "none strict vivid" },
     { "emphasis",    "webui off" },
+    { "preview",     "auto kitty iterm2 sixel blocks" },
+    { "show-by",     "linear vae" },
     { "completions", "bash zsh fish" },
 };
 // clang-format on
