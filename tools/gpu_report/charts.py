@@ -19,10 +19,10 @@ def svg(width, height, label, body):
     )
 
 
-def bars(rows, label, left=330, width=900):
+def bars(rows, label, left=240, right=350, width=900):
     """Horizontal bars: rows of (name, value, words after the bar, number of a colour)."""
     most = max((value for _, value, _, _ in rows), default=0.0) or 1.0
-    room, body = width - left - 190, []
+    room, body = width - left - right, []
     for i, (name, value, words, colour) in enumerate(rows):
         y, length = 20 * i, max(room * value / most, 1.0)
         body.append(text(left - 8, y + 14, name, "", "end"))

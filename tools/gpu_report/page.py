@@ -12,7 +12,7 @@ STYLE = """
   --good: #6cc48a; --bad: #ff8373; --out: #d9b95b; } }
 @media print { :root { --bg: #fff; --ink: #000; --soft: #444; --line: #bbb;
   --good: #1e6b37; --bad: #a22; --out: #665200; }
-  h2, h3 { break-after: avoid; } tr, figure, svg { break-inside: avoid; } details > * { display: block; } }
+  h2, h3 { break-after: avoid; } tr, figure, svg { break-inside: avoid; } table { font-size: .7em; } details > * { display: block; } }
 body { background: var(--bg); color: var(--ink); font: 15px/1.45 system-ui, sans-serif; max-width: 62em;
   margin: 2em auto; padding: 0 1em; }
 h1 { font-size: 1.5em; margin-bottom: .2em; }
@@ -30,7 +30,7 @@ svg text { font: 12px system-ui, sans-serif; fill: var(--ink); }
 svg text.soft { fill: var(--soft); } code { font-size: .92em; }
 """
 WORDS = {"ok": ("ok", "right"), "failed": ("failed", "WRONG"), "left out": ("out", "left out")}
-MOST_BARS = 40
+MOST_BARS = 100
 
 
 def mark(status):
@@ -191,7 +191,7 @@ def rates(_, part):
             (
                 "%s %s" % (r["op"], r["shape"]),
                 r["tflops"],
-                "%s, %.0f %%  %s" % (flops(r["tflops"]), 100 * r["share"], r["tile"]),
+                "%s, %.0f %%  %s %s" % (flops(r["tflops"]), 100 * r["share"], r["kernel"], r["tile"]),
                 1 if r["words"] else 0,
             )
             for r in some
