@@ -87,7 +87,7 @@ class Model(Closing):
         params.precision = choice(numbers(_info.PRECISION), precision, "precision")
         params.config_from, params.weight_cache = text(config_from, "config_from"), text(weight_cache, "weight_cache")
         params.vae = text(vae, "vae")
-        params.weight_cache_limit = weight_cache_limit
+        params.weight_cache_limit = _whole(weight_cache_limit, "weight_cache_limit", 2**64 - 1)
         name, keep = text(path, "a model's path"), None
         if data is not None:
             lent = bytes(data) if isinstance(data, memoryview) or not isinstance(data, (bytes, bytearray)) else data
@@ -240,20 +240,17 @@ class Model(Closing):
         """What start() was given as a struct, and what keeps its pointers alive."""
         params, lent = sized(_abi.daub_generate_params), []
         params.prompt, params.negative_prompt = text(given["prompt"], "prompt"), text(given["negative"], "negative")
-        for field, name, least, most in (
-            ("width", "width", 0, 2**32 - 1),
-            ("height", "height", 0, 2**32 - 1),
-            ("n_steps", "steps", 0, 2**32 - 1),
-            ("seed", "seed", 0, 2**64 - 1),
-            ("clip_skip", "clip_skip", 0, 2**32 - 1),
-            ("vae_rows", "vae_rows", 0, 2**32 - 1),
-            ("preview_every", "preview_every", 0, 2**32 - 1),
-            ("keep_state_every", "keep_state_every", 0, 2**32 - 1),
+        for field, name, most in (
+            ("width", "width", 2**32 - 1),
+            ("height", "height", 2**32 - 1),
+            ("n_steps", "steps", 2**32 - 1),
+            ("seed", "seed", 2**64 - 1),
+            ("clip_skip", "clip_skip", 2**32 - 1),
+            ("vae_rows", "vae_rows", 2**32 - 1),
+            ("preview_every", "preview_every", 2**32 - 1),
+            ("keep_state_every", "keep_state_every", 2**32 - 1),
         ):
-            value = given[name]
-            if not least <= value <= most:  # ctypes would cut it
-                raise InvalidArgument("%s is %d; it can be %d to %d" % (name, value, least, most))
-            setattr(params, field, int(value))
+            setattr(params, field, _whole(given[name], name, most))
         params.guidance_scale, params.guidance_rescale = given["guidance"], given["guidance_rescale"]
         params.guidance_start, params.guidance_end = given["guidance_start"], given["guidance_end"]
         params.eta, params.strength, params.keep_floats = given["eta"], given["strength"], given["keep_floats"]
@@ -362,7 +359,7 @@ class Model(Closing):
         params, out = sized(_abi.daub_generate_params), _abi.daub_image()
         params.width, params.height = shape[2] * info.latent_scale, shape[1] * info.latent_scale
         params.memory = choice(numbers(_info.MEMORY), memory, "memory") or self._memory
-        params.vae_rows = vae_rows
+        params.vae_rows = _whole(vae_rows, "vae_rows", 2**32 - 1)
         start = ctypes.cast(values, ctypes.POINTER(ctypes.c_float))
         with self._handle.use() as pointer:
             check(lib.daub_decode_latents(pointer, ctypes.byref(params), start, ctypes.byref(out)))
@@ -384,11 +381,19 @@ class Model(Closing):
         need_numpy()
         params = sized(_abi.daub_generate_params)
         params.prompt, params.negative_prompt = text(prompt, "prompt"), text(negative, "negative")
-        params.emphasis, params.clip_skip = choice(numbers(_info.EMPHASIS), emphasis, "emphasis"), clip_skip
+        params.emphasis = choice(numbers(_info.EMPHASIS), emphasis, "emphasis")
+        params.clip_skip = _whole(clip_skip, "clip_skip", 2**32 - 1)
         first, second = _abi.daub_floats(), _abi.daub_floats()
         with self._handle.use() as pointer:
             check(lib.daub_encode_text_floats(pointer, ctypes.byref(params), ctypes.byref(first), ctypes.byref(second)))
         return float_array(*floats_out(first)), float_array(*floats_out(second))
+
+
+def _whole(value: int, name: str, most: int) -> int:
+    """A number that fits its field: ctypes would cut it."""
+    if not 0 <= value <= most:
+        raise InvalidArgument("%s is %d; it can be 0 to %d" % (name, value, most))
+    return int(value)
 
 
 def _defaults(function: Callable[..., Any]) -> dict[str, Any]:

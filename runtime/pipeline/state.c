@@ -147,9 +147,9 @@ daub_status daub_state_check(const struct daub_engine *engine, const struct daub
         return daub_fail(DAUB_ERROR_INVALID_ARG, "the state is cut or damaged: it has %zu bytes", size);
     TRY(identity_of(engine, engine->precision, params, want));
     if (memcmp(header.identity, want, sizeof(want)) != 0 || header.call > params->program->n_calls)
-        return daub_fail(
-            DAUB_ERROR_INVALID_ARG,
-            "the state is of a picture with another size, precision, guidance, sampler or number of steps");
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "the state is of a picture with another size, precision, guidance "
+                                                 "(its interval and the parts of AND with it), "
+                                                 "sampler or number of steps");
     *call = header.call;
     *step = header.step;
     return DAUB_OK;
