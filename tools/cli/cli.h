@@ -121,6 +121,7 @@ double cli_opened(void);                                     // when cli_open ha
 daub_device_params cli_device_params(const struct cli *cli); // device and log; not max_memory
 bool cli_open(const struct cli *cli, daub_device **dev, daub_model **model); // says what failed
 void cli_close(daub_device **dev, daub_model **model);
+int cli_no_room(const daub_memory_estimate *need); // a sentence with both numbers; returns EXIT_FAILED
 int cli_params(const struct cli *cli,
                daub_generate_params *out); // prompt, sizes, names, pictures (until cli_close); not the seed
 // What --style sets, into what cli_params made and no option says. EXIT_FAILED after a sentence.

@@ -331,3 +331,12 @@ void cli_hold_interrupt(bool hold)
 {
     platform_hold_interrupt(hold);
 }
+
+int cli_no_room(const daub_memory_estimate *need)
+{
+    return cli_fail("%ux%u needs %.1f MB of device memory%s; the limit is %.1f MB", need->width, need->height,
+                    (double)need->peak * 1e-6,
+                    need->peak > need->limit ? ""
+                                             : ", more than is left beside other use or than one allocation may have",
+                    (double)need->limit * 1e-6);
+}

@@ -292,8 +292,7 @@ static int check_lines(struct run *run, const struct line *lines, uint32_t n)
         if (status == EXIT_OK && daub_estimate(run->model, &params, &need) != DAUB_OK)
             status = cli_failed();
         if (status == EXIT_OK && !need.fits)
-            status = cli_fail("%ux%u needs %.1f MB of the device, which does not have room for it", need.width,
-                              need.height, (double)need.peak * 1e-6);
+            status = cli_no_room(&need);
     }
     cli_about("%s", "");
     return status;

@@ -107,8 +107,7 @@ static int check_cell(struct grid *g, const struct cli *cell, uint32_t column, u
     if (info.text && !cell->text && !cell->prompt_embeds)
         return cli_fail("a prompt is required");
     if (!e.fits)
-        return cli_fail("%ux%u needs %.1f MB of the device, which does not have room for it", e.width, e.height,
-                        (double)e.peak * 1e-6);
+        return cli_no_room(&e);
     g->sheet.width = e.width > g->sheet.width ? e.width : g->sheet.width;
     g->sheet.height = e.height > g->sheet.height ? e.height : g->sheet.height;
     return EXIT_OK;
