@@ -4,6 +4,7 @@
 #include "models/clip_tokenizer_private.h"
 #include "runtime/base/limits.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -170,7 +171,7 @@ daub_status daub_prompt_weigh(const double *weights, uint32_t length, uint32_t w
         for (uint32_t c = 0; c < width; c++)
             z[(size_t)i * width + c] *= (float)weights[i];
     const double factor = before / mean(z, n);
-    if (!isfinite(factor))
+    if (!(fabs(factor) <= DBL_MAX))
         return daub_fail(DAUB_ERROR_INVALID_ARG,
                          "the prompt's weights leave embeddings whose mean is 0, which cannot be restored");
     for (size_t i = 0; i < n; i++)

@@ -12,6 +12,7 @@
 #include "runtime/base/limits.h"
 #include "runtime/base/text.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -260,7 +261,7 @@ static daub_status collect(struct steps *steps, const struct list *list)
         steps->all |= item->kind == ALTERNATE;
         if (item->kind != SCHEDULED)
             continue;
-        if (!isfinite(item->when))
+        if (!(fabs(item->when) <= DBL_MAX))
             return daub_fail(DAUB_ERROR_INVALID_ARG, "the prompt changes a text at a step that is too large a number");
         double when = item->when < 1.0 ? item->when * steps->n : item->when;
         when = when > steps->n ? steps->n : when < -1e9 ? -1e9 : trunc(when);

@@ -387,7 +387,7 @@ static void judge(struct daub_trial *trial, const float *got, const double *want
         }
     }
     v->nmse = norm2 > 0.0 ? error2 / norm2 : error2;
-    v->error = isnan(v->nmse) ? v->nmse : worst / (largest > 0.0 ? largest : 1.0);
+    v->error = !(v->nmse >= 0.0) ? v->nmse : worst / (largest > 0.0 ? largest : 1.0);
     trial->state->judged = true;
     if (!(v->nmse <= v->nmse_limit) || !(v->error <= v->limit))
         daub_trial_wrong(trial,

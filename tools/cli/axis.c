@@ -1,6 +1,7 @@
 // axis.c - see axis.h.
 #include "axis.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +48,7 @@ static bool range_of(const char *text, double *from, double *to, double *step)
         if (end == next)
             return false;
     }
-    return *end == '\0' && isfinite(*from) && isfinite(*to) && isfinite(*step);
+    return *end == '\0' && fabs(*from) <= DBL_MAX && fabs(*to) <= DBL_MAX && fabs(*step) <= DBL_MAX;
 }
 
 static bool add_range(struct reader *r, const char *text)

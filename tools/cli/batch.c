@@ -88,7 +88,7 @@ static bool add_line(const struct cli *cli, struct batch *b, uint32_t number, ch
         const char *wrong = json_line(text, set_option, line, &at);
         if (wrong) {
             if (*wrong)
-                cli_fail("column %zu: %s", at + 1, wrong);
+                cli_fail("column %llu: %s", (unsigned long long)at + 1, wrong);
             return false;
         }
     } else if (cli->text) {

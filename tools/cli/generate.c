@@ -243,7 +243,7 @@ static bool check_all_outputs(const struct line *lines, uint32_t n)
     for (uint32_t i = 0; i < n; i++)
         total += count_of(&lines[i]);
     struct place *places = n > 1 ? calloc(total, sizeof(*places)) : NULL;
-    bool ok = places || n == 1 || cli_fail("no memory for %zu pictures", total) == EXIT_OK;
+    bool ok = places || n == 1 || cli_fail("no memory for %llu pictures", (unsigned long long)total) == EXIT_OK;
     for (uint32_t i = 0; ok && i < n; i++) {
         about(&lines[i]);
         ok = check_outputs(&lines[i], places, &n_places);

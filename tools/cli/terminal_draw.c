@@ -148,8 +148,8 @@ static void draw_kitty(struct codes *c, const uint8_t *png, size_t size, struct 
 
 static void draw_iterm2(struct codes *c, const uint8_t *png, size_t size, struct terminal_box box)
 {
-    codes_printf(c, "\033]1337;File=inline=1;size=%zu;width=%u;height=%u;preserveAspectRatio=0:", size, box.columns,
-                 box.rows);
+    codes_printf(c, "\033]1337;File=inline=1;size=%llu;width=%u;height=%u;preserveAspectRatio=0:",
+                 (unsigned long long)size, box.columns, box.rows);
     put_base64(c, png, size);
     codes_put(c, "\a", 1);
 }
