@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """daub.h and daub_parameters.h as ctypes declarations: make_abi.py [--check | --probe] [FOLDER]
 
-Writes daub/_abi.py, which is checked in. --check writes nothing and ends with 1 where the file is not what the headers
+Writes daub/_abi.py and _abi.pyi, which are checked in. --check writes nothing and ends with 1 where one is not what the headers
 give. --probe prints a C program that prints the sizes and offsets of the headers' structs as the compiler sees them,
 for tests/test_abi.py. FOLDER has the headers; default: include/. Of daub_tools.h, which may change, only TOOLS are taken.
 
@@ -16,7 +16,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.join(HERE, "..", "include")
 HEADERS = ("daub.h", "daub_parameters.h")
 TOOLS = ("daub_tools_model_hash", "daub_tools_vae_hash")  # of pictures' parameters
-OUTPUT = os.path.join(HERE, "daub", "_abi.py")
+OUTPUT = os.path.join(HERE, "daub", "_abi.py")  # and _abi.pyi
+MADE = '"""daub.h and daub_parameters.h for ctypes. Made by make_abi.py from include/; do not edit, run that."""'
 
 SCALARS = {  # C's name: ctypes', and the type that a field of it has in Python
     "bool": ("c_bool", "bool"),
@@ -117,33 +118,39 @@ def hint(kind):
 
 def python(header):
     lines = [
-        '"""daub.h for ctypes. Made by make_abi.py from include/; do not edit, run that."""',
-        "from __future__ import annotations",
-        "",
+        MADE,
         "from ctypes import CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_double, c_float, c_int, c_int32",
         "from ctypes import c_size_t, c_uint8, c_uint32, c_uint64, c_void_p",
-        "from typing import Any, Optional",
         "",
         "UINT32_MAX = 0xFFFFFFFF",
     ]
     lines += ["%s = %s" % (name, value) for name, value in header.constants]
     lines.append('VERSION = "%d.%d.%d" % (DAUB_VERSION_MAJOR, DAUB_VERSION_MINOR, DAUB_VERSION_PATCH)')
     for name, members in header.enums:
-        lines += ["", "# enum %s" % name] + ["%s = %s" % member for member in members]
+        lines += ["# enum %s" % name] + ["%s = %s" % member for member in members]
     lines.append("")
     for name, (result, arguments) in header.callbacks.items():
         lines.append("%s = %s" % (name, header.function(result, arguments)))
     for name, fields in header.structs:
-        lines += ["", "", "class %s(Structure):" % name]
-        for field, kind, _ in fields:
-            nested = kind in header.known
-            lines.append("    %s: %s" % (field, kind if nested else hint(kind)))
-        lines.append("    _fields_ = [")
+        lines += ["", "class %s(Structure):" % name, "    _fields_ = ["]
         lines += ['        ("%s", %s),' % (field, kind) for field, kind, _ in fields] + ["    ]"]
-    lines += ["", "", "# name: (result, arguments)", "FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {"]
+    lines += ["", "", "# name: (result, arguments)", "FUNCTIONS = {"]
     for name, result, arguments in header.functions:
         lines.append('    "%s": (%s, [%s]),' % (name, header.result(result), ", ".join(header.arguments(arguments))))
     return "\n".join(lines + ["}"]) + "\n"
+
+
+def stub(header):
+    """The same for type checkers, which cannot read a struct's _fields_."""
+    lines = [MADE, "from ctypes import Structure", "from typing import Any, Optional", "", "UINT32_MAX: int"]
+    lines += ["%s: int" % name for name, _ in header.constants] + ["VERSION: str"]
+    lines += ["%s: int" % name for _, members in header.enums for name, _ in members]
+    lines += ["%s: Any" % name for name in header.callbacks]
+    lines.append("FUNCTIONS: dict[str, tuple[Any, list[Any]]]")
+    for name, fields in header.structs:
+        lines += ["", "class %s(Structure):" % name]
+        lines += ["    %s: %s" % (field, kind if kind in header.known else hint(kind)) for field, kind, _ in fields]
+    return "\n".join(lines) + "\n"
 
 
 def probe(header):
@@ -173,15 +180,15 @@ def main():
     if "--probe" in options:
         sys.stdout.write(probe(header))
         return 0
-    text = python(header)
-    if "--check" in options:
-        with open(OUTPUT, encoding="utf-8") as file:
-            same = file.read() == text
-        if not same:
-            print("python/daub/_abi.py is not what the headers in include/ give; run python/make_abi.py")
-        return 0 if same else 1
-    with open(OUTPUT, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+    for path, text in ((OUTPUT, python(header)), (OUTPUT + "i", stub(header))):
+        if "--check" in options:
+            with open(path, encoding="utf-8") as file:
+                if file.read() != text:
+                    print("%s is not what the headers in include/ give; run python/make_abi.py" % os.path.basename(path))
+                    return 1
+        else:
+            with open(path, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
     return 0
 
 

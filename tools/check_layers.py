@@ -24,8 +24,8 @@ MAY = {
 }
 PUBLIC = ("daub.h", "daub.hpp", "daub_parameters.h", "daub_parameters.hpp", "daub_vulkan.h", "daub_tools.h")
 LIMIT, GOAL = 800, 500
-# over the goal on purpose: the manual of the API, in one piece, and what is made of it
-LONG = ("include/daub.h", "python/daub/_abi.py")
+# over the goal on purpose: the manual of the API, in one piece
+LONG = ("include/daub.h",)
 FAMILY = re.compile(r"\b(SD1|SD2|SDXL|SD3|FLUX|sd_version)\b")
 VULKAN = re.compile(r"\b(Vk[A-Z]\w*|vk[A-Z]\w*|VK_[A-Z]\w*)\b")
 ENDS_HOST = re.compile(r"\b(abort|exit|_exit|printf|puts|perror)\s*\(|\bfprintf\s*\(\s*std(out|err)")

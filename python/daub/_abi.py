@@ -1,9 +1,6 @@
-"""daub.h for ctypes. Made by make_abi.py from include/; do not edit, run that."""
-from __future__ import annotations
-
+"""daub.h and daub_parameters.h for ctypes. Made by make_abi.py from include/; do not edit, run that."""
 from ctypes import CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_double, c_float, c_int, c_int32
 from ctypes import c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
-from typing import Any, Optional
 
 UINT32_MAX = 0xFFFFFFFF
 DAUB_VERSION_MAJOR = 0
@@ -11,7 +8,6 @@ DAUB_VERSION_MINOR = 1
 DAUB_VERSION_PATCH = 0
 DAUB_VAE_WHOLE = UINT32_MAX
 VERSION = "%d.%d.%d" % (DAUB_VERSION_MAJOR, DAUB_VERSION_MINOR, DAUB_VERSION_PATCH)
-
 # enum daub_status
 DAUB_OK = 0
 DAUB_ERROR_INVALID_ARG = -1
@@ -23,42 +19,35 @@ DAUB_ERROR_IO = -6
 DAUB_ERROR_BAD_FILE = -7
 DAUB_ERROR_UNSUPPORTED = -8
 DAUB_ERROR_CANCELLED = -9
-
 # enum daub_log_level
 DAUB_LOG_NONE = 0
 DAUB_LOG_ERROR = 1
 DAUB_LOG_WARNING = 2
 DAUB_LOG_INFO = 3
 DAUB_LOG_DEBUG = 4
-
 # enum daub_device_kind
 DAUB_DEVICE_OTHER = 0
 DAUB_DEVICE_INTEGRATED = 1
 DAUB_DEVICE_DISCRETE = 2
 DAUB_DEVICE_VIRTUAL = 3
 DAUB_DEVICE_CPU = 4
-
 # enum daub_precision
 DAUB_PRECISION_DEFAULT = 0
 DAUB_PRECISION_F16 = 1
 DAUB_PRECISION_F32 = 2
-
 # enum daub_rng_source
 DAUB_RNG_DEFAULT = 0
 DAUB_RNG_TORCH_CPU = 1
 DAUB_RNG_CUDA = 2
-
 # enum daub_emphasis
 DAUB_EMPHASIS_DEFAULT = 0
 DAUB_EMPHASIS_WEBUI = 1
 DAUB_EMPHASIS_OFF = 2
-
 # enum daub_memory_mode
 DAUB_MEMORY_MODE_DEFAULT = 0
 DAUB_MEMORY_MODE_RESIDENT = 1
 DAUB_MEMORY_MODE_SMALL = 2
 DAUB_MEMORY_MODE_STREAM = 3
-
 # enum daub_phase
 DAUB_PHASE_PREPARE = 0
 DAUB_PHASE_TEXT = 1
@@ -66,12 +55,10 @@ DAUB_PHASE_ENCODE = 2
 DAUB_PHASE_DENOISE = 3
 DAUB_PHASE_DECODE = 4
 DAUB_PHASE_DONE = 5
-
 # enum daub_preview_kind
 DAUB_PREVIEW_DEFAULT = 0
 DAUB_PREVIEW_LINEAR = 1
 DAUB_PREVIEW_VAE = 2
-
 # enum daub_noise_schedule
 DAUB_NOISE_SCALED_LINEAR = 0
 DAUB_NOISE_LINEAR = 1
@@ -79,25 +66,14 @@ DAUB_NOISE_COSINE = 2
 
 daub_log_fn = CFUNCTYPE(None, c_void_p, c_int, c_char_p)
 
-
 class daub_allocator(Structure):
-    alloc: Any
-    free: Any
-    user: Any
     _fields_ = [
         ("alloc", CFUNCTYPE(c_void_p, c_void_p, c_size_t)),
         ("free", CFUNCTYPE(None, c_void_p, c_void_p)),
         ("user", c_void_p),
     ]
 
-
 class daub_source(Structure):
-    path: Optional[bytes]
-    data: Any
-    read: Any
-    user: Any
-    size: int
-    name: Optional[bytes]
     _fields_ = [
         ("path", c_char_p),
         ("data", c_void_p),
@@ -107,12 +83,7 @@ class daub_source(Structure):
         ("name", c_char_p),
     ]
 
-
 class daub_files(Structure):
-    stat: Any
-    read: Any
-    map: Any
-    user: Any
     _fields_ = [
         ("stat", CFUNCTYPE(c_bool, c_void_p, c_char_p, POINTER(c_uint64))),
         ("read", CFUNCTYPE(c_bool, c_void_p, c_char_p, c_uint64, c_void_p, c_size_t)),
@@ -120,18 +91,7 @@ class daub_files(Structure):
         ("user", c_void_p),
     ]
 
-
 class daub_device_params(Structure):
-    struct_size: int
-    device: Optional[bytes]
-    max_memory: int
-    cache_dir: Optional[bytes]
-    debug: Optional[bytes]
-    caps: Optional[bytes]
-    allocator: daub_allocator
-    log: Any
-    log_user: Any
-    log_level: int
     _fields_ = [
         ("struct_size", c_uint32),
         ("device", c_char_p),
@@ -145,19 +105,7 @@ class daub_device_params(Structure):
         ("log_level", c_int),
     ]
 
-
 class daub_device_info(Structure):
-    struct_size: int
-    index: int
-    name: bytes
-    driver: bytes
-    kind: int
-    api_version: int
-    memory: int
-    memory_free: int
-    usable: bool
-    chosen: bool
-    reason: bytes
     _fields_ = [
         ("struct_size", c_uint32),
         ("index", c_uint32),
@@ -172,17 +120,7 @@ class daub_device_info(Structure):
         ("reason", c_char * 256),
     ]
 
-
 class daub_model_params(Structure):
-    struct_size: int
-    precision: int
-    config_from: Optional[bytes]
-    vae: Optional[bytes]
-    vae_source: Any
-    weight_cache: Optional[bytes]
-    weight_cache_limit: int
-    source: Any
-    files: Any
     _fields_ = [
         ("struct_size", c_uint32),
         ("precision", c_int),
@@ -195,28 +133,7 @@ class daub_model_params(Structure):
         ("files", POINTER(daub_files)),
     ]
 
-
 class daub_model_info(Structure):
-    struct_size: int
-    family: bytes
-    text: bool
-    width: int
-    height: int
-    size_multiple: int
-    latent_channels: int
-    latent_scale: int
-    text_width: int
-    linear_preview: bool
-    n_steps: int
-    guidance_scale: float
-    sampler: bytes
-    schedule: bytes
-    max_tokens: int
-    n_parameters: int
-    weights_size: int
-    path: bytes
-    vae: bytes
-    evidence: bytes
     _fields_ = [
         ("struct_size", c_uint32),
         ("family", c_char * 32),
@@ -240,15 +157,7 @@ class daub_model_info(Structure):
         ("evidence", c_char * 1024),
     ]
 
-
 class daub_sampler_info(Structure):
-    struct_size: int
-    name: Optional[bytes]
-    label: Optional[bytes]
-    aliases: Optional[bytes]
-    description: Optional[bytes]
-    order: int
-    stochastic: bool
     _fields_ = [
         ("struct_size", c_uint32),
         ("name", c_char_p),
@@ -259,12 +168,7 @@ class daub_sampler_info(Structure):
         ("stochastic", c_bool),
     ]
 
-
 class daub_schedule_info(Structure):
-    struct_size: int
-    name: Optional[bytes]
-    label: Optional[bytes]
-    description: Optional[bytes]
     _fields_ = [
         ("struct_size", c_uint32),
         ("name", c_char_p),
@@ -272,14 +176,7 @@ class daub_schedule_info(Structure):
         ("description", c_char_p),
     ]
 
-
 class daub_progress(Structure):
-    struct_size: int
-    phase: int
-    step: int
-    n_steps: int
-    seconds: float
-    seconds_left: float
     _fields_ = [
         ("struct_size", c_uint32),
         ("phase", c_int),
@@ -289,13 +186,7 @@ class daub_progress(Structure):
         ("seconds_left", c_double),
     ]
 
-
 class daub_image(Structure):
-    width: int
-    height: int
-    channels: int
-    pixels: Any
-    allocator: daub_allocator
     _fields_ = [
         ("width", c_uint32),
         ("height", c_uint32),
@@ -304,12 +195,7 @@ class daub_image(Structure):
         ("allocator", daub_allocator),
     ]
 
-
 class daub_floats(Structure):
-    n_dims: int
-    dims: Any
-    values: Any
-    allocator: daub_allocator
     _fields_ = [
         ("n_dims", c_uint32),
         ("dims", c_uint32 * 4),
@@ -317,14 +203,7 @@ class daub_floats(Structure):
         ("allocator", daub_allocator),
     ]
 
-
 class daub_preview(Structure):
-    struct_size: int
-    step: int
-    n_steps: int
-    width: int
-    height: int
-    pixels: Any
     _fields_ = [
         ("struct_size", c_uint32),
         ("step", c_uint32),
@@ -334,51 +213,7 @@ class daub_preview(Structure):
         ("pixels", POINTER(c_uint8)),
     ]
 
-
 class daub_generate_params(Structure):
-    struct_size: int
-    prompt: Optional[bytes]
-    negative_prompt: Optional[bytes]
-    emphasis: int
-    width: int
-    height: int
-    n_steps: int
-    guidance_scale: float
-    guidance_rescale: float
-    guidance_start: float
-    guidance_end: float
-    seed: int
-    rng: int
-    sampler: Optional[bytes]
-    schedule: Optional[bytes]
-    eta: float
-    clip_skip: int
-    prompt_embeds_path: Optional[bytes]
-    prompt_embeds_source: Any
-    prompt_embeds: Any
-    negative_prompt_embeds: Any
-    n_embed_tokens: int
-    latents: Any
-    keep_floats: bool
-    log: Any
-    log_user: Any
-    log_level: int
-    init: Any
-    strength: float
-    mask: Any
-    on_progress: Any
-    on_preview: Any
-    preview_every: int
-    preview: int
-    on_step: Any
-    user: Any
-    memory: int
-    vulkan: Any
-    vae_rows: int
-    keep_state_every: int
-    resume_state: Any
-    resume_size: int
-    host_driven: bool
     _fields_ = [
         ("struct_size", c_uint32),
         ("prompt", c_char_p),
@@ -425,18 +260,7 @@ class daub_generate_params(Structure):
         ("host_driven", c_bool),
     ]
 
-
 class daub_style_info(Structure):
-    struct_size: int
-    name: Optional[bytes]
-    description: Optional[bytes]
-    guidance_factor: float
-    guidance_rescale: float
-    guidance_start: float
-    guidance_end: float
-    steps_factor: float
-    sampler: Optional[bytes]
-    schedule: Optional[bytes]
     _fields_ = [
         ("struct_size", c_uint32),
         ("name", c_char_p),
@@ -450,41 +274,7 @@ class daub_style_info(Structure):
         ("schedule", c_char_p),
     ]
 
-
 class daub_result(Structure):
-    struct_size: int
-    width: int
-    height: int
-    n_steps: int
-    clip_skip: int
-    guidance_scale: float
-    guidance_rescale: float
-    guidance_start: float
-    guidance_end: float
-    seed: int
-    rng: int
-    sampler: bytes
-    schedule: bytes
-    emphasis: int
-    n_tokens: int
-    n_tokens_cut: int
-    n_chunks: int
-    prompt_cut: bytes
-    strength: float
-    masked: bool
-    n_model_calls: int
-    prepare_seconds: float
-    text_seconds: float
-    encode_seconds: float
-    denoise_seconds: float
-    decode_seconds: float
-    first_step_seconds: float
-    arena_size: int
-    memory_peak: int
-    weights_at_seconds: float
-    first_step_at_seconds: float
-    nonfinite_layer: bytes
-    n_repeated_in_f32: int
     _fields_ = [
         ("struct_size", c_uint32),
         ("width", c_uint32),
@@ -521,12 +311,7 @@ class daub_result(Structure):
         ("n_repeated_in_f32", c_uint32),
     ]
 
-
 class daub_state(Structure):
-    data: Any
-    size: int
-    step: int
-    allocator: daub_allocator
     _fields_ = [
         ("data", c_void_p),
         ("size", c_size_t),
@@ -534,17 +319,7 @@ class daub_state(Structure):
         ("allocator", daub_allocator),
     ]
 
-
 class daub_step_info(Structure):
-    struct_size: int
-    step: int
-    n_steps: int
-    timestep: float
-    channels: int
-    height: int
-    width: int
-    noise_level: float
-    scaled: bool
     _fields_ = [
         ("struct_size", c_uint32),
         ("step", c_uint32),
@@ -557,16 +332,7 @@ class daub_step_info(Structure):
         ("scaled", c_bool),
     ]
 
-
 class daub_advance(Structure):
-    struct_size: int
-    done: bool
-    busy: bool
-    idle: bool
-    submitted_us: float
-    in_flight_us: float
-    finished_us: float
-    finished_predicted_us: float
     _fields_ = [
         ("struct_size", c_uint32),
         ("done", c_bool),
@@ -578,13 +344,7 @@ class daub_advance(Structure):
         ("finished_predicted_us", c_double),
     ]
 
-
 class daub_phase_memory(Structure):
-    weights: int
-    activations: int
-    arena: int
-    staging: int
-    total: int
     _fields_ = [
         ("weights", c_uint64),
         ("activations", c_uint64),
@@ -593,21 +353,7 @@ class daub_phase_memory(Structure):
         ("total", c_uint64),
     ]
 
-
 class daub_memory_estimate(Structure):
-    struct_size: int
-    mode: int
-    width: int
-    height: int
-    text: daub_phase_memory
-    encode: daub_phase_memory
-    denoise: daub_phase_memory
-    decode: daub_phase_memory
-    peak: int
-    host: int
-    limit: int
-    bands: int
-    fits: bool
     _fields_ = [
         ("struct_size", c_uint32),
         ("mode", c_int),
@@ -624,23 +370,7 @@ class daub_memory_estimate(Structure):
         ("fits", c_bool),
     ]
 
-
 class daub_limits(Structure):
-    struct_size: int
-    max_size: int
-    max_steps: int
-    max_guidance_scale: float
-    max_prompt_size: int
-    max_prompt_chunks: int
-    max_embed_tokens: int
-    max_header_size: int
-    max_tensors: int
-    max_tensor_name: int
-    max_json_size: int
-    max_json_nesting: int
-    max_parameters_size: int
-    max_batch_size: int
-    max_batch_lines: int
     _fields_ = [
         ("struct_size", c_uint32),
         ("max_size", c_uint32),
@@ -659,44 +389,7 @@ class daub_limits(Structure):
         ("max_batch_lines", c_uint32),
     ]
 
-
 class daub_parameters(Structure):
-    struct_size: int
-    owned: Any
-    prompt: Optional[bytes]
-    negative_prompt: Optional[bytes]
-    sampler: Optional[bytes]
-    schedule: Optional[bytes]
-    width: int
-    height: int
-    n_steps: int
-    clip_skip: int
-    guidance_scale: float
-    guidance_rescale: float
-    guidance_start: float
-    guidance_end: float
-    seed: int
-    has_seed: bool
-    rng: int
-    emphasis: int
-    eta: float
-    strength: float
-    precision: int
-    vae_rows: int
-    model: Optional[bytes]
-    model_hash: Optional[bytes]
-    vae: Optional[bytes]
-    vae_hash: Optional[bytes]
-    style: Optional[bytes]
-    init: Optional[bytes]
-    init_hash: Optional[bytes]
-    mask: Optional[bytes]
-    mask_hash: Optional[bytes]
-    prompt_embeds: Optional[bytes]
-    prompt_embeds_hash: Optional[bytes]
-    jpeg_quality: int
-    software: Optional[bytes]
-    left_out: Optional[bytes]
     _fields_ = [
         ("struct_size", c_uint32),
         ("owned", c_void_p),
@@ -738,7 +431,7 @@ class daub_parameters(Structure):
 
 
 # name: (result, arguments)
-FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
+FUNCTIONS = {
     "daub_version": (c_uint32, []),
     "daub_last_error": (c_char_p, []),
     "daub_status_text": (c_char_p, [c_int]),

@@ -36,6 +36,7 @@ class Wheel(unittest.TestCase):
         for name in (
             "daub/__init__.py",
             "daub/_abi.py",
+            "daub/_abi.pyi",
             "daub/py.typed",
             "daub/lib/libdaub.so",
             "daub/model/model_index.json",

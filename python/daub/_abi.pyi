@@ -1,0 +1,374 @@
+"""daub.h and daub_parameters.h for ctypes. Made by make_abi.py from include/; do not edit, run that."""
+from ctypes import Structure
+from typing import Any, Optional
+
+UINT32_MAX: int
+DAUB_VERSION_MAJOR: int
+DAUB_VERSION_MINOR: int
+DAUB_VERSION_PATCH: int
+DAUB_VAE_WHOLE: int
+VERSION: str
+DAUB_OK: int
+DAUB_ERROR_INVALID_ARG: int
+DAUB_ERROR_NO_HOST_MEMORY: int
+DAUB_ERROR_NO_GPU_MEMORY: int
+DAUB_ERROR_NO_DEVICE: int
+DAUB_ERROR_DEVICE_LOST: int
+DAUB_ERROR_IO: int
+DAUB_ERROR_BAD_FILE: int
+DAUB_ERROR_UNSUPPORTED: int
+DAUB_ERROR_CANCELLED: int
+DAUB_LOG_NONE: int
+DAUB_LOG_ERROR: int
+DAUB_LOG_WARNING: int
+DAUB_LOG_INFO: int
+DAUB_LOG_DEBUG: int
+DAUB_DEVICE_OTHER: int
+DAUB_DEVICE_INTEGRATED: int
+DAUB_DEVICE_DISCRETE: int
+DAUB_DEVICE_VIRTUAL: int
+DAUB_DEVICE_CPU: int
+DAUB_PRECISION_DEFAULT: int
+DAUB_PRECISION_F16: int
+DAUB_PRECISION_F32: int
+DAUB_RNG_DEFAULT: int
+DAUB_RNG_TORCH_CPU: int
+DAUB_RNG_CUDA: int
+DAUB_EMPHASIS_DEFAULT: int
+DAUB_EMPHASIS_WEBUI: int
+DAUB_EMPHASIS_OFF: int
+DAUB_MEMORY_MODE_DEFAULT: int
+DAUB_MEMORY_MODE_RESIDENT: int
+DAUB_MEMORY_MODE_SMALL: int
+DAUB_MEMORY_MODE_STREAM: int
+DAUB_PHASE_PREPARE: int
+DAUB_PHASE_TEXT: int
+DAUB_PHASE_ENCODE: int
+DAUB_PHASE_DENOISE: int
+DAUB_PHASE_DECODE: int
+DAUB_PHASE_DONE: int
+DAUB_PREVIEW_DEFAULT: int
+DAUB_PREVIEW_LINEAR: int
+DAUB_PREVIEW_VAE: int
+DAUB_NOISE_SCALED_LINEAR: int
+DAUB_NOISE_LINEAR: int
+DAUB_NOISE_COSINE: int
+daub_log_fn: Any
+FUNCTIONS: dict[str, tuple[Any, list[Any]]]
+
+class daub_allocator(Structure):
+    alloc: Any
+    free: Any
+    user: Any
+
+class daub_source(Structure):
+    path: Optional[bytes]
+    data: Any
+    read: Any
+    user: Any
+    size: int
+    name: Optional[bytes]
+
+class daub_files(Structure):
+    stat: Any
+    read: Any
+    map: Any
+    user: Any
+
+class daub_device_params(Structure):
+    struct_size: int
+    device: Optional[bytes]
+    max_memory: int
+    cache_dir: Optional[bytes]
+    debug: Optional[bytes]
+    caps: Optional[bytes]
+    allocator: daub_allocator
+    log: Any
+    log_user: Any
+    log_level: int
+
+class daub_device_info(Structure):
+    struct_size: int
+    index: int
+    name: bytes
+    driver: bytes
+    kind: int
+    api_version: int
+    memory: int
+    memory_free: int
+    usable: bool
+    chosen: bool
+    reason: bytes
+
+class daub_model_params(Structure):
+    struct_size: int
+    precision: int
+    config_from: Optional[bytes]
+    vae: Optional[bytes]
+    vae_source: Any
+    weight_cache: Optional[bytes]
+    weight_cache_limit: int
+    source: Any
+    files: Any
+
+class daub_model_info(Structure):
+    struct_size: int
+    family: bytes
+    text: bool
+    width: int
+    height: int
+    size_multiple: int
+    latent_channels: int
+    latent_scale: int
+    text_width: int
+    linear_preview: bool
+    n_steps: int
+    guidance_scale: float
+    sampler: bytes
+    schedule: bytes
+    max_tokens: int
+    n_parameters: int
+    weights_size: int
+    path: bytes
+    vae: bytes
+    evidence: bytes
+
+class daub_sampler_info(Structure):
+    struct_size: int
+    name: Optional[bytes]
+    label: Optional[bytes]
+    aliases: Optional[bytes]
+    description: Optional[bytes]
+    order: int
+    stochastic: bool
+
+class daub_schedule_info(Structure):
+    struct_size: int
+    name: Optional[bytes]
+    label: Optional[bytes]
+    description: Optional[bytes]
+
+class daub_progress(Structure):
+    struct_size: int
+    phase: int
+    step: int
+    n_steps: int
+    seconds: float
+    seconds_left: float
+
+class daub_image(Structure):
+    width: int
+    height: int
+    channels: int
+    pixels: Any
+    allocator: daub_allocator
+
+class daub_floats(Structure):
+    n_dims: int
+    dims: Any
+    values: Any
+    allocator: daub_allocator
+
+class daub_preview(Structure):
+    struct_size: int
+    step: int
+    n_steps: int
+    width: int
+    height: int
+    pixels: Any
+
+class daub_generate_params(Structure):
+    struct_size: int
+    prompt: Optional[bytes]
+    negative_prompt: Optional[bytes]
+    emphasis: int
+    width: int
+    height: int
+    n_steps: int
+    guidance_scale: float
+    guidance_rescale: float
+    guidance_start: float
+    guidance_end: float
+    seed: int
+    rng: int
+    sampler: Optional[bytes]
+    schedule: Optional[bytes]
+    eta: float
+    clip_skip: int
+    prompt_embeds_path: Optional[bytes]
+    prompt_embeds_source: Any
+    prompt_embeds: Any
+    negative_prompt_embeds: Any
+    n_embed_tokens: int
+    latents: Any
+    keep_floats: bool
+    log: Any
+    log_user: Any
+    log_level: int
+    init: Any
+    strength: float
+    mask: Any
+    on_progress: Any
+    on_preview: Any
+    preview_every: int
+    preview: int
+    on_step: Any
+    user: Any
+    memory: int
+    vulkan: Any
+    vae_rows: int
+    keep_state_every: int
+    resume_state: Any
+    resume_size: int
+    host_driven: bool
+
+class daub_style_info(Structure):
+    struct_size: int
+    name: Optional[bytes]
+    description: Optional[bytes]
+    guidance_factor: float
+    guidance_rescale: float
+    guidance_start: float
+    guidance_end: float
+    steps_factor: float
+    sampler: Optional[bytes]
+    schedule: Optional[bytes]
+
+class daub_result(Structure):
+    struct_size: int
+    width: int
+    height: int
+    n_steps: int
+    clip_skip: int
+    guidance_scale: float
+    guidance_rescale: float
+    guidance_start: float
+    guidance_end: float
+    seed: int
+    rng: int
+    sampler: bytes
+    schedule: bytes
+    emphasis: int
+    n_tokens: int
+    n_tokens_cut: int
+    n_chunks: int
+    prompt_cut: bytes
+    strength: float
+    masked: bool
+    n_model_calls: int
+    prepare_seconds: float
+    text_seconds: float
+    encode_seconds: float
+    denoise_seconds: float
+    decode_seconds: float
+    first_step_seconds: float
+    arena_size: int
+    memory_peak: int
+    weights_at_seconds: float
+    first_step_at_seconds: float
+    nonfinite_layer: bytes
+    n_repeated_in_f32: int
+
+class daub_state(Structure):
+    data: Any
+    size: int
+    step: int
+    allocator: daub_allocator
+
+class daub_step_info(Structure):
+    struct_size: int
+    step: int
+    n_steps: int
+    timestep: float
+    channels: int
+    height: int
+    width: int
+    noise_level: float
+    scaled: bool
+
+class daub_advance(Structure):
+    struct_size: int
+    done: bool
+    busy: bool
+    idle: bool
+    submitted_us: float
+    in_flight_us: float
+    finished_us: float
+    finished_predicted_us: float
+
+class daub_phase_memory(Structure):
+    weights: int
+    activations: int
+    arena: int
+    staging: int
+    total: int
+
+class daub_memory_estimate(Structure):
+    struct_size: int
+    mode: int
+    width: int
+    height: int
+    text: daub_phase_memory
+    encode: daub_phase_memory
+    denoise: daub_phase_memory
+    decode: daub_phase_memory
+    peak: int
+    host: int
+    limit: int
+    bands: int
+    fits: bool
+
+class daub_limits(Structure):
+    struct_size: int
+    max_size: int
+    max_steps: int
+    max_guidance_scale: float
+    max_prompt_size: int
+    max_prompt_chunks: int
+    max_embed_tokens: int
+    max_header_size: int
+    max_tensors: int
+    max_tensor_name: int
+    max_json_size: int
+    max_json_nesting: int
+    max_parameters_size: int
+    max_batch_size: int
+    max_batch_lines: int
+
+class daub_parameters(Structure):
+    struct_size: int
+    owned: Any
+    prompt: Optional[bytes]
+    negative_prompt: Optional[bytes]
+    sampler: Optional[bytes]
+    schedule: Optional[bytes]
+    width: int
+    height: int
+    n_steps: int
+    clip_skip: int
+    guidance_scale: float
+    guidance_rescale: float
+    guidance_start: float
+    guidance_end: float
+    seed: int
+    has_seed: bool
+    rng: int
+    emphasis: int
+    eta: float
+    strength: float
+    precision: int
+    vae_rows: int
+    model: Optional[bytes]
+    model_hash: Optional[bytes]
+    vae: Optional[bytes]
+    vae_hash: Optional[bytes]
+    style: Optional[bytes]
+    init: Optional[bytes]
+    init_hash: Optional[bytes]
+    mask: Optional[bytes]
+    mask_hash: Optional[bytes]
+    prompt_embeds: Optional[bytes]
+    prompt_embeds_hash: Optional[bytes]
+    jpeg_quality: int
+    software: Optional[bytes]
+    left_out: Optional[bytes]
