@@ -7,34 +7,10 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 
-DAUB, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-ENV = {k: v for k, v in os.environ.items() if k != "DAUB_DEBUG"}
-failures = []
-
-
-def run(*args, **kw):
-    return subprocess.run([DAUB, *args], capture_output=True, env=ENV, timeout=300, **kw)
-
-
-def check(ok, what):
-    if not ok:
-        failures.append(what)
-        print("FAIL", what)
-
-
-def read(path):
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def put(name, text):
-    with open(name, "wb") as file:
-        file.write(text if isinstance(text, bytes) else text.encode())
-    return name
+import harness
+from harness import DAUB, ENV, SOURCE, check, main, read, run, write
 
 
 def lines_of(result):
@@ -42,7 +18,7 @@ def lines_of(result):
 
 
 def prompts():
-    put("p.txt", "\ufeff# a comment\r\n\n  a red apple  \r\n   # another\n{\"prompt\": \"a \\u00e9t\\u00e9 \\ud83c\\udf4e\", \"seed\": 18446744073709551615, "
+    write("p.txt", "\ufeff# a comment\r\n\n  a red apple  \r\n   # another\n{\"prompt\": \"a \\u00e9t\\u00e9 \\ud83c\\udf4e\", \"seed\": 18446744073709551615, "
         "\"width\": 72, \"clip_skip\": 2, \"guidance\":3.5 , \"output\": \"own.ppm\"}\n{ \"prompt\" : \"boats\", \"count\": 2 }")
     result = run("--batch-file", "p.txt", "--steps", "2", "--seed", "3", "-o", "b-{line}-{n}.png", "--json", "-q")
     check(result.returncode == 0 and not result.stderr, "a batch: %r" % result.stderr)
@@ -64,21 +40,15 @@ def prompts():
     result = run("x", "--batch-file", "-", "--steps", "1", "-o", "v-{seed}.png", "--json", "-q", input=b'{"seed": 1}\n{"seed": 2, "steps": 2}\n')
     check([(a["path"], a["prompt"], a["steps"]) for a in lines_of(result)] == [("v-1.png", "x", 1), ("v-2.png", "x", 2)],
           "objects over the command line's prompt: %r" % result.stdout)
-    put("in.ppm", b"P6\n64 64\n255\n" + bytes(64 * 64 * 3))
+    write("in.ppm", b"P6\n64 64\n255\n" + bytes(64 * 64 * 3))
     result = run("--batch-file", "-", "--steps", "2", "-o", "i.png", "--json", "-q", input=b'{"prompt": "a", "init": "in.ppm", "strength": 0.5}\n{"prompt": "b"}')
     check([a["strength"] for a in lines_of(result)] == [0.5, 0], "a picture in, of one line: %r %r" % (result.stdout, result.stderr))
 
 
 def refused(name, text, *args, words=()):
     """One sentence, and not a picture of the lines before it."""
-    put("bad.txt", text)
-    before = set(os.listdir("."))
-    result = run("--batch-file", "bad.txt", "--steps", "1", *args)
-    error = result.stderr.decode("utf-8", "replace")
-    check(result.returncode in (1, 2) and error.count("\n") == 1 and error.startswith("daub: "), "%s: %d %r" % (name, result.returncode, error))
-    check(set(os.listdir(".")) == before and not result.stdout, "%s wrote something" % name)
-    for word in words:
-        check(word in error, "%s: %r does not say %r" % (name, error, word))
+    write("bad.txt", text)
+    harness.refused(name, "--batch-file", "bad.txt", "--steps", "1", *args, words=words)
 
 
 def mistakes():
@@ -120,7 +90,7 @@ def failing_line():
     """A file that cannot be written once the pictures are being drawn: the run stops, or with --keep-going draws the others."""
     for going in (False, True):
         os.makedirs("full", exist_ok=True)
-        put("f.txt", '{"prompt": "a", "output": "f1.png"}\n{"prompt": "b", "output": "/dev/full"}\n{"prompt": "c", "output": "f3.png"}\n')
+        write("f.txt", '{"prompt": "a", "output": "f1.png"}\n{"prompt": "b", "output": "/dev/full"}\n{"prompt": "c", "output": "f3.png"}\n')
         for name in ("f1.png", "f3.png"):
             if os.path.exists(name):
                 os.unlink(name)
@@ -130,7 +100,7 @@ def failing_line():
 
 
 def interrupted():
-    put("many.txt", "".join("picture %d\n" % i for i in range(200)))
+    write("many.txt", "".join("picture %d\n" % i for i in range(200)))
     process = subprocess.Popen([DAUB, "--batch-file", "many.txt", "--steps", "20", "-q", "-o", "k-{line}.png"], env=ENV, stderr=subprocess.PIPE)
     for _ in range(600):
         if os.path.exists("k-2.png"):
@@ -161,18 +131,5 @@ def every_command():
     check(result.returncode == 1 and not result.stdout and result.stderr.startswith(b"daub: "), "a failure is a sentence and a status")
 
 
-def main():
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        prompts()
-        mistakes()
-        failing_line()
-        interrupted()
-        every_command()
-        os.chdir("/")
-    print("%d failed" % len(failures))
-    return 1 if failures else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main(prompts, mistakes, failing_line, interrupted, every_command)

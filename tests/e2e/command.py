@@ -9,23 +9,9 @@ import re
 import shutil
 import struct
 import subprocess
-import sys
-import tempfile
 import zlib
 
-DAUB, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-ENV = {k: v for k, v in os.environ.items() if k != "DAUB_DEBUG"}
-failures = []
-
-
-def run(*args, env=None, **kw):
-    return subprocess.run([DAUB, *args], capture_output=True, env=dict(ENV, **(env or {})), timeout=300, **kw)
-
-
-def check(ok, what):
-    if not ok:
-        failures.append(what)
-        print("FAIL", what)
+from harness import DAUB, ENV, SOURCE, check, main, read, refused, run, write
 
 
 def png_chunks(data):
@@ -38,21 +24,6 @@ def png_chunks(data):
         out.append((kind, body))
         at += 12 + n
     return out
-
-
-def refused(name, *args, words=(), status=None, env=None):
-    """One sentence on stderr, a non-zero exit, no new file, nothing on stdout."""
-    before = set(os.listdir("."))
-    result = run(*args, env=env)
-    text = result.stderr.decode("utf-8", "replace")
-    lines = [line for line in text.splitlines() if line]
-    check(result.returncode != 0 and result.returncode > 0, "%s: exit status %d" % (name, result.returncode))
-    check(status is None or result.returncode == status, "%s: exit status %d, not %s" % (name, result.returncode, status))
-    check(len(lines) == 1 and lines[0].startswith("daub: "), "%s: not one sentence: %r" % (name, text[:400]))
-    check(set(os.listdir(".")) == before, "%s: left a file" % name)
-    check(not result.stdout, "%s: wrote to standard output" % name)
-    for word in words:
-        check(word.lower() in text.lower(), "%s: %r does not say %r" % (name, text[:300], word))
 
 
 def pictures():
@@ -392,6 +363,8 @@ def bad_inputs():
 
 def readme_program():
     """The program in README compiles and draws as it is printed."""
+    if "asan" in DAUB or "tsan" in DAUB:  # a plain program does not link their runtime
+        return
     text = open(os.path.join(SOURCE, "README.md"), encoding="utf-8").read()
     program = text.split("```c\n")[1].split("```")[0]
     check(len(program.strip().splitlines()) <= 14, "README's program is short")
@@ -406,23 +379,5 @@ def readme_program():
         check(result.returncode == 0 and open("apple.ppm", "rb").read(2) == b"P6", "README's program draws: %r" % result)
 
 
-def main():
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        pictures()
-        pictures_in()
-        special_files()
-        weight_cache()
-        compiled_once()
-        other_commands()
-        bad_inputs()
-        sanitized = "asan" in DAUB or "tsan" in DAUB
-        if not sanitized:
-            readme_program()
-        os.chdir("/")
-    print("%d failed" % len(failures))
-    return 1 if failures else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main(pictures, pictures_in, special_files, weight_cache, compiled_once, other_commands, bad_inputs, readme_program)

@@ -8,45 +8,14 @@ import json
 import os
 import shutil
 import struct
-import subprocess
-import sys
-import tempfile
 import zlib
 
-DAUB, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-ENV = {k: v for k, v in os.environ.items() if k != "DAUB_DEBUG"}
-failures = []
-
-
-def run(*args, env=None, **kw):
-    return subprocess.run([DAUB, *args], capture_output=True, env=dict(ENV, **(env or {})), timeout=300, **kw)
-
-
-def check(ok, what):
-    if not ok:
-        failures.append(what)
-        print("FAIL", what)
-
-
-def read(path):
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def write(path, data):
-    with open(path, "wb") as file:
-        file.write(data)
+import harness
+from harness import SOURCE, check, main, read, run, write
 
 
 def refused(name, *args, words=(), env=None):
-    """One sentence, a failure, nothing written."""
-    before = set(os.listdir("."))
-    result = run("from-image", *args, env=env)
-    text = result.stderr.decode("utf-8", "replace")
-    check(result.returncode in (1, 2) and text.count("\n") == 1 and text.startswith("daub: "), "%s: %d %r" % (name, result.returncode, text))
-    check(set(os.listdir(".")) == before and not result.stdout, "%s wrote something" % name)
-    for word in words:
-        check(word in text, "%s: %r does not say %r" % (name, text, word))
+    harness.refused(name, "from-image", *args, words=words, env=env)
 
 
 def again(what, name, *args, given=(), warns=()):
@@ -248,18 +217,5 @@ def models():
     check(result.returncode == 0 and read("away/x.png") == read("mine.png"), "a model by its name: %r" % result.stderr)
 
 
-def main():
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        same_bytes()
-        pictures_in()
-        overrides()
-        other_programs()
-        models()
-        os.chdir("/")
-    print("%d failed" % len(failures))
-    return 1 if failures else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main(same_bytes, pictures_in, overrides, other_programs, models)

@@ -8,20 +8,13 @@ import json
 import os
 import re
 import subprocess
-import sys
-import tempfile
 
-DAUB, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-ENV = {k: v for k, v in os.environ.items() if k not in ("DAUB_DEBUG", "DAUB_CAPS")}
+from harness import DAUB, ENV, SOURCE, check, main
+
+ENV.pop("DAUB_CAPS", None)
+
 ELEMENTWISE = {"act", "add", "add_channels", "scale"}  # the ops of elementwise.c have one reference
 UNCHECKED = {"probe"}  # a kernel of the tests of runtime/vk
-failures = []
-
-
-def check(ok, what):
-    if not ok:
-        failures.append(what)
-        print("FAIL", what)
 
 
 def run(*args, **env):
@@ -136,16 +129,5 @@ def rates():
     check("nonesuch" in run("bench", "--kernels", "--op", "nonesuch").stderr, "bench --kernels --op nonesuch")
 
 
-def main():
-    with tempfile.TemporaryDirectory() as folder:  # nothing of the source is needed
-        os.chdir(folder)
-        for part in (everything, wrong_kernels, masks, mistakes, in_time, rates):
-            part()
-            print("%s done" % part.__name__, flush=True)
-        os.chdir("/")
-    print("%d failures" % len(failures))
-    return 1 if failures else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main(everything, wrong_kernels, masks, mistakes, in_time, rates)

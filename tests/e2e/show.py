@@ -11,15 +11,12 @@ import os
 import re
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 
-sys.dont_write_bytecode = True  # of terminal.py, in the source folder
 import terminal
-from terminal import ENV, Screen, check, crop, distance, failures, kitty_pictures, png, read, sixel
+from harness import DAUB, ENV, SOURCE, check, main, refused, run
+from terminal import Screen, crop, distance, kitty_pictures, png, read, sixel
 
-DAUB, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 BASE = ["a red apple", "--steps", "3", "--seed", "7"]
 
 
@@ -27,19 +24,8 @@ def in_terminal(*args, **kw):
     return terminal.Terminal(DAUB, *args, **kw)
 
 
-def run(*args, env=None, **kw):
-    return subprocess.run([DAUB, *args], capture_output=True, env=dict(ENV, **(env or {})), timeout=300, **kw)
-
-
-def refused(name, *args, words=(), env=None):
-    """One sentence on stderr, a status above 0, no new file."""
-    before = set(os.listdir("."))
-    result = run(*args, env=env)
-    text = result.stderr.decode("utf-8", "replace")
-    check(result.returncode in (1, 2) and len(text.splitlines()) == 1 and text.startswith("daub: "), "%s: %r" % (name, result))
-    check(set(os.listdir(".")) == before, "%s: left a file" % name)
-    for word in words:
-        check(word in text, "%s: %r does not say %r" % (name, text, word))
+def first_picture():
+    run(*BASE, "-o", "a.png", "-q")
 
 
 # ---- previews --------------------------------------------------------------------------------------------------------
@@ -329,19 +315,6 @@ def help_says_so():
     check("preview[= MODE ]" in run("man").stdout.decode().replace("\\-", "-"), "the manual page")
 
 
-def main():
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        run(*BASE, "-o", "a.png", "-q")
-        for part in (preview_blocks, preview_scales, preview_kitty, preview_iterm2, preview_sixel, preview_detection, preview_interrupted,
-                     strips, strips_interrupted, grids, grids_refused, help_says_so):
-            begin = time.time()
-            part()
-            print("%-20s %.0f s" % (part.__name__, time.time() - begin))
-        os.chdir("/")
-    print("%d failed" % len(failures))
-    return 1 if failures else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main(first_picture, preview_blocks, preview_scales, preview_kitty, preview_iterm2, preview_sixel, preview_detection, preview_interrupted, strips,
+         strips_interrupted, grids, grids_refused, help_says_so)

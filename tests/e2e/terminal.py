@@ -11,15 +11,11 @@ import termios
 import time
 import zlib
 
-TELLING = ("DAUB_DEBUG", "KITTY_WINDOW_ID", "TERM", "TERM_PROGRAM", "LC_TERMINAL", "COLORTERM", "TMUX", "COLUMNS", "LINES", "SSH_TTY")
-ENV = {k: v for k, v in os.environ.items() if k not in TELLING}
-failures = []
+from harness import ENV, check
 
-
-def check(ok, what):
-    if not ok:
-        failures.append(what)
-        print("FAIL", what)
+TELLING = ("KITTY_WINDOW_ID", "TERM", "TERM_PROGRAM", "LC_TERMINAL", "COLORTERM", "TMUX", "COLUMNS", "LINES", "SSH_TTY")
+for name in TELLING:
+    ENV.pop(name, None)
 
 
 # ---- pictures --------------------------------------------------------------------------------------------------------
