@@ -7,66 +7,12 @@
 // has work of our own of a slice's length instead: what the 99th percentile of these is over the fastest is the noise of the
 // machine's scheduling, at the same time and under the same load. --check fails where the 99th percentile of slices is over the
 // budget plus that noise; where too few were measured to say so it goes on, up to eight times as long.
-#include <daub.h>
-#include <daub_vulkan.h>
+#include "renderer/renderer.h"
 
-#include <dlfcn.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-static const uint32_t scene_code[] = {
-#include "in_frame.inc"
-};
-
-enum { WIDTH = 192, HEIGHT = 108, MAX_FRAMES = 20000, ATTEMPTS = 8, MAX_MORE = 10000 };
-
-// clang-format off
-#define INSTANCE_FUNCTIONS(F) \
-    F(vkEnumeratePhysicalDevices) F(vkGetPhysicalDeviceMemoryProperties) F(vkCreateDevice) \
-    F(vkGetDeviceProcAddr) F(vkDestroyInstance)
-#define DEVICE_FUNCTIONS(F) \
-    F(vkGetDeviceQueue) F(vkCreateBuffer) F(vkGetBufferMemoryRequirements) F(vkAllocateMemory) \
-    F(vkBindBufferMemory) F(vkCreateShaderModule) F(vkCreateDescriptorSetLayout) F(vkCreatePipelineLayout) \
-    F(vkCreateComputePipelines) F(vkCreateDescriptorPool) F(vkAllocateDescriptorSets) \
-    F(vkUpdateDescriptorSets) F(vkCreateCommandPool) F(vkAllocateCommandBuffers) F(vkBeginCommandBuffer) \
-    F(vkCmdBindPipeline) F(vkCmdBindDescriptorSets) F(vkCmdPushConstants) F(vkCmdDispatch) \
-    F(vkCmdPipelineBarrier) \
-    F(vkEndCommandBuffer) F(vkCreateFence) F(vkResetFences) F(vkWaitForFences) F(vkQueueSubmit) \
-    F(vkDeviceWaitIdle) F(vkDestroyFence) F(vkDestroyCommandPool) F(vkDestroyDescriptorPool) \
-    F(vkDestroyPipeline) F(vkDestroyPipelineLayout) F(vkDestroyDescriptorSetLayout) F(vkDestroyShaderModule) \
-    F(vkFreeMemory) F(vkDestroyBuffer) F(vkDestroyDevice)
-// clang-format on
-
-struct renderer {
-    PFN_vkGetInstanceProcAddr get;
-    VkInstance instance;
-    VkPhysicalDevice gpu;
-    VkPhysicalDeviceMemoryProperties memory_types;
-    VkDevice device;
-    uint32_t family;
-    VkQueue queue;
-    pthread_mutex_t lock; // of the queue, which daub submits to as well
-    daub_vulkan_wishes wishes;
-    VkPhysicalDeviceFeatures2 features;
-    daub_vulkan_features room;
-    VkBuffer pixels;
-    VkDeviceMemory memory;
-    VkShaderModule module;
-    VkDescriptorSetLayout set_layout;
-    VkPipelineLayout layout;
-    VkPipeline pipeline;
-    VkDescriptorPool sets;
-    VkDescriptorSet set;
-    VkCommandPool pool;
-    VkCommandBuffer cb;
-    VkFence drawn;
-#define MEMBER(f) PFN_##f f;
-    INSTANCE_FUNCTIONS(MEMBER) DEVICE_FUNCTIONS(MEMBER)
-#undef MEMBER
-};
+enum { MAX_FRAMES = 20000, ATTEMPTS = 8, MAX_MORE = 10000 };
 
 struct options {
     double seconds, hz;
@@ -80,23 +26,6 @@ struct times { // microseconds
     double us[MAX_FRAMES];
     uint32_t n;
 };
-
-#define VK(call)                                                                \
-    do {                                                                        \
-        const VkResult result_ = (call);                                        \
-        if (result_ != VK_SUCCESS) {                                            \
-            fprintf(stderr, "in_frame: %s failed (%d)\n", #call, (int)result_); \
-            exit(1);                                                            \
-        }                                                                       \
-    } while (0)
-
-#define DAUB(call)                                                \
-    do {                                                          \
-        if ((call) != DAUB_OK) {                                  \
-            fprintf(stderr, "in_frame: %s\n", daub_last_error()); \
-            exit(1);                                              \
-        }                                                         \
-    } while (0)
 
 static double now_us(void)
 {
@@ -113,205 +42,6 @@ static void sleep_until(double us)
                                     .tv_nsec = (long)((left - (double)(time_t)(left * 1e-6) * 1e6) * 1e3) };
         nanosleep(&t, NULL);
     }
-}
-
-// ---- the renderer ----------------------------------------------------------------------------------------------------
-
-static void open_device(struct renderer *r)
-{
-    void *library = dlopen("libvulkan.so.1", RTLD_NOW | RTLD_LOCAL);
-    void *symbol = library ? dlsym(library, "vkGetInstanceProcAddr") : NULL;
-    if (!symbol) {
-        fprintf(stderr, "in_frame: there is no libvulkan.so.1\n");
-        exit(77);
-    }
-    memcpy(&r->get, &symbol, sizeof(symbol));
-    const VkApplicationInfo app = { .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO, .apiVersion = VK_API_VERSION_1_3 };
-    const VkInstanceCreateInfo info = { .sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO, .pApplicationInfo = &app };
-    const PFN_vkCreateInstance create = (PFN_vkCreateInstance)r->get(NULL, "vkCreateInstance");
-    VK(create(&info, NULL, &r->instance));
-#define LOAD(f) r->f = (PFN_##f)r->get(r->instance, #f);
-    INSTANCE_FUNCTIONS(LOAD)
-#undef LOAD
-    uint32_t n = 1;
-    if (r->vkEnumeratePhysicalDevices(r->instance, &n, &r->gpu) < 0 || n == 0) {
-        fprintf(stderr, "in_frame: there is no Vulkan device\n");
-        exit(77);
-    }
-    r->vkGetPhysicalDeviceMemoryProperties(r->gpu, &r->memory_types);
-
-    // What daub can make use of goes into our own device; nothing of it has to be there.
-    r->wishes.struct_size = sizeof(r->wishes);
-    DAUB(daub_vulkan_wishes_get(daub_vulkan_wishes_params(.get_instance_proc_addr = r->get, .instance = r->instance,
-                                                          .physical_device = r->gpu, .api_version = VK_API_VERSION_1_3),
-                                &r->wishes));
-    r->features.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2;
-    daub_vulkan_wishes_chain(&r->wishes, &r->features, &r->room);
-    r->family = r->wishes.queue_family;
-    const float priority = 1.0f;
-    const VkDeviceQueueCreateInfo queue = {
-        .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
-        .queueFamilyIndex = r->family,
-        .queueCount = 1,
-        .pQueuePriorities = &priority,
-    };
-    const VkDeviceCreateInfo device = {
-        .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-        .pNext = &r->features,
-        .queueCreateInfoCount = 1,
-        .pQueueCreateInfos = &queue,
-        .enabledExtensionCount = r->wishes.n_extensions,
-        .ppEnabledExtensionNames = r->wishes.extensions,
-    };
-    VK(r->vkCreateDevice(r->gpu, &device, NULL, &r->device));
-#define LOAD(f) r->f = (PFN_##f)r->vkGetDeviceProcAddr(r->device, #f);
-    DEVICE_FUNCTIONS(LOAD)
-#undef LOAD
-    r->vkGetDeviceQueue(r->device, r->family, 0, &r->queue);
-}
-
-static void make_target(struct renderer *r)
-{
-    const VkBufferCreateInfo buffer = { .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
-                                        .size = WIDTH * HEIGHT * 4,
-                                        .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT };
-    VK(r->vkCreateBuffer(r->device, &buffer, NULL, &r->pixels));
-    VkMemoryRequirements need;
-    r->vkGetBufferMemoryRequirements(r->device, r->pixels, &need);
-    uint32_t type = 0;
-    while (!(need.memoryTypeBits >> type & 1) ||
-           !(r->memory_types.memoryTypes[type].propertyFlags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT))
-        type++;
-    const VkMemoryAllocateInfo memory = { .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-                                          .allocationSize = need.size,
-                                          .memoryTypeIndex = type };
-    VK(r->vkAllocateMemory(r->device, &memory, NULL, &r->memory));
-    VK(r->vkBindBufferMemory(r->device, r->pixels, r->memory, 0));
-}
-
-static void make_pipeline(struct renderer *r)
-{
-    const VkShaderModuleCreateInfo module = { .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
-                                              .codeSize = sizeof(scene_code),
-                                              .pCode = scene_code };
-    VK(r->vkCreateShaderModule(r->device, &module, NULL, &r->module));
-    const VkDescriptorSetLayoutBinding binding = { .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                                                   .descriptorCount = 1,
-                                                   .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT };
-    const VkDescriptorSetLayoutCreateInfo set = { .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-                                                  .bindingCount = 1,
-                                                  .pBindings = &binding };
-    VK(r->vkCreateDescriptorSetLayout(r->device, &set, NULL, &r->set_layout));
-    const VkPushConstantRange push = { .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT, .size = 12 };
-    const VkPipelineLayoutCreateInfo layout = { .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-                                                .setLayoutCount = 1,
-                                                .pSetLayouts = &r->set_layout,
-                                                .pushConstantRangeCount = 1,
-                                                .pPushConstantRanges = &push };
-    VK(r->vkCreatePipelineLayout(r->device, &layout, NULL, &r->layout));
-    const VkComputePipelineCreateInfo pipeline = {
-        .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
-        .stage = { .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
-                   .stage = VK_SHADER_STAGE_COMPUTE_BIT,
-                   .module = r->module,
-                   .pName = "main" },
-        .layout = r->layout,
-    };
-    VK(r->vkCreateComputePipelines(r->device, VK_NULL_HANDLE, 1, &pipeline, NULL, &r->pipeline));
-    const VkDescriptorPoolSize size = { .type = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, .descriptorCount = 1 };
-    const VkDescriptorPoolCreateInfo sets = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO, .maxSets = 1, .poolSizeCount = 1, .pPoolSizes = &size
-    };
-    VK(r->vkCreateDescriptorPool(r->device, &sets, NULL, &r->sets));
-    const VkDescriptorSetAllocateInfo take = { .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
-                                               .descriptorPool = r->sets,
-                                               .descriptorSetCount = 1,
-                                               .pSetLayouts = &r->set_layout };
-    VK(r->vkAllocateDescriptorSets(r->device, &take, &r->set));
-    const VkDescriptorBufferInfo target = { .buffer = r->pixels, .range = VK_WHOLE_SIZE };
-    const VkWriteDescriptorSet write = { .sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
-                                         .dstSet = r->set,
-                                         .descriptorCount = 1,
-                                         .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                                         .pBufferInfo = &target };
-    r->vkUpdateDescriptorSets(r->device, 1, &write, 0, NULL);
-}
-
-static void open_renderer(struct renderer *r)
-{
-    open_device(r);
-    make_target(r);
-    make_pipeline(r);
-    const VkCommandPoolCreateInfo pool = { .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
-                                           .flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT,
-                                           .queueFamilyIndex = r->family };
-    VK(r->vkCreateCommandPool(r->device, &pool, NULL, &r->pool));
-    const VkCommandBufferAllocateInfo cb = { .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
-                                             .commandPool = r->pool,
-                                             .commandBufferCount = 1 };
-    VK(r->vkAllocateCommandBuffers(r->device, &cb, &r->cb));
-    const VkFenceCreateInfo fence = { .sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO };
-    VK(r->vkCreateFence(r->device, &fence, NULL, &r->drawn));
-    pthread_mutex_init(&r->lock, NULL);
-}
-
-static void close_renderer(struct renderer *r)
-{
-    r->vkDeviceWaitIdle(r->device);
-    r->vkDestroyFence(r->device, r->drawn, NULL);
-    r->vkDestroyCommandPool(r->device, r->pool, NULL);
-    r->vkDestroyDescriptorPool(r->device, r->sets, NULL);
-    r->vkDestroyPipeline(r->device, r->pipeline, NULL);
-    r->vkDestroyPipelineLayout(r->device, r->layout, NULL);
-    r->vkDestroyDescriptorSetLayout(r->device, r->set_layout, NULL);
-    r->vkDestroyShaderModule(r->device, r->module, NULL);
-    r->vkDestroyBuffer(r->device, r->pixels, NULL);
-    r->vkFreeMemory(r->device, r->memory, NULL);
-    r->vkDestroyDevice(r->device, NULL);
-    r->vkDestroyInstance(r->instance, NULL);
-    pthread_mutex_destroy(&r->lock);
-}
-
-// Records and submits one frame, then so many dispatches more that draw its first rows again; r->drawn tells when it is there.
-static void draw(struct renderer *r, double seconds, uint32_t more)
-{
-    const struct {
-        float time;
-        uint32_t width, height;
-    } push = { (float)seconds, WIDTH, HEIGHT };
-    const VkCommandBufferBeginInfo begin = { .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
-                                             .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT };
-    VK(r->vkResetFences(r->device, 1, &r->drawn));
-    VK(r->vkBeginCommandBuffer(r->cb, &begin));
-    r->vkCmdBindPipeline(r->cb, VK_PIPELINE_BIND_POINT_COMPUTE, r->pipeline);
-    r->vkCmdBindDescriptorSets(r->cb, VK_PIPELINE_BIND_POINT_COMPUTE, r->layout, 0, 1, &r->set, 0, NULL);
-    r->vkCmdPushConstants(r->cb, r->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof(push), &push);
-    const VkMemoryBarrier one_by_one = { .sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
-                                         .srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT,
-                                         .dstAccessMask = VK_ACCESS_SHADER_WRITE_BIT };
-    r->vkCmdDispatch(r->cb, (WIDTH + 7) / 8, (HEIGHT + 7) / 8, 1);
-    for (uint32_t i = 0; i < more; i++) {
-        r->vkCmdPipelineBarrier(r->cb, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, 0, 1,
-                                &one_by_one, 0, NULL, 0, NULL);
-        r->vkCmdDispatch(r->cb, (WIDTH + 7) / 8, 2, 1);
-    }
-    VK(r->vkEndCommandBuffer(r->cb));
-    const VkSubmitInfo submit = { .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-                                  .commandBufferCount = 1,
-                                  .pCommandBuffers = &r->cb };
-    pthread_mutex_lock(&r->lock);
-    VK(r->vkQueueSubmit(r->queue, 1, &submit, r->drawn));
-    pthread_mutex_unlock(&r->lock);
-}
-
-static void lock_queue(void *user)
-{
-    pthread_mutex_lock(&((struct renderer *)user)->lock);
-}
-
-static void unlock_queue(void *user)
-{
-    pthread_mutex_unlock(&((struct renderer *)user)->lock);
 }
 
 // ---- pictures --------------------------------------------------------------------------------------------------------
@@ -371,7 +101,7 @@ static void run_frames(struct renderer *r, const struct options *o, struct artis
         const int ours = a && i % 2 == 0;
         sleep_until(start + (double)i * period);
         const double begin = now_us();
-        draw(r, (begin - start) * 1e-6, ours ? more : 0);
+        renderer_draw(r, (begin - start) * 1e-6, ours ? more : 0);
         if (a && !ours)
             advance(a, o->budget_us);
         VK(r->vkWaitForFences(r->device, 1, &r->drawn, VK_TRUE, UINT64_MAX));
@@ -424,7 +154,7 @@ static uint32_t dispatches_for(struct renderer *r, uint64_t budget_us)
         return 1;
     for (uint32_t i = 0; i < TRIES; i++) {
         const double begin = now_us();
-        draw(r, 0.0, MORE);
+        renderer_draw(r, 0.0, MORE);
         VK(r->vkWaitForFences(r->device, 1, &r->drawn, VK_TRUE, UINT64_MAX));
         add_time(t, now_us() - begin);
     }
@@ -473,14 +203,15 @@ int main(int argc, char **argv)
                         "[--check]\n");
         return 2;
     }
-    open_renderer(&r);
+    renderer_open(&r);
     daub_device *dev = NULL;
     DAUB(daub_vulkan_device_create(
         daub_vulkan_device_params(.get_instance_proc_addr = r.get, .instance = r.instance,
                                   .api_version = VK_API_VERSION_1_3, .physical_device = r.gpu, .device = r.device,
                                   .features = &r.features, .extensions = r.wishes.extensions,
                                   .n_extensions = r.wishes.n_extensions, .queue_family = r.family, .queue = r.queue,
-                                  .lock_queue = lock_queue, .unlock_queue = unlock_queue, .queue_user = &r),
+                                  .lock_queue = renderer_lock_queue, .unlock_queue = renderer_unlock_queue,
+                                  .queue_user = &r),
         &dev));
     DAUB(daub_model_load(dev, o.model, NULL, &a.model));
 
@@ -511,6 +242,6 @@ int main(int argc, char **argv)
 
     DAUB(daub_model_destroy(&a.model));
     DAUB(daub_device_destroy(&dev));
-    close_renderer(&r);
+    renderer_close(&r);
     return o.check && !good ? 1 : 0;
 }

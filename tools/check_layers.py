@@ -55,7 +55,7 @@ def check_includes(path, text, breaches):
             continue
         target = match.group(1)
         if path.startswith(("tools/", "examples/")):
-            own = "/" not in target and os.path.exists(os.path.join(os.path.dirname(path), target))
+            own = ".." not in target and os.path.exists(os.path.join(os.path.dirname(path), target))
             if target not in PUBLIC and not own and not target.endswith(".inc"):  # words that the build makes
                 breaches.append("%s:%d: tools and examples include public headers only, not %s" % (path, number, target))
             elif target == "daub_tools.h" and path.startswith("examples/"):

@@ -1,4 +1,4 @@
-// in_frame.comp - a scene that moves: balls that melt into one another, lit from above, a pixel an invocation.
+// scene.comp - a scene that moves: balls that melt into one another, lit from above, a pixel an invocation.
 #version 460
 #extension GL_EXT_control_flow_attributes : require
 layout(local_size_x = 8, local_size_y = 8) in;
