@@ -20,16 +20,16 @@ layout(local_size_x = ATTENTION_SOFTMAX_LANES) in;
 const uint STEP = ATTENTION_SOFTMAX_LANES;
 shared float partial[STEP];
 
-#define REDUCE(combine)                                         \
-    partial[lane] = v;                                          \
-    barrier();                                                  \
-    for (uint half_ = STEP / 2; half_ > 0; half_ /= 2) {        \
-        if (lane < half_)                                       \
+#define REDUCE(combine)                                                    \
+    partial[lane] = v;                                                     \
+    barrier();                                                             \
+    [[unroll]] for (uint half_ = STEP / 2; half_ > 0; half_ /= 2) {        \
+        if (lane < half_)                                                  \
             partial[lane] = combine(partial[lane], partial[lane + half_]); \
-        barrier();                                              \
-    }                                                           \
-    const float all = partial[0];                               \
-    barrier();                                                  \
+        barrier();                                                         \
+    }                                                                      \
+    const float all = partial[0];                                          \
+    barrier();                                                             \
     return all;
 
 float add(float a, float b)

@@ -92,7 +92,7 @@ float total(float v)
     const uint i = gl_LocalInvocationIndex;
     tree[i] = v;
     barrier();
-    for (uint stride = LIGHT_LOCAL / 2; stride > 0; stride /= 2) {
+    [[unroll]] for (uint stride = LIGHT_LOCAL / 2; stride > 0; stride /= 2) {
         if (i < stride)
             tree[i] += tree[i + stride];
         barrier();

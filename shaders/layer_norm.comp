@@ -8,6 +8,7 @@
 //   variants   lane_ and shared_ f32 f16 (storage)
 #version 460
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 #include "common/light.glsl"
 #include "common/word.glsl"
 #include "params/layer_norm.h"
@@ -28,7 +29,7 @@ float total(vec4 v)
     const uint i = gl_LocalInvocationIndex;
     tree[i] = v.x + v.y + v.z + v.w;
     barrier();
-    for (uint stride = LIGHT_LOCAL / 2; stride > 0; stride /= 2) {
+    [[unroll]] for (uint stride = LIGHT_LOCAL / 2; stride > 0; stride /= 2) {
         if (i < stride)
             tree[i] += tree[i + stride];
         barrier();

@@ -35,7 +35,7 @@ void main()
     if (i >= p.n)
         return;
     VEC v = LOAD(i);
-    for (uint k = 0; k < SPIN; k++)
+    for (uint k = 0; k < SPIN; k++) // not unrolled: it is there to take time
         v = v * VEC(MUL) + VEC(p.add);
     dst[i] = v;
 }

@@ -269,7 +269,7 @@ uint reduce(uint v, bool least)
     const uint i = gl_LocalInvocationIndex;
     tree[i] = v;
     barrier();
-    for (uint stride = LIGHT_LOCAL / 2; stride > 0; stride /= 2) {
+    [[unroll]] for (uint stride = LIGHT_LOCAL / 2; stride > 0; stride /= 2) {
         if (i < stride)
             tree[i] = least ? min(tree[i], tree[i + stride]) : tree[i] + tree[i + stride];
         barrier();
