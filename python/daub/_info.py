@@ -212,34 +212,28 @@ class Limits:
     max_batch_lines: int
 
 
+def _all(kind: type[T], struct: type[ctypes.Structure], count: Any, get_info: Any) -> list[T]:
+    out = []
+    for i in range(count()):
+        info = sized(struct)
+        check(get_info(i, ctypes.byref(info)))
+        out.append(from_struct(kind, info))
+    return out
+
+
 def samplers() -> list[SamplerInfo]:
     """All samplers; generate() takes their names, and other systems' spellings ("Euler a")."""
-    out = []
-    for i in range(lib.daub_sampler_count()):
-        info = sized(_abi.daub_sampler_info)
-        check(lib.daub_sampler_get_info(i, ctypes.byref(info)))
-        out.append(from_struct(SamplerInfo, info))
-    return out
+    return _all(SamplerInfo, _abi.daub_sampler_info, lib.daub_sampler_count, lib.daub_sampler_get_info)
 
 
 def schedules() -> list[ScheduleInfo]:
     """All schedules; the first is a sampler's own spacing."""
-    out = []
-    for i in range(lib.daub_schedule_count()):
-        info = sized(_abi.daub_schedule_info)
-        check(lib.daub_schedule_get_info(i, ctypes.byref(info)))
-        out.append(from_struct(ScheduleInfo, info))
-    return out
+    return _all(ScheduleInfo, _abi.daub_schedule_info, lib.daub_schedule_count, lib.daub_schedule_get_info)
 
 
 def styles() -> list[StyleInfo]:
     """All presets that generate(style=...) takes."""
-    out = []
-    for i in range(lib.daub_style_count()):
-        info = sized(_abi.daub_style_info)
-        check(lib.daub_style_get_info(i, ctypes.byref(info)))
-        out.append(from_struct(StyleInfo, info))
-    return out
+    return _all(StyleInfo, _abi.daub_style_info, lib.daub_style_count, lib.daub_style_get_info)
 
 
 def limits() -> Limits:

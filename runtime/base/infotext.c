@@ -5,6 +5,7 @@
 #include "runtime/base/text.h"
 
 #include <string.h>
+#include <utf8proc.h>
 
 enum { MIN_FIELDS = 3 }; // a last line with fewer is part of a prompt
 
@@ -111,16 +112,6 @@ static int32_t hex4(const char *s, size_t n)
     return value;
 }
 
-static char *put_utf8(char *out, int32_t c)
-{
-    const int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-    static const uint8_t lead[] = { 0, 0xc0, 0xe0, 0xf0 };
-    *out++ = (char)(lead[more] | c >> (6 * more));
-    for (int i = more - 1; i >= 0; i--)
-        *out++ = (char)(0x80 | (c >> (6 * i) & 0x3f));
-    return out;
-}
-
 // One \ escape of a JSON text at s, n bytes with the backslash, into *out; bytes that it took, or 0: it is none, or has no UTF-8.
 static size_t unescape(const char *s, size_t n, char **out)
 {
@@ -143,7 +134,7 @@ static size_t unescape(const char *s, size_t n, char **out)
     }
     if (c <= 0 || (c >= 0xd800 && c <= 0xdfff))
         return 0;
-    *out = put_utf8(*out, c);
+    *out += utf8proc_encode_char(c, (utf8proc_uint8_t *)*out);
     return size;
 }
 

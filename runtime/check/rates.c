@@ -6,6 +6,7 @@
 #include "runtime/base/thread.h"
 #include "runtime/check/variant.h"
 #include "runtime/io/pack.h"
+#include "runtime/op/count.h"
 #include "runtime/op/gemm.h"
 #include "runtime/vk/kernels/embed.h"
 
@@ -220,16 +221,6 @@ static daub_status time_exec(struct session *s, struct daub_exec *exec, double b
     return run_best(s, exec, budget, rate);
 }
 
-static double flop_of(const struct daub_net *net)
-{
-    double flop = 0.0;
-    for (uint32_t i = 0; i < daub_net_n_nodes(net); i++) {
-        const struct daub_node *node = daub_net_node(net, i);
-        flop += node->op->flop ? node->op->flop(node) : 0.0;
-    }
-    return flop;
-}
-
 // `budget`: seconds for its runs. A shape that would take half of the `rest` for a run to warm up and a timed one is left out; the first is
 // not.
 static daub_status time_shape(struct session *s, const struct shape *shape, double budget, double rest)
@@ -241,7 +232,7 @@ static daub_status time_shape(struct session *s, const struct shape *shape, doub
     describe(shape, &rate);
     TRY(daub_net_create(daub_device_host(s->dev), "bench", s->dtype, &net));
     daub_net_output(net, "y", build(net, shape));
-    rate.gflop = flop_of(net) * 1e-9;
+    rate.gflop = daub_count_flop(net) * 1e-9;
     daub_status status = DAUB_OK;
     if (s->flop_rate > 0.0 && 2.0 * rate.gflop * 1e9 / s->flop_rate > rest / 2.0) {
         daub_net_destroy(&net);
@@ -253,7 +244,7 @@ static daub_status time_shape(struct session *s, const struct shape *shape, doub
         if (status == DAUB_OK)
             status = time_exec(s, exec, budget, &rate);
         if (status == DAUB_OK)
-            rate.gflop = flop_of(daub_exec_net(exec)) * 1e-9; // as fused and chosen
+            rate.gflop = daub_count_flop(daub_exec_net(exec)) * 1e-9; // as fused and chosen
         if (shape->kind != STREAM && rate.seconds > 0.0)
             s->flop_rate = rate.gflop * 1e9 / rate.seconds;
     }

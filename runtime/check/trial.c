@@ -3,6 +3,7 @@
 
 #include "runtime/base/half.h"
 #include "runtime/io/pack.h"
+#include "runtime/op/count.h"
 #include "runtime/vk/kernel.h"
 
 #include <math.h>
@@ -299,17 +300,6 @@ static daub_status note_kernel(void *user, const struct daub_node *node, const s
     return DAUB_OK;
 }
 
-// Multiplications of the net, once it is planned; the reference needs as many.
-static double flop_of(const struct daub_net *net)
-{
-    double flop = 0.0;
-    for (uint32_t i = 0; i < daub_net_n_nodes(net); i++) {
-        const struct daub_node *node = daub_net_node(net, i);
-        flop += node->op->flop ? node->op->flop(node) : 0.0;
-    }
-    return flop;
-}
-
 static daub_status build(struct daub_trial *trial)
 {
     struct trial_state *state = trial->state;
@@ -348,7 +338,7 @@ daub_status daub_trial_execute_tail(struct daub_trial *trial, struct daub_tensor
     TRY(state->failed);
     TRY(daub_trial_admit(trial, state->n_made + (double)count(y)));
     daub_net_output(trial->net, "y", y);
-    TRY(daub_trial_admit(trial, flop_of(trial->net) / 2.0));
+    TRY(daub_trial_admit(trial, daub_count_flop(trial->net) / 2.0));
     TRY(build(trial));
     TRY(run(trial, n_tail));
 

@@ -94,3 +94,13 @@ daub_status daub_count_net(const struct daub_caps *caps, struct daub_net *net,
     daub_free(NULL, ranges);
     return status;
 }
+
+double daub_count_flop(const struct daub_net *net)
+{
+    double flop = 0.0;
+    for (uint32_t i = 0; i < daub_net_n_nodes(net); i++) {
+        const struct daub_node *node = daub_net_node(net, i);
+        flop += node->op->flop ? node->op->flop(node) : 0.0;
+    }
+    return flop;
+}

@@ -21,4 +21,7 @@ daub_status daub_count_net(const struct daub_caps *caps, struct daub_net *net,
                            uint64_t (*weight_size)(const struct daub_tensor *weight), struct daub_count *rows,
                            uint32_t capacity, uint32_t *n);
 
+// Arithmetic of all its nodes, before or after it is planned.
+double daub_count_flop(const struct daub_net *net);
+
 #endif

@@ -1,7 +1,8 @@
-// json_line.c - one line of JSON lines: a flat object. Texts are unescaped in place, so that they need no memory, and numbers stay text,
-// because a seed has more digits than a double.
+// json_line.c - one line of JSON lines: a flat object. cJSON reads the texts, which are put back in place; numbers stay text, because a seed
+// has more digits than a double.
 #include "lines.h"
 
+#include <cJSON.h>
 #include <string.h>
 
 static void skip_space(char **p)
@@ -9,72 +10,25 @@ static void skip_space(char **p)
     *p += strspn(*p, " \t\r");
 }
 
-static int hex4(const char *p)
-{
-    int value = 0;
-    for (int i = 0; i < 4; i++) {
-        static const char digits[] = "0123456789abcdef";
-        const char *digit = p[i] ? strchr(digits, p[i] >= 'A' && p[i] <= 'F' ? p[i] + 32 : p[i]) : NULL;
-        if (!digit)
-            return -1;
-        value = 16 * value + (int)(digit - digits);
-    }
-    return value;
-}
-
-static char *put_code(char *out, uint32_t c)
-{
-    const int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-    static const uint8_t lead[] = { 0, 0xc0, 0xe0, 0xf0 };
-    *out++ = (char)(lead[more] | c >> (6 * more));
-    for (int i = more - 1; i >= 0; i--)
-        *out++ = (char)(0x80 | (c >> (6 * i) & 0x3f));
-    return out;
-}
-
-// \uXXXX at *p, two of them for a code point above U+FFFF. False: no such, or a zero.
-static bool read_code(char **p, char **out)
-{
-    const int first = hex4(*p + 2);
-    uint32_t code = (uint32_t)first;
-    if (first <= 0 || (first >= 0xdc00 && first < 0xe000))
-        return false;
-    *p += 6;
-    if (first >= 0xd800 && first < 0xdc00) {
-        const int second = (*p)[0] == '\\' && (*p)[1] == 'u' ? hex4(*p + 2) : -1;
-        if (second < 0xdc00 || second > 0xdfff)
-            return false;
-        code = 0x10000 + (((uint32_t)first - 0xd800) << 10) + ((uint32_t)second - 0xdc00);
-        *p += 6;
-    }
-    *out = put_code(*out, code);
-    return true;
-}
-
 // A text in quotes at *p, which becomes its characters; NULL: it is none.
 static char *read_text(char **p)
 {
-    static const char names[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
-    char *const text = *p + 1, *out = text;
-    if (**p != '"')
+    char *const text = *p, *end = text + 1;
+    if (*text != '"')
         return NULL;
-    for (++*p; **p != '"';) {
-        if ((unsigned char)**p < 0x20) // the line's end among them
+    for (; *end != '"'; end++) {
+        if ((unsigned char)*end < 0x20 || strncmp(end, "\\u0000", 6) == 0) // the line's end among them
             return NULL;
-        if (**p != '\\') {
-            *out++ = *(*p)++;
-            continue;
-        }
-        const char *name = (*p)[1] ? strchr(names, (*p)[1]) : NULL;
-        if (name) {
-            *out++ = meanings[name - names];
-            *p += 2;
-        } else if ((*p)[1] != 'u' || !read_code(p, &out)) {
-            return NULL;
-        }
+        end += *end == '\\' && end[1] != '\0';
     }
-    ++*p;
-    *out = '\0'; // on the quote, or before it
+    cJSON *const item = cJSON_ParseWithLength(text, (size_t)(end + 1 - text));
+    *p = end + 1;
+    if (!cJSON_IsString(item)) {
+        cJSON_Delete(item);
+        return NULL;
+    }
+    memcpy(text, item->valuestring, strlen(item->valuestring) + 1); // never longer than it is with its quotes
+    cJSON_Delete(item);
     return text;
 }
 
