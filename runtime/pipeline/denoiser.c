@@ -32,7 +32,7 @@ static uint32_t count_thresholds(const struct daub_program *program)
 
 uint32_t daub_denoise_parts(const struct daub_denoise_params *params)
 {
-    return params->turns && params->negative ? params->turns->n_parts : 1;
+    return params->schedules && params->negative ? params->schedules->n_parts : 1;
 }
 
 static struct daub_denoise_shape shape_of(const struct daub_denoise_params *params)
@@ -45,7 +45,7 @@ static struct daub_denoise_shape shape_of(const struct daub_denoise_params *para
     shape.tokens = params->tokens;
     shape.n_parts = daub_denoise_parts(params);
     if (shape.n_parts > 1)
-        memcpy(shape.weights, params->turns->weights, shape.n_parts * sizeof(shape.weights[0]));
+        memcpy(shape.weights, params->schedules->weights, shape.n_parts * sizeof(shape.weights[0]));
     shape.n_calls = params->program->n_calls;
     shape.n_vecs = params->program->n_vecs;
     shape.n_noises = params->program->n_noises + params->program->n_given;
@@ -233,7 +233,7 @@ static daub_status once_a_picture(struct daub_engine *engine, struct daub_exec *
 }
 
 // Between two calls, when the device has done the first: keys and values of other texts.
-static daub_status turn_text(struct daub_engine *engine, const struct daub_denoise_params *params, uint32_t call)
+static daub_status change_text(struct daub_engine *engine, const struct daub_denoise_params *params, uint32_t call)
 {
     struct daub_exec *exec = engine->denoiser->exec;
     TRY(daub_denoiser_write_text(engine, params, call));
@@ -308,7 +308,7 @@ static daub_status run_part(struct daub_engine *engine, const struct daub_denois
             before.ticket = 0;
             if (last != 0)
                 TRY(call_done(engine, params, last, i - 1));
-            TRY(turn_text(engine, params, i));
+            TRY(change_text(engine, params, i));
         }
         TRY(daub_exec_slices(exec, DAUB_STAGE_STEP, look_back, &before, NULL));
         TRY(daub_exec_slices(exec, DAUB_STAGE_TAIL, look_back, &before, &ticket));

@@ -30,21 +30,22 @@ static uint32_t step_of(const struct daub_program *program, uint32_t call)
 // The texts that a call reads: the negative one's, then each part's.
 static const uint32_t *texts_of(const struct daub_denoise_params *params, uint32_t call)
 {
-    const struct daub_text_turns *turns = params->turns;
+    const struct daub_prompt_schedules *schedules = params->schedules;
     const uint32_t step = step_of(params->program, call);
-    return turns->of_step + (size_t)(step < turns->n_steps ? step : turns->n_steps - 1) * (1 + turns->n_parts);
+    return schedules->of_step +
+           (size_t)(step < schedules->n_steps ? step : schedules->n_steps - 1) * (1 + schedules->n_parts);
 }
 
 bool daub_denoise_text_changes(const struct daub_denoise_params *params, uint32_t call)
 {
-    return params->turns && call > 0 &&
+    return params->schedules && call > 0 &&
            memcmp(texts_of(params, call), texts_of(params, call - 1),
-                  (1 + params->turns->n_parts) * sizeof(uint32_t)) != 0;
+                  (1 + params->schedules->n_parts) * sizeof(uint32_t)) != 0;
 }
 
 static const float *text_of_row(const struct daub_denoise_params *params, uint32_t call, uint32_t which, size_t one)
 {
-    if (params->turns)
+    if (params->schedules)
         return params->texts + texts_of(params, call)[which] * one;
     return which == 0 ? params->negative : params->text;
 }

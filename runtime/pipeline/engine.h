@@ -145,7 +145,7 @@ struct daub_denoise_shape {                                        // what decid
 typedef bool (*daub_call_fn)(void *user, uint32_t call);
 
 // Which embeddings the rows of the batch read, where that is more than a prompt and a negative one.
-struct daub_text_turns {
+struct daub_prompt_schedules {
     uint32_t n_parts;                     // of the prompt: each has rows of its own
     float weights[DAUB_MAX_PROMPT_PARTS]; // u + scale * sum of weight (c - u); one part's is part of the scale instead
     uint32_t n_steps;
@@ -158,9 +158,9 @@ struct daub_denoise_params {
     float guidance_scale, guidance_rescale;
     const float *text, *negative; // [tokens, cross_attention_dim] each; negative NULL without guidance
     uint32_t tokens;
-    const struct daub_text_turns *turns; // NULL: text and negative at every step
+    const struct daub_prompt_schedules *schedules; // NULL: text and negative at every step
     const float
-        *texts; // of turns, [n_texts][tokens, cross_attention_dim]; text and negative only say that they are there
+        *texts; // of schedules, [n_texts][tokens, cross_attention_dim]; text and negative only say that they are there
     const float
         *noise; // [n_noises][batch, C, h, w] unit normal, then the program's given vectors, [n_given][batch, C, h, w]
     const float *condition; // [C_in - C, h, w], what the U-Net reads beside the latents; NULL: nothing

@@ -44,7 +44,7 @@ static daub_status needs_of(const struct daub_engine *engine, const struct daub_
         .h = h,
         .w = w,
         .guidance_scale = daub_request_scale(r),
-        .turns = r->turns.of_step ? &r->turns : NULL,
+        .schedules = r->schedules.of_step ? &r->schedules : NULL,
         .guidance_rescale = r->guidance_rescale,
         .guided_first = r->guided_first,
         .guided_end = r->guided_end,

@@ -64,8 +64,8 @@ static daub_status encode_prompts(struct run *run)
     run->owned_text = daub_alloc_array(engine->host, daub_mul_size(r->prompts.n_texts, one), sizeof(float));
     if (!run->owned_text)
         return daub_no_memory("prompt embeddings");
-    run->negative = r->guided ? run->owned_text + r->turns.of_step[0] * one : NULL;
-    run->text = run->owned_text + r->turns.of_step[1] * one;
+    run->negative = r->guided ? run->owned_text + r->schedules.of_step[0] * one : NULL;
+    run->text = run->owned_text + r->schedules.of_step[1] * one;
     return daub_encode_prompts(engine, run->request, run->result, run->owned_text);
 }
 
@@ -272,7 +272,7 @@ static struct daub_denoise_params denoise_params(const struct run *run)
         .text = run->text,
         .negative = run->negative,
         .tokens = run->tokens,
-        .turns = run->owned_text ? &r->turns : NULL,
+        .schedules = run->owned_text ? &r->schedules : NULL,
         .texts = run->owned_text,
         .noise = run->noise,
         .condition = run->condition,

@@ -28,8 +28,8 @@ struct daub_request {
     bool guided;                         // the network also runs without the prompt
     daub_emphasis emphasis;
     struct daub_prompts prompts;
-    struct daub_text_turns turns;     // of their texts; of_step NULL without them
-    uint32_t layers, negative_layers; // of the text encoder that run: clip skip
+    struct daub_prompt_schedules schedules; // of their texts; of_step NULL without them
+    uint32_t layers, negative_layers;       // of the text encoder that run: clip skip
     uint32_t clip_skip;
     uint64_t seed;
     daub_rng_source rng;

@@ -60,7 +60,9 @@ static daub_status take_literally(const struct daub_engine *engine, struct daub_
     of_step[0] = 0;
     of_step[1] = 1;
     p->n_negative = 1;
-    r->turns = (struct daub_text_turns) { .n_parts = 1, .weights = { 1.0f }, .n_steps = 1, .of_step = of_step };
+    r->schedules = (struct daub_prompt_schedules) {
+        .n_parts = 1, .weights = { 1.0f }, .n_steps = 1, .of_step = of_step
+    };
     return DAUB_OK;
 }
 
@@ -153,9 +155,9 @@ static daub_status plan_steps(struct daub_request *r, const struct part *parts, 
     for (uint32_t step = 0; step < n; step++)
         for (uint32_t i = 0; i <= n_parts; i++)
             of_step[(size_t)step * (1 + n_parts) + i] = parts[i].first + daub_prompt_at(&parts[i].schedule, step);
-    r->turns.n_parts = n_parts;
-    r->turns.n_steps = n;
-    r->turns.of_step = of_step;
+    r->schedules.n_parts = n_parts;
+    r->schedules.n_steps = n;
+    r->schedules.of_step = of_step;
     return DAUB_OK;
 }
 
@@ -173,7 +175,7 @@ static daub_status read_as_webui(const struct daub_engine *engine, struct daub_r
         if (!(texts[i].weight >= -DAUB_MAX_EMPHASIS && texts[i].weight <= DAUB_MAX_EMPHASIS))
             return daub_fail(DAUB_ERROR_INVALID_ARG, "the weight %g of a part of the prompt is outside -%d..%d",
                              texts[i].weight, DAUB_MAX_EMPHASIS, DAUB_MAX_EMPHASIS);
-        r->turns.weights[i] = (float)texts[i].weight;
+        r->schedules.weights[i] = (float)texts[i].weight;
         TRY(daub_prompt_schedule(r->arena, texts[i].text, r->program.n_steps, &parts[i + 1].schedule));
         TRY(add_texts(engine, r, &parts[i + 1]));
     }
@@ -184,7 +186,7 @@ static daub_status read_as_webui(const struct daub_engine *engine, struct daub_r
 // An embeddings file holds one text of each prompt.
 static daub_status check_single(const struct daub_request *r)
 {
-    const bool one = r->turns.n_parts == 1 && r->turns.weights[0] == 1.0f && r->prompts.n_texts == 2;
+    const bool one = r->schedules.n_parts == 1 && r->schedules.weights[0] == 1.0f && r->prompts.n_texts == 2;
     return one ? DAUB_OK
                : daub_fail(DAUB_ERROR_INVALID_ARG,
                            "editing, alternation, AND and a weight of the whole prompt have no single embedding");
@@ -198,7 +200,7 @@ daub_status daub_request_take_prompts(const struct daub_engine *engine, const da
                          "emphasis %d is none of DAUB_EMPHASIS_WEBUI (1) and DAUB_EMPHASIS_OFF (2)", (int)p->emphasis);
     r->emphasis = p->emphasis == DAUB_EMPHASIS_DEFAULT ? DAUB_EMPHASIS_WEBUI : p->emphasis;
     r->guided = r->guidance_scale > 1.0f;
-    r->turns.n_parts = 1;
+    r->schedules.n_parts = 1;
     const bool embeds = p->prompt_embeds_path || p->prompt_embeds_source || p->prompt_embeds || r->embed_tokens > 0;
     if (!engine->desc.has_text || embeds)
         return DAUB_OK;
@@ -207,13 +209,13 @@ daub_status daub_request_take_prompts(const struct daub_engine *engine, const da
     for (uint32_t i = r->prompts.n_negative; i < r->prompts.n_texts; i++)
         r->prompts.n_tokens = r->prompts.texts[i].n_tokens > r->prompts.n_tokens ? r->prompts.texts[i].n_tokens
                                                                                  : r->prompts.n_tokens;
-    r->guided = r->guided || r->turns.n_parts > 1 || r->turns.weights[0] != 1.0f;
+    r->guided = r->guided || r->schedules.n_parts > 1 || r->schedules.weights[0] != 1.0f;
     return r->text_only ? check_single(r) : DAUB_OK;
 }
 
 float daub_request_scale(const struct daub_request *r)
 {
-    return r->guidance_scale * (r->turns.of_step && r->turns.n_parts == 1 ? r->turns.weights[0] : 1.0f);
+    return r->guidance_scale * (r->schedules.of_step && r->schedules.n_parts == 1 ? r->schedules.weights[0] : 1.0f);
 }
 
 uint32_t daub_prompts_to_encode(const struct daub_request *r)

@@ -320,12 +320,12 @@ static daub_status resolve(const struct daub_engine *engine, const daub_generate
     TRY(resolve_sampler(engine, p, r));
     TRY(record(r));
     TRY(daub_request_take_prompts(engine, p, r));
-    if (r->turns.n_parts > 1 && (r->guided_first > 0 || r->guided_end > 0))
+    if (r->schedules.n_parts > 1 && (r->guided_first > 0 || r->guided_end > 0))
         return daub_fail(
             DAUB_ERROR_UNSUPPORTED,
             "a prompt of %u parts (AND) is put together by guidance, and has it at every step: no guidance "
             "interval (%g..%g)",
-            r->turns.n_parts, r->guidance_start, r->guidance_end);
+            r->schedules.n_parts, r->guidance_start, r->guidance_end);
     TRY(daub_request_take_state(engine, p, r));
     TRY(resolve_views(engine, p, r));
     return r->embed_tokens > 0 ? expect_embeds(engine, r) : resolve_embeds(engine, p, r);

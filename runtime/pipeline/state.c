@@ -24,7 +24,7 @@ static uint32_t guided_parts(const struct daub_denoise_params *params)
 {
     if (!params->negative)
         return params->guided_first > 0 || params->guided_end > 0;
-    return params->turns ? params->turns->n_parts : 1;
+    return params->schedules ? params->schedules->n_parts : 1;
 }
 
 // What two runs must have in common for one's vectors to be the other's.
@@ -172,7 +172,7 @@ daub_status daub_request_take_state(const struct daub_engine *engine, const daub
         .h = request->height / scale,
         .w = request->width / scale,
         .negative = request->guided ? &some : NULL,
-        .turns = request->turns.of_step ? &request->turns : NULL,
+        .schedules = request->schedules.of_step ? &request->schedules : NULL,
         .guided_first = request->guided_first,
         .guided_end = request->guided_end,
     };
