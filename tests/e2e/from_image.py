@@ -104,6 +104,16 @@ def pictures_in():
     again("embeddings", "embeds.png", "--prompt-embeds", "e.safetensors", "--steps", "2", "--seed", "1")
 
 
+def too_long_for_a_jpeg():
+    """Parameters beyond a segment's 64 KiB are left out, and that is said; a PNG takes them."""
+    prompt = "word, " * 6000
+    result = run(prompt, "--emphasis", "off", "--steps", "1", "--seed", "1", "-o", "long.jpg")
+    check(result.returncode == 0 and b"long.jpg has no parameters" in result.stderr and os.path.exists("long.jpg"), "said: %r" % result.stderr[-300:])
+    refused("none in it", "long.jpg", words=["long.jpg"])
+    result = run(prompt, "--emphasis", "off", "--steps", "1", "--seed", "1", "-o", "long.png")
+    check(b"no parameters" not in result.stderr and prompt.strip().encode() in read("long.png"), "in a PNG")
+
+
 def overrides():
     run("a red apple", "--steps", "3", "--seed", "7", "--guidance", "3", "-q", "--eta", "0.5", "-o", "o.png")
     for what, option, more in (("steps", ["--steps", "2"], ["--seed", "7", "--guidance", "3", "--eta", "0.5"]),
@@ -218,4 +228,4 @@ def models():
 
 
 if __name__ == "__main__":
-    main(same_bytes, pictures_in, overrides, other_programs, models)
+    main(same_bytes, pictures_in, too_long_for_a_jpeg, overrides, other_programs, models)

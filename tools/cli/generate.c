@@ -171,7 +171,7 @@ static int draw_one(struct run *run, const struct line *line, daub_generate_para
     char *parameters = metadata_text(cli, params, &run->info, &result,
                                      hash_of(cli->model, daub_tools_model_hash, &run->hash),
                                      cli->vae ? hash_of(cli->vae, daub_tools_vae_hash, &run->vae_hash) : NULL, format);
-    const bool ok = parameters && picture_write(path, format, cli_quality(cli), &image, parameters);
+    const bool ok = parameters && picture_write(cli, path, format, &image, parameters);
     const int shown = ok ? show_end(&run->show, run->model, params, &image, parameters, params->seed) : EXIT_FAILED;
     free(parameters);
     daub_image_free(&image);

@@ -300,7 +300,7 @@ static int draw_all(struct grid *g, const char *path, const char *format)
         return EXIT_FAILED;
     put_labels(g);
     status = each_group(g, draw_cell);
-    if (status == EXIT_OK && !picture_write(path, format, cli_quality(g->cli), &g->sheet.image, g->parameters))
+    if (status == EXIT_OK && !picture_write(g->cli, path, format, &g->sheet.image, g->parameters))
         status = EXIT_FAILED;
     if (status == EXIT_OK)
         report(g, path);

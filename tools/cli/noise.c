@@ -35,7 +35,7 @@ static int draw(const struct cli *cli, const daub_image *picture, const char *pa
             sheet_place(&strip, &(daub_image) { .width = w, .height = h, .channels = 3, .pixels = bytes }, column, row);
         }
     }
-    if (status == EXIT_OK && !picture_write(path, format, cli_quality(cli), &strip.image, NULL))
+    if (status == EXIT_OK && !picture_write(cli, path, format, &strip.image, NULL))
         status = EXIT_FAILED;
     free(x0);
     free(xt);

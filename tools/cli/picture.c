@@ -109,11 +109,13 @@ static bool write_file(const char *path, const uint8_t *data, size_t size)
     return ok;
 }
 
-bool picture_write(const char *path, const char *format, int quality, const daub_image *image, const char *parameters)
+bool picture_write(const struct cli *cli, const char *path, const char *format, const daub_image *image,
+                   const char *parameters)
 {
     size_t size = 0;
+    bool left_out = false;
     uint8_t *data = strcmp(format, "png") == 0   ? png_encode(image, parameters, &size)
-                    : strcmp(format, "jpg") == 0 ? jpeg_encode(image, quality, parameters, &size)
+                    : strcmp(format, "jpg") == 0 ? jpeg_encode(image, cli_quality(cli), parameters, &size, &left_out)
                                                  : ppm_encode(image, &size);
     if (!data) {
         cli_fail("no memory for %s as %s", path, format);
@@ -123,5 +125,10 @@ bool picture_write(const char *path, const char *format, int quality, const daub
     const bool ok = write_file(path, data, size);
     cli_hold_interrupt(false);
     free(data);
+    if (ok && left_out)
+        cli_warn(cli,
+                 "%s has no parameters: a JPEG takes 65,535 bytes of them as UTF-16, and these have %llu as UTF-8; a "
+                 "PNG takes them",
+                 path, (unsigned long long)strlen(parameters));
     return ok;
 }

@@ -149,8 +149,8 @@ static void write_bytes(void *b, void *data, int n)
     append(b, data, (size_t)n);
 }
 
-// APP1 with one EXIF field, UserComment (0x9286) in UTF-16: a TIFF of two directories. Nothing if it exceeds a segment's 64 KiB.
-static void append_exif(struct bytes *b, const char *text)
+// APP1 with one EXIF field, UserComment (0x9286) in UTF-16: a TIFF of two directories. False: it exceeds a segment's 64 KiB, and is left out.
+static bool append_exif(struct bytes *b, const char *text)
 {
     struct bytes comment = { 0 };
     append(&comment, "UNICODE", 8);
@@ -165,7 +165,8 @@ static void append_exif(struct bytes *b, const char *text)
     }
     enum { IFD0 = 8, EXIF_IFD = IFD0 + 2 + 12 + 4, COMMENT = EXIF_IFD + 2 + 12 + 4 }; // offsets in the TIFF
     const size_t length = 2 + 6 + COMMENT + comment.n;
-    if (!comment.failed && length <= 0xffff) {
+    const bool fits = length <= 0xffff;
+    if (!comment.failed && fits) {
         append(b, "\xff\xe1", 2);
         append_be16(b, (uint32_t)length);
         append(b, "Exif\0\0MM\0*", 10);
@@ -186,18 +187,19 @@ static void append_exif(struct bytes *b, const char *text)
     }
     b->failed |= comment.failed;
     free(comment.at);
+    return fits;
 }
 
-uint8_t *jpeg_encode(const daub_image *image, int quality, const char *parameters, size_t *size)
+uint8_t *jpeg_encode(const daub_image *image, int quality, const char *parameters, size_t *size, bool *left_out)
 {
     struct bytes jpeg = { 0 }, b = { 0 };
+    *left_out = false;
     stbi_write_jpg_to_func(write_bytes, &jpeg, (int)image->width, (int)image->height, (int)image->channels,
                            image->pixels, quality);
     b.failed = jpeg.failed || jpeg.n < 2;
     if (!b.failed) {
         append(&b, jpeg.at, 2); // SOI
-        if (parameters)
-            append_exif(&b, parameters);
+        *left_out = parameters && !append_exif(&b, parameters);
         append(&b, jpeg.at + 2, jpeg.n - 2);
     }
     free(jpeg.at);

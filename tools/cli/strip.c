@@ -126,8 +126,7 @@ int strip_write(struct strip *strip, const struct cli *cli, daub_model *model, c
     p.preview = cli->show_by && cli->show_by[0] == 'l' ? DAUB_PREVIEW_LINEAR : DAUB_PREVIEW_VAE;
     struct sheet sheet = { 0 };
     int status = draw(strip, cli, model, &p, &sheet);
-    if (status == EXIT_OK &&
-        !picture_write(path, picture_format(path, NULL), cli_quality(cli), &sheet.image, parameters))
+    if (status == EXIT_OK && !picture_write(cli, path, picture_format(path, NULL), &sheet.image, parameters))
         status = EXIT_FAILED;
     sheet_free(&sheet);
     return status;

@@ -59,7 +59,7 @@ const struct option cli_options[] = {
     {  0,  "op",              "NAME",  TEXT, FIELD(op),               0, 0, CLI_SELFTEST | CLI_BENCH, "check, or time with --kernels, ops of that name only; * is any text, commas separate names [all]" },
     {  0,  "thorough",        NULL,    FLAG, FIELD(thorough),         0, 0, CLI_SELFTEST, "every case with every kernel, large ones too: minutes on a CPU" },
     {  0,  "list",            NULL,    FLAG, FIELD(list),             0, 0, CLI_SELFTEST, "name what would be checked" },
-    {  0,  "json",            NULL,    FLAG, FIELD(json),             0, 0, CLI_ALL, "machine-readable output" },
+    {  0,  "json",            NULL,    FLAG, FIELD(json),             0, 0, CLI_ALL & ~(CLI_HELP | CLI_MAN | CLI_COMPLETIONS), "machine-readable output" },
     { 'q', "quiet",           NULL,    FLAG, FIELD(quiet),            0, 0, CLI_ALL, "errors only" },
     { 'v', "verbose",         NULL,    FLAG, FIELD(verbose),          0, 0, CLI_ALL, "say more" },
     { 'h', "help",            NULL,    FLAG, FIELD(help),             0, 0, CLI_ALL, "say what the command's options are" },
