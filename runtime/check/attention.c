@@ -64,7 +64,7 @@ static daub_status check(struct daub_trial *trial, const void *user)
     double *p = daub_trial_alloc(trial, n_k, sizeof(*p));
     if (!p)
         return DAUB_ERROR_NO_HOST_MEMORY;
-    for (uint32_t image = 0; image < a->n; image++)
+    for (uint32_t image = 0; image < a->n && !daub_trial_knows(trial); image++)
         for (uint32_t head = 0; head < a->heads; head++) {
             const uint32_t kv_image = a->kv_n == 1 ? 0 : image;
             double *rows_q = rows_of(trial, daub_trial_values(trial, q), image, c, head, a->d, n_q);

@@ -33,11 +33,21 @@ struct daub_verdict {
     char wrong[512];                   // "": right
 };
 
+// A case's reference in one dtype, kept from run to run: the same under every mask and on every device, and what takes longest.
+struct daub_known {
+    double *want; // NULL: not yet
+    size_t n;
+    double n_made; // values of the inputs: a case may be smaller on some devices
+};
+
+void daub_known_free(struct daub_known *known); // malloc's
+
 struct daub_trial_params {
     const struct daub_check *check;
     uint32_t index; // of the case
     enum daub_dtype dtype;
-    double max_work; // multiplications and values; 0: any
+    double max_work;          // multiplications and values; 0: any
+    struct daub_known *known; // of this case and dtype; NULL: work the reference out
 };
 
 // Runs one case. Errors: what the device says, NO_HOST_MEMORY. A result that is wrong is no error: see the verdict.

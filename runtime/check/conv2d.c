@@ -91,7 +91,8 @@ static daub_status check(struct daub_trial *trial, const void *user)
         daub_trial_wrong(trial, "the result is not fp32");
     TRY(daub_trial_execute(trial, y));
     double *want = daub_trial_want(trial);
-    reference(c, &d, y->shape, want);
+    if (!daub_trial_knows(trial))
+        reference(c, &d, y->shape, want);
     return daub_trial_compare(trial, y, want, dims[1] * dims[2] * dims[3]);
 }
 

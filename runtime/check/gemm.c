@@ -124,7 +124,8 @@ static daub_status check(struct daub_trial *trial, const void *user)
     }
     TRY(daub_trial_execute(trial, y));
     double *want = daub_trial_want(trial);
-    reference(c, &d, want);
+    if (!daub_trial_knows(trial))
+        reference(c, &d, want);
     return daub_trial_compare(trial, y, want, k);
 }
 

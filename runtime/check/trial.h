@@ -51,6 +51,8 @@ daub_status daub_trial_execute_tail(struct daub_trial *trial, struct daub_tensor
 // NCHW (weights: as in the file) values of an input or weight.
 const float *daub_trial_values(struct daub_trial *trial, const struct daub_tensor *t);
 double *daub_trial_want(struct daub_trial *trial);
+// Whether an earlier run has left its reference in daub_trial_want: nothing is to be worked out.
+bool daub_trial_knows(struct daub_trial *trial);
 // What the device made, as NCHW floats; of U32 tensors the words.
 const float *daub_trial_result(struct daub_trial *trial);
 const uint32_t *daub_trial_result_u32(struct daub_trial *trial);

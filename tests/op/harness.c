@@ -1,6 +1,8 @@
 // harness.c - see harness.h.
 #include "tests/op/harness.h"
 
+enum { MAX_CASES = 64 };
+
 struct wish {
     bool verbose;
     const char *caps; // NULL: all masks
@@ -12,6 +14,8 @@ static void log_message(void *user, daub_log_level level, const char *message)
     (void)user;
     fprintf(stderr, "[%d] %s\n", (int)level, message);
 }
+
+static struct daub_known known[MAX_CASES][2]; // of the op, by case and dtype
 
 static void run_case(daub_device *dev, const struct daub_trial_params *params, const char *caps, bool verbose)
 {
@@ -33,7 +37,12 @@ static uint32_t run_mask(const struct daub_check *check, const char *mask, const
     for (uint32_t i = 0; i < check->n_cases; i++)
         for (int dtype = DAUB_F32; dtype <= DAUB_F16; dtype++)
             if (wish->only < 0 || wish->only == (long)i) {
-                const struct daub_trial_params one = { .check = check, .index = i, .dtype = (enum daub_dtype)dtype };
+                const struct daub_trial_params one = {
+                    .check = check,
+                    .index = i,
+                    .dtype = (enum daub_dtype)dtype,
+                    .known = &known[i][dtype == DAUB_F16],
+                };
                 run_case(dev, &one, mask, wish->verbose);
                 n++;
             }
@@ -45,11 +54,14 @@ static uint32_t run_mask(const struct daub_check *check, const char *mask, const
 static uint32_t run_masks(const char *op, const char *const *masks, size_t n, const struct wish *wish)
 {
     const struct daub_check *check = daub_check_find(op);
-    REQUIRE(check);
+    REQUIRE(check && check->n_cases <= MAX_CASES);
     uint32_t n_run = 0;
     for (size_t i = 0; i < n; i++)
         if (!wish->caps || strcmp(wish->caps, masks[i]) == 0)
             n_run += run_mask(check, masks[i], wish);
+    for (uint32_t i = 0; i < check->n_cases; i++)
+        for (int k = 0; k < 2; k++)
+            daub_known_free(&known[i][k]);
     return n_run;
 }
 
