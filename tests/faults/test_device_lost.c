@@ -3,7 +3,7 @@
 //
 //     test_device_lost [--all]
 //
-// Without --all (or DAUB_FAULTS=all) the device is lost at some of them.
+// Without --all the device is lost at some of them: DAUB_FAULTS says at how many of a kind, or "all".
 #include "harness_inject.h"
 
 #include "runtime/base/status.h"
@@ -11,10 +11,11 @@
 
 #include <unistd.h>
 
-enum { FEW = 4, STEPS = 4, SECONDS = 120 };
+enum { STEPS = 4, SECONDS = 120 };
 
 static const char *const model_path = DAUB_SOURCE_DIR "/tests/golden/checkpoints/tiny-sd15";
 static bool all, driven;
+static uint64_t few = 4;
 
 struct run {
     daub_device *dev;
@@ -122,7 +123,7 @@ static void lose_everywhere(enum inject_kind kind, const char *name, const char 
     uint32_t step;
     REQUIRE(!lose(kind, caps, 0, reference, &calls, &step));
     // A driven job is looked at as often as its host likes: it never has the same calls again.
-    const uint64_t stride = (all && !driven) || calls < FEW ? 1 : calls / FEW;
+    const uint64_t stride = (all && !driven) || calls < few ? 1 : calls / few;
     for (uint64_t n = calls; n > 0;
          n = n > stride ? n - stride : 0) { // from the end: most of what is staged is weights
         const bool fired = lose(kind, caps, n, reference, &unused, &step);
@@ -191,6 +192,7 @@ int main(int argc, char **argv)
 {
     const char *env = getenv("DAUB_FAULTS");
     all = (env && strcmp(env, "all") == 0) || (argc > 1 && strcmp(argv[1], "--all") == 0);
+    few = env && atoi(env) > 0 ? (uint64_t)atoi(env) : few;
     inject_begin();
     struct run run = { 0 };
     REQUIRE_OK(open_model(&run, ""));

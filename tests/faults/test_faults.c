@@ -3,7 +3,7 @@
 //
 //     test_faults [--all] [--gpu] [--kind alloc|file|vulkan] [--scenario NAME] [--from N] [--stride N] [-v]
 //
-// Without --all (or DAUB_FAULTS=all in the environment) half a dozen calls of each kind fail; with it, all of them. Dispatches are
+// Without --all half a dozen calls of each kind fail (DAUB_FAULTS: how many, or "all"); with it, all of them. Dispatches are
 // skipped, since only the host's part can fail here; --gpu runs them, and compares the pictures.
 #include "harness_inject.h"
 
@@ -13,13 +13,13 @@
 #include <ftw.h>
 #include <unistd.h>
 
-enum { FEW = 6, SECONDS = 120 }; // calls of a kind that fail without --all; what one run may take
+enum { SECONDS = 120 }; // what one run may take
 
 static struct {
     bool all, gpu, verbose;
     const char *kind, *scenario;
-    uint64_t from, stride;
-} options = { .from = 1 };
+    uint64_t from, stride, few;
+} options = { .from = 1, .few = 6 };
 
 static char folder[64], embeds[96], weights[96];
 static const char *const model_path = DAUB_SOURCE_DIR "/tests/golden/checkpoints/tiny-sd15";
@@ -181,7 +181,9 @@ static void play_all(const struct scenario *s, enum inject_kind kind, const char
     struct run run;
     uint64_t calls = 0, n_told[MODES] = { 0 }, n_runs[MODES] = { 0 }, unused;
     REQUIRE(!play(s, kind, 0, ONCE, &run, &calls) && run.status == DAUB_OK);
-    const uint64_t stride = options.stride ? options.stride : options.all || calls < FEW ? 1 : calls / FEW;
+    const uint64_t stride = options.stride                       ? options.stride
+                            : options.all || calls < options.few ? 1
+                                                                 : calls / options.few;
     for (uint64_t n = options.from; n <= calls || options.all; n += stride) {
         for (int mode = 0; mode < MODES; mode++) {
             const bool fired = play(s, kind, n, (enum mode)mode, &run, &unused);
@@ -205,6 +207,7 @@ static void read_options(int argc, char **argv)
 {
     const char *env = getenv("DAUB_FAULTS");
     options.all = env && strcmp(env, "all") == 0;
+    options.few = env && atoi(env) > 0 ? (uint64_t)atoi(env) : options.few;
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (strcmp(argv[i], "--all") == 0)
