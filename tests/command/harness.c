@@ -1,0 +1,508 @@
+// harness.c - see harness.h.
+#include "tests/command/harness.h"
+
+#include <ftw.h>
+#include <stdarg.h>
+#include <signal.h>
+#include <unistd.h>
+
+#if defined(__GNUC__)
+#pragma GCC diagnostic ignored "-Wmissing-prototypes" // the linker calls them
+#endif
+
+int daub_main(int argc, char **argv);
+
+struct answers answers;
+
+// ---- what is asked ---------------------------------------------------------------------------------------------------
+
+static char asked[1 << 16];
+
+static void ask(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void ask(const char *fmt, ...)
+{
+    const size_t n = strlen(asked);
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(asked + n, sizeof(asked) - n, fmt, args);
+    va_end(args);
+}
+
+static void ask_text(const char *name, const char *value)
+{
+    if (value)
+        ask(" %s='%s'", name, value);
+}
+
+static void ask_number(const char *name, double value)
+{
+    if (value != 0.0)
+        ask(" %s=%.9g", name, value);
+}
+
+static void ask_image(const char *name, const daub_image *image)
+{
+    if (image)
+        ask(" %s=%ux%ux%u:%u", name, image->width, image->height, image->channels, image->pixels[0]);
+}
+
+// Every field that is not at its default, by its name.
+static void ask_params(const char *what, const daub_generate_params *p)
+{
+    ask("%s", what);
+    ask_text("prompt", p->prompt);
+    ask_text("negative", p->negative_prompt);
+    ask_number("emphasis", p->emphasis);
+    ask_number("width", p->width);
+    ask_number("height", p->height);
+    ask_number("n_steps", p->n_steps);
+    ask_number("guidance", (double)p->guidance_scale);
+    ask_number("rescale", (double)p->guidance_rescale);
+    ask_number("start", p->guidance_start);
+    ask_number("end", p->guidance_end);
+    if (p->seed)
+        ask(" seed=%llu", (unsigned long long)p->seed);
+    ask_number("rng", p->rng);
+    ask_text("sampler", p->sampler);
+    ask_text("schedule", p->schedule);
+    ask_number("eta", p->eta);
+    ask_number("clip_skip", p->clip_skip);
+    ask_text("embeds", p->prompt_embeds_path);
+    ask_image("init", p->init);
+    ask_number("strength", p->strength);
+    ask_image("mask", p->mask);
+    ask_number("memory", p->memory);
+    ask_number("vae_rows", p->vae_rows);
+    if (p->on_preview)
+        ask(" preview=%d:%u", (int)p->preview, p->preview_every);
+    ask_number("hook", p->on_step != NULL);
+    ask("\n");
+}
+
+static void ask_device(const char *what, const daub_device_params *p)
+{
+    ask("%s", what);
+    ask_text("device", p->device);
+    ask_number("max_memory", (double)p->max_memory);
+    ask(" log=%d\n", (int)p->log_level);
+}
+
+static void ask_model(const char *what, const char *path, const daub_model_params *p)
+{
+    ask("%s", what);
+    ask_text("path", path);
+    ask_number("precision", p->precision);
+    ask_text("config", p->config_from);
+    ask_text("vae", p->vae);
+    ask_text("cache", p->weight_cache);
+    ask("\n");
+}
+
+// ---- devices and models ----------------------------------------------------------------------------------------------
+
+static int something; // what opaque pointers lead to
+static daub_generate_params drawn;
+
+daub_status __wrap_daub_device_create(const daub_device_params *params, daub_device **out)
+{
+    ask_device("open", params);
+    if (params->log_level >= DAUB_LOG_INFO)
+        params->log(params->log_user, DAUB_LOG_INFO, "something is done");
+    *out = (daub_device *)(void *)&something;
+    return DAUB_OK;
+}
+
+daub_status __wrap_daub_device_destroy(daub_device **dev)
+{
+    *dev = NULL;
+    return DAUB_OK;
+}
+
+daub_status __wrap_daub_device_list(const daub_device_params *params, daub_device_info *info,
+                     uint32_t capacity, uint32_t *count)
+{
+    ask_device("list", params);
+    *count = 2;
+    if (capacity >= 2) {
+        info[0] = (daub_device_info) { .struct_size = sizeof(*info), .name = "Painter", .driver = "brush 1.0",
+                                       .kind = DAUB_DEVICE_DISCRETE, .api_version = 1u << 22 | 3u << 12,
+                                       .memory = 8100000000, .usable = true, .chosen = true, .reason = "it paints" };
+        info[1] = (daub_device_info) { .struct_size = sizeof(*info), .index = 1, .name = "Pencil", .driver = "lead 2B",
+                                       .kind = DAUB_DEVICE_CPU, .api_version = 1u << 22, .memory = 1200000000,
+                                       .reason = "it is \"slow\"" };
+    }
+    return DAUB_OK;
+}
+
+daub_status __wrap_daub_tools_caps_text(daub_device *dev, char **out)
+{
+    (void)dev;
+    return daub_tools_inspect_text(NULL, NULL, out);
+}
+
+daub_status __wrap_daub_model_load(daub_device *dev, const char *path, const daub_model_params *params,
+                     daub_model **out)
+{
+    (void)dev;
+    ask_model("load", path, params);
+    *out = (daub_model *)(void *)&something;
+    return DAUB_OK;
+}
+
+daub_status __wrap_daub_model_destroy(daub_model **model)
+{
+    *model = NULL;
+    return DAUB_OK;
+}
+
+static const daub_model_info paint = { .struct_size = sizeof(paint), .family = "sd9", .text = true, .width = 24,
+                                      .height = 16, .size_multiple = 8, .latent_channels = 4, .latent_scale = 8,
+                                      .text_width = 7, .n_steps = 21, .guidance_scale = 6.5f, .sampler = "heun",
+                                      .schedule = "beta", .max_tokens = 75, .n_parameters = 123, .path = "folder/paint",
+                                      .evidence = "it \"says\" so" };
+
+daub_status __wrap_daub_model_get_info(const daub_model *model, daub_model_info *out)
+{
+    (void)model;
+    *out = paint;
+    out->linear_preview = !answers.no_preview_map;
+    return DAUB_OK;
+}
+
+daub_status __wrap_daub_model_inspect(const char *path, const daub_model_params *params, daub_model_info *out)
+{
+    ask_model("inspect", path, params);
+    *out = paint;
+    snprintf(out->vae, sizeof(out->vae), "%s", params->vae ? params->vae : "");
+    return DAUB_OK;
+}
+
+daub_status __wrap_daub_tools_inspect_text(const char *path, const daub_model_params *params, char **out)
+{
+    if (params)
+        ask_model("inspect", path, params);
+    *out = calloc(1, 16);
+    REQUIRE(*out);
+    memcpy(*out, "as text\n", 8);
+    return DAUB_OK;
+}
+
+daub_status __real_daub_style_apply(const daub_model *model, const char *style, daub_generate_params *params);
+daub_status __wrap_daub_style_apply(const daub_model *model, const char *style, daub_generate_params *params)
+{
+    if (!model)
+        return __real_daub_style_apply(NULL, style, params); // looks for the name
+    ask("style '%s'\n", style);
+    if (params->guidance_scale == 0.0f)
+        params->guidance_scale = 12.5f;
+    if (params->guidance_rescale == 0.0f)
+        params->guidance_rescale = 0.625f;
+    return DAUB_OK;
+}
+
+daub_status __wrap_daub_tools_model_hash(const char *path, char out[11])
+{
+    (void)path;
+    memcpy(out, "0123456789", 11);
+    return DAUB_OK;
+}
+
+daub_status __wrap_daub_tools_vae_hash(const char *path, char out[11])
+{
+    (void)path;
+    memcpy(out, "abcdef9876", 11);
+    return DAUB_OK;
+}
+
+daub_status __wrap_daub_parameters_find_model(const daub_parameters *p, char *path, size_t capacity,
+                     bool *found)
+{
+    *found = answers.found;
+    snprintf(path, capacity, "found/%s", p->model ? p->model : "");
+    return DAUB_OK;
+}
+
+daub_status __wrap_daub_parameters_find_vae(const daub_parameters *p, char *path, size_t capacity,
+                     bool *found)
+{
+    *found = answers.found;
+    snprintf(path, capacity, "found/%s", p->vae ? p->vae : "");
+    return DAUB_OK;
+}
+
+// ---- pictures --------------------------------------------------------------------------------------------------------
+
+static uint32_t width_of(const daub_generate_params *p)
+{
+    return p->width ? p->width : p->init ? p->init->width : paint.width;
+}
+
+static uint32_t height_of(const daub_generate_params *p)
+{
+    return p->height ? p->height : p->init ? p->init->height : paint.height;
+}
+
+daub_status __wrap_daub_estimate(daub_model *model, const daub_generate_params *params,
+                     daub_memory_estimate *out)
+{
+    (void)model;
+    ask_params("estimate", params);
+    *out = (daub_memory_estimate) { .struct_size = sizeof(*out), .mode = params->memory, .width = width_of(params),
+                                    .height = height_of(params), .text = { 1000000, 2000000, 3000000, 4000000, 5000000 },
+                                    .denoise = { 11000000, 12000000, 13000000, 14000000, 15000000 },
+                                    .decode = { 21000000, 22000000, 23000000, 24000000, 25000000 }, .peak = 31000000,
+                                    .host = 32000000, .limit = answers.unfit ? 30000000 : 33000000, .bands = 34,
+                                    .fits = !answers.unfit };
+    if (params->init)
+        out->encode = (daub_phase_memory) { 41000000, 42000000, 43000000, 44000000, 45000000 };
+    return DAUB_OK;
+}
+
+daub_status __wrap_daub_job_submit(daub_model *model, const daub_generate_params *params, daub_job **out)
+{
+    (void)model;
+    ask_params("draw", params);
+    drawn = *params;
+    *out = (daub_job *)(void *)&something;
+    return DAUB_OK;
+}
+
+static uint32_t steps_of(const daub_generate_params *p)
+{
+    return p->n_steps ? p->n_steps : 2;
+}
+
+static daub_status work(void)
+{
+    static const daub_phase phases[] = { DAUB_PHASE_PREPARE, DAUB_PHASE_TEXT, DAUB_PHASE_DENOISE, DAUB_PHASE_DECODE,
+                                         DAUB_PHASE_DONE };
+    const uint32_t n = steps_of(&drawn);
+    for (int i = 0; i < 5; i++)
+        for (uint32_t step = 0; step <= (phases[i] == DAUB_PHASE_DENOISE ? n : 0); step++) {
+            const daub_progress p = { .struct_size = sizeof(p), .phase = phases[i], .n_steps = n,
+                                      .step = phases[i] > DAUB_PHASE_DENOISE ? n : step, .seconds = 1.25 };
+            if (answers.interrupts && step == 1)
+                raise(SIGINT);
+            if (drawn.on_progress && !drawn.on_progress(drawn.user, &p))
+                return DAUB_ERROR_CANCELLED;
+        }
+    return answers.drawn;
+}
+
+daub_status __wrap_daub_job_wait(daub_job *job, uint64_t timeout_ns, bool *done)
+{
+    (void)job;
+    (void)timeout_ns;
+    *done = true;
+    return work();
+}
+
+daub_status __wrap_daub_job_get_result(const daub_job *job, daub_result *out)
+{
+    (void)job;
+    const daub_generate_params *p = &drawn;
+    *out = (daub_result) { .struct_size = sizeof(*out), .width = width_of(p), .height = height_of(p),
+                           .n_steps = steps_of(p), .clip_skip = p->clip_skip ? p->clip_skip : 1,
+                           .guidance_scale = p->guidance_scale != 0.0f ? p->guidance_scale : 6.5f,
+                           .guidance_rescale = p->guidance_rescale, .guidance_start = p->guidance_start,
+                           .guidance_end = p->guidance_end > 0.0 ? p->guidance_end : 1.0, .seed = p->seed,
+                           .rng = p->rng ? p->rng : DAUB_RNG_TORCH_CPU,
+                           .emphasis = p->emphasis ? p->emphasis : DAUB_EMPHASIS_WEBUI, .n_tokens = 51,
+                           .n_tokens_cut = answers.n_cut, .n_chunks = 52, .prompt_cut = "the rest", .strength = p->strength,
+                           .masked = p->mask != NULL, .n_model_calls = 53, .prepare_seconds = 0.125,
+                           .text_seconds = 0.25, .encode_seconds = 0.375, .denoise_seconds = 0.5,
+                           .decode_seconds = 0.625, .first_step_seconds = 0.1, .arena_size = 54000000,
+                           .memory_peak = 55000000, .weights_at_seconds = 1000, .first_step_at_seconds = 2000 };
+    snprintf(out->sampler, sizeof(out->sampler), "%s", p->sampler ? p->sampler : "heun");
+    snprintf(out->schedule, sizeof(out->schedule), "%s", p->schedule ? p->schedule : "beta");
+    return DAUB_OK;
+}
+
+daub_status __wrap_daub_job_take_image(daub_job *job, daub_image *out)
+{
+    (void)job;
+    const size_t n = (size_t)width_of(&drawn) * height_of(&drawn) * 3;
+    *out = (daub_image) { .width = width_of(&drawn), .height = height_of(&drawn), .channels = 3, .pixels = malloc(n) };
+    REQUIRE(out->pixels);
+    memset(out->pixels, (int)(drawn.seed & 127), n);
+    return DAUB_OK;
+}
+
+void __wrap_daub_job_cancel(daub_job *job)
+{
+    (void)job;
+}
+
+void __wrap_daub_job_destroy(daub_job **job)
+{
+    *job = NULL;
+}
+
+daub_status __wrap_daub_encode_text(daub_model *model, const daub_generate_params *params, const char *path)
+{
+    (void)model;
+    ask("to '%s' ", path);
+    ask_params("encode", params);
+    return DAUB_OK;
+}
+
+// ---- tools -----------------------------------------------------------------------------------------------------------
+
+daub_status __wrap_daub_tools_bench(daub_model *model, const daub_generate_params *params,
+                     daub_tools_op_cost *rows, uint32_t capacity, uint32_t *count, daub_tools_load *load,
+                     daub_result *result)
+{
+    (void)model;
+    (void)rows;
+    ask("bench rows=%u ", capacity > 0);
+    ask_params("", params);
+    drawn = *params;
+    *count = 0;
+    *load = (daub_tools_load) { 0 };
+    return __wrap_daub_job_get_result(NULL, result);
+}
+
+daub_status __wrap_daub_tools_kernel_rates(const daub_device_params *device,
+                     const daub_tools_rates_params *params)
+{
+    ask_device("rates", device);
+    ask("rates precision=%d ops='%s' seconds=%g\n", (int)params->precision, params->ops ? params->ops : "",
+        params->seconds);
+    return DAUB_OK;
+}
+
+daub_status __wrap_daub_tools_selftest(const daub_device_params *device,
+                     const daub_tools_selftest_params *params, uint32_t *n_failed)
+{
+    ask_device("selftest", device);
+    ask("selftest precision=%d ops='%s' thorough=%d list=%d\n", (int)params->precision, params->ops ? params->ops : "",
+        params->thorough, params->list);
+    daub_tools_check check = { .op = "blend", .precision = DAUB_PRECISION_F16, .n_cases = 3, .error = 0.25,
+                               .tolerance = 0.5, .seconds = 1.5, .kernels = "blend_a blend_b" };
+    params->on_check(params->user, &check);
+    check = (daub_tools_check) { .op = "smear", .words = "-lane", .precision = DAUB_PRECISION_F32, .n_cases = 1,
+                                 .n_failed = answers.n_failed, .error = answers.n_failed ? (double)NAN : 0.125,
+                                 .tolerance = 0.25, .seconds = 0.5, .kernels = "smear_c" };
+    snprintf(check.sentence, sizeof(check.sentence), "%s", answers.n_failed ? "it \"smears\"" : "");
+    params->on_check(params->user, &check);
+    *n_failed = answers.n_failed > 0;
+    return DAUB_OK;
+}
+
+daub_status __wrap_daub_tools_doctor(const daub_device_params *params, const char *weight_cache,
+                     daub_tools_finding *rows, uint32_t capacity, uint32_t *count)
+{
+    ask_device("doctor", params);
+    ask("doctor cache='%s'\n", weight_cache ? weight_cache : "");
+    REQUIRE(capacity >= 3);
+    rows[0] = (daub_tools_finding) { "loader", DAUB_TOOLS_GOOD, "Vulkan 1.3", "" };
+    rows[1] = (daub_tools_finding) { "cache", answers.ill, "a \"folder\"", "mkdir it" };
+    rows[2] = (daub_tools_finding) { "layers", DAUB_TOOLS_NOTE, "none", "get some" };
+    *count = 3;
+    return DAUB_OK;
+}
+
+// ---- running ---------------------------------------------------------------------------------------------------------
+
+static char folder[] = "/tmp/daub-command-XXXXXX";
+static struct outcome outcome;
+
+void command_begin(void)
+{
+    unsetenv("DAUB_DEBUG");
+    REQUIRE(mkdtemp(folder) && chdir(folder) == 0);
+    answers = (struct answers) { 0 };
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *where)
+{
+    (void)info;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
+static void forget(void)
+{
+    free(outcome.out);
+    free(outcome.err);
+    outcome = (struct outcome) { 0 };
+}
+
+void command_end(void)
+{
+    forget();
+    REQUIRE(chdir("/") == 0 && nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS) == 0);
+}
+
+static char *text_of(FILE *file)
+{
+    const long n = ftell(file);
+    char *text = calloc(1, (size_t)n + 1);
+    REQUIRE(n >= 0 && text);
+    rewind(file);
+    REQUIRE(fread(text, 1, (size_t)n, file) == (size_t)n);
+    fclose(file);
+    return text;
+}
+
+// One stream into a file, or back.
+static int redirect(FILE *stream, int to)
+{
+    fflush(stream);
+    const int before = dup(fileno(stream));
+    REQUIRE(before >= 0 && dup2(to, fileno(stream)) >= 0);
+    return before;
+}
+
+const struct outcome *command(const char *line)
+{
+    enum { MOST = 64 };
+    char words[4096], *argv[MOST] = { (char[]) { "daub" } };
+    int argc = 1;
+    REQUIRE(strlen(line) < sizeof(words));
+    memcpy(words, line, strlen(line) + 1);
+    for (char *at = words; *at;) {
+        at += strspn(at, " ");
+        const bool quoted = *at == '\'';
+        at += quoted;
+        if (!*at)
+            break;
+        REQUIRE(argc + 1 < MOST);
+        argv[argc++] = at;
+        at += strcspn(at, quoted ? "'" : " ");
+        if (*at)
+            *at++ = '\0';
+    }
+    forget();
+    asked[0] = '\0';
+    FILE *out = tmpfile(), *err = tmpfile();
+    REQUIRE(out && err);
+    const int before_out = redirect(stdout, fileno(out)), before_err = redirect(stderr, fileno(err));
+    outcome.status = daub_main(argc, argv);
+    close(redirect(stdout, before_out));
+    close(redirect(stderr, before_err));
+    close(before_out);
+    close(before_err);
+    outcome.out = (fseek(out, 0, SEEK_END), text_of(out));
+    outcome.err = (fseek(err, 0, SEEK_END), text_of(err));
+    outcome.asked = asked;
+    return &outcome;
+}
+
+bool has_line(const char *lines, const char *line)
+{
+    const size_t n = strlen(line);
+    for (const char *at = lines; (at = strstr(at, line)) != NULL; at++)
+        if ((at == lines || at[-1] == '\n') && (at[n] == '\n' || at[n] == '\0'))
+            return true;
+    return false;
+}
+
+void refused(const char *line, int status, const char *words)
+{
+    const struct outcome *o = command(line);
+    const char *end = strchr(o->err, '\n');
+    if (o->status != status || *o->out || strncmp(o->err, "daub: ", 6) != 0 || !end || end[1] || !strstr(o->err, words))
+        TEST_FAIL("daub %s: status %d, wanted %d with \"%s\":\n%s%s", line, o->status, status, words, o->err, o->out);
+}
