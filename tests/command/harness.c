@@ -102,6 +102,7 @@ static void ask_model(const char *what, const char *path, const daub_model_param
 
 static int something; // what opaque pointers lead to
 static daub_generate_params drawn;
+static char vae[64]; // of the model that is loaded
 
 daub_status __wrap_daub_device_create(const daub_device_params *params, daub_device **out)
 {
@@ -145,6 +146,7 @@ daub_status __wrap_daub_model_load(daub_device *dev, const char *path, const dau
 {
     (void)dev;
     ask_model("load", path, params);
+    snprintf(vae, sizeof(vae), "%s", params->vae ? params->vae : "");
     *out = (daub_model *)(void *)&something;
     return DAUB_OK;
 }
@@ -166,6 +168,7 @@ daub_status __wrap_daub_model_get_info(const daub_model *model, daub_model_info 
     (void)model;
     *out = paint;
     out->linear_preview = !answers.no_preview_map;
+    memcpy(out->vae, vae, sizeof(vae));
     return DAUB_OK;
 }
 
@@ -272,6 +275,52 @@ static uint32_t steps_of(const daub_generate_params *p)
     return p->n_steps ? p->n_steps : 2;
 }
 
+// One latent of 4 x 1 x 1, which is sigma long where the sampler keeps it so.
+static const double noise_level = 3.0;
+static uint32_t at_step;
+
+daub_status __wrap_daub_step_get_info(const daub_step *step, daub_step_info *out)
+{
+    (void)step;
+    *out = (daub_step_info) { .struct_size = sizeof(*out), .step = at_step, .n_steps = steps_of(&drawn), .timestep = 999,
+                              .channels = 4, .height = 1, .width = 1, .noise_level = noise_level,
+                              .scaled = drawn.sampler && strcmp(drawn.sampler, "ddim") == 0 };
+    return DAUB_OK;
+}
+
+daub_status __wrap_daub_step_read(daub_step *step, float *out)
+{
+    (void)step;
+    for (int i = 0; i < 4; i++)
+        out[i] = (float)at_step;
+    return DAUB_OK;
+}
+
+// A grey, 10 times the latent's first value.
+daub_status __wrap_daub_decode_latents(daub_model *model, const daub_generate_params *params, const float *latents,
+                                       daub_image *out)
+{
+    (void)model;
+    const uint32_t scale = params->preview == DAUB_PREVIEW_LINEAR ? paint.latent_scale : 1;
+    *out = (daub_image) { .width = width_of(params) / scale, .height = height_of(params) / scale, .channels = 3 };
+    const size_t n = (size_t)out->width * out->height * 3;
+    out->pixels = malloc(n);
+    REQUIRE(out->pixels);
+    memset(out->pixels, (int)lrint(10.0 * (double)latents[0]), n);
+    return DAUB_OK;
+}
+
+static bool between_steps(uint32_t step, uint32_t n)
+{
+    static const uint8_t pixels[3] = { 1, 2, 3 };
+    const daub_preview preview = { .struct_size = sizeof(preview), .step = step, .n_steps = n, .width = 1, .height = 1,
+                                   .pixels = pixels };
+    at_step = step;
+    if (drawn.on_preview && (step == n || step % (drawn.preview_every ? drawn.preview_every : 1) == 0))
+        drawn.on_preview(drawn.user, &preview);
+    return !drawn.on_step || drawn.on_step(drawn.user, (daub_step *)(void *)&something);
+}
+
 static daub_status work(void)
 {
     static const daub_phase phases[] = { DAUB_PHASE_PREPARE, DAUB_PHASE_TEXT, DAUB_PHASE_DENOISE, DAUB_PHASE_DECODE,
@@ -283,7 +332,8 @@ static daub_status work(void)
                                       .step = phases[i] > DAUB_PHASE_DENOISE ? n : step, .seconds = 1.25 };
             if (answers.interrupts && step == 1)
                 raise(SIGINT);
-            if (drawn.on_progress && !drawn.on_progress(drawn.user, &p))
+            if ((drawn.on_progress && !drawn.on_progress(drawn.user, &p)) ||
+                (phases[i] == DAUB_PHASE_DENOISE && step > 0 && !between_steps(step, n)))
                 return DAUB_ERROR_CANCELLED;
         }
     return answers.drawn;
