@@ -1,6 +1,6 @@
-// harness.h - the daub command in this process, and a stand-in for what of the library wants a device. daub_main is the command's own
-// main; the linker puts the stand-ins of harness.c in place of the library's functions (--wrap, see tests/CMakeLists.txt), which
-// write down what they are asked and answer with values that are all different. What wants no device is the library's own.
+// harness.h - the daub command in this process, and stand-ins for what of the library wants a device. daub_main is the command's
+// own main; the linker puts the functions of stand_ins.c in place of the library's (--wrap, see tests/CMakeLists.txt). They write
+// down what they are asked, and their answers are all different. What wants no device is the library's own.
 #ifndef DAUB_TESTS_COMMAND_HARNESS_H
 #define DAUB_TESTS_COMMAND_HARNESS_H
 #include "tests/test.h"
@@ -34,10 +34,10 @@ const struct outcome *command(const char *line);
 // Whether `lines` has `line` as a whole line.
 bool has_line(const char *lines, const char *line);
 
-#define REQUIRE_LINE(lines, line)                                       \
-    do {                                                                \
-        if (!has_line((lines), (line)))                                 \
-            TEST_FAIL("no line\n  %s\nin\n%s", (line), (lines));        \
+#define REQUIRE_LINE(lines, line)                                \
+    do {                                                         \
+        if (!has_line((lines), (line)))                          \
+            TEST_FAIL("no line\n  %s\nin\n%s", (line), (lines)); \
     } while (0)
 
 // The command line is refused with this status: one sentence that has these words, nothing on standard output.

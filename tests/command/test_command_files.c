@@ -1,5 +1,5 @@
-// test_command_files.c - what the command writes and reads again: names and formats of pictures, their text, --batch-file, film strips,
-// grids, and from-image's every recorded field.
+// test_command_files.c - what the command writes and reads again: names and formats of pictures, their text, --batch-file,
+// strips, grids, and from-image's every recorded field.
 #include "tests/command/harness.h"
 
 #include "tools/cli/table.h"
@@ -109,10 +109,14 @@ static void formats(void)
     static const struct {
         const char *line, *path, *magic;
     } cases[] = {
-        { "-o f.png", "f.png", "\x89PNG" },   { "-o f.PNG", "f.PNG", "\x89PNG" },
-        { "-o f.jpg", "f.jpg", "\xff\xd8" },  { "-o f.jpeg", "f.jpeg", "\xff\xd8" },
-        { "-o f.JPEG", "f.JPEG", "\xff\xd8" }, { "-o f.ppm", "f.ppm", "P6\n" },
-        { "-o f.png --format jpg", "f.png", "\xff\xd8" }, { "-o f --format jpeg", "f", "\xff\xd8" },
+        { "-o f.png", "f.png", "\x89PNG" },
+        { "-o f.PNG", "f.PNG", "\x89PNG" },
+        { "-o f.jpg", "f.jpg", "\xff\xd8" },
+        { "-o f.jpeg", "f.jpeg", "\xff\xd8" },
+        { "-o f.JPEG", "f.JPEG", "\xff\xd8" },
+        { "-o f.ppm", "f.ppm", "P6\n" },
+        { "-o f.png --format jpg", "f.png", "\xff\xd8" },
+        { "-o f --format jpeg", "f", "\xff\xd8" },
         { "-o f.jpg --format ppm", "f.jpg", "P6\n" },
     };
     char line[256];
@@ -140,24 +144,30 @@ static void formats(void)
 static void texts(void)
 {
     runs("x --seed 7 -q -o t.png");
-    says("t.png", "x\nSteps: 2, Sampler: Heun, Schedule type: Beta, CFG scale: 6.5, Seed: 7, Size: 24x16, " MODEL ", RNG: CPU, "
-                  "Version: daub 0.1.0");
+    says("t.png",
+         "x\nSteps: 2, Sampler: Heun, Schedule type: Beta, CFG scale: 6.5, Seed: 7, Size: 24x16, " MODEL ", RNG: CPU, "
+         "Version: daub 0.1.0");
     runs("x --seed 7 -q -o t.jpg --quality 20");
-    says("t.jpg", "x\nSteps: 2, Sampler: Heun, Schedule type: Beta, CFG scale: 6.5, Seed: 7, Size: 24x16, " MODEL ", RNG: CPU, "
-                  "JPEG quality: 20, Version: daub 0.1.0");
-    runs("x --seed 7 -q -o t.png --style strict --precision f32 --vae dir/v --init in.ppm --mask in.pgm --strength 0.5");
+    says("t.jpg",
+         "x\nSteps: 2, Sampler: Heun, Schedule type: Beta, CFG scale: 6.5, Seed: 7, Size: 24x16, " MODEL ", RNG: CPU, "
+         "JPEG quality: 20, Version: daub 0.1.0");
+    runs(
+        "x --seed 7 -q -o t.png --style strict --precision f32 --vae dir/v --init in.ppm --mask in.pgm --strength 0.5");
     says("t.png", "x\nSteps: 2, Sampler: Heun, Schedule type: Beta, CFG scale: 12.5, Seed: 7, Size: 2x1, " MODEL
-                  ", VAE hash: abcdef9876, VAE: v, Denoising strength: 0.5, RNG: CPU, CFG rescale: 0.625, Style: strict, Precision: f32, "
+                  ", VAE hash: abcdef9876, VAE: v, Denoising strength: 0.5, RNG: CPU, CFG rescale: 0.625, Style: "
+                  "strict, Precision: f32, "
                   "Init: in.ppm, Init hash: d21dee4630, Mask: in.pgm, Mask hash: 5efac61b91, Version: daub 0.1.0");
 }
 
 // ---- again -----------------------------------------------------------------------------------------------------------
 
-static const char all[] = "'a (red) cat' --negative 'a dog' --size 40x48 --steps 3 --guidance 2.5 --guidance-rescale 0.25 "
-                          "--guidance-interval 0.25:0.75 --sampler dpmpp_2m --schedule karras --eta 0.125 --rng cuda --clip-skip 2 "
-                          "--emphasis off --precision f32 --vae-tiles 5 --model dir/m --vae v.st --seed 7 -q";
-static const char asked[] = "draw prompt='a (red) cat' negative='a dog' emphasis=2 width=40 height=48 n_steps=3 guidance=2.5 rescale=0.25 "
-                            "start=0.25 end=0.75 seed=7 rng=2 sampler='dpmpp_2m' schedule='karras' eta=0.125 clip_skip=2 vae_rows=5";
+static const char all[] =
+    "'a (red) cat' --negative 'a dog' --size 40x48 --steps 3 --guidance 2.5 --guidance-rescale 0.25 "
+    "--guidance-interval 0.25:0.75 --sampler dpmpp_2m --schedule karras --eta 0.125 --rng cuda --clip-skip 2 "
+    "--emphasis off --precision f32 --vae-tiles 5 --model dir/m --vae v.st --seed 7 -q";
+static const char wanted_all[] =
+    "draw prompt='a (red) cat' negative='a dog' emphasis=2 width=40 height=48 n_steps=3 guidance=2.5 rescale=0.25 "
+    "start=0.25 end=0.75 seed=7 rng=2 sampler='dpmpp_2m' schedule='karras' eta=0.125 clip_skip=2 vae_rows=5";
 
 // Every field that is recorded comes back: none is left out, swapped or cut.
 static void again(void)
@@ -165,10 +175,10 @@ static void again(void)
     char line[1024];
     answers.found = true;
     snprintf(line, sizeof(line), "%s -o r.png", all);
-    REQUIRE_LINE(command(line)->asked, asked);
+    REQUIRE_LINE(command(line)->asked, wanted_all);
     const struct outcome *o = command("from-image r.png -o s.png -q");
     REQUIRE_TEXT(o->err, "");
-    REQUIRE_LINE(o->asked, asked);
+    REQUIRE_LINE(o->asked, wanted_all);
     REQUIRE_LINE(o->asked, "load path='found/paint' precision=2 vae='found/v.st'");
     REQUIRE(same_files("r.png", "s.png"));
     runs("x -o d.png --seed 7 -q"); // defaults, as they were resolved
@@ -228,21 +238,25 @@ static void over(void)
     };
     char line[1024], wanted[2048];
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const char *at = strstr(asked, cases[i].was);
+        const char *at = strstr(wanted_all, cases[i].was);
         REQUIRE(at);
-        snprintf(wanted, sizeof(wanted), "%.*s%s%s", (int)(at - asked), asked, cases[i].is, at + strlen(cases[i].was));
+        snprintf(wanted, sizeof(wanted), "%.*s%s%s", (int)(at - wanted_all), wanted_all, cases[i].is,
+                 at + strlen(cases[i].was));
         snprintf(line, sizeof(line), "from-image r.png -o s.png -q %s", cases[i].option);
         REQUIRE_LINE(command(line)->asked, wanted);
     }
-    REQUIRE_LINE(command("from-image r.png -o s.png -q --precision f16 --model m --vae v")->asked, "load path='m' vae='v'");
-    REQUIRE(!has_line(command("from-image r.png -o s.png -q --seed random")->asked, asked));
+    REQUIRE_LINE(command("from-image r.png -o s.png -q --precision f16 --model m --vae v")->asked,
+                 "load path='m' vae='v'");
+    REQUIRE(!has_line(command("from-image r.png -o s.png -q --seed random")->asked, wanted_all));
     REQUIRE(strstr(command("from-image r.png -o s.png -q --prompt-embeds e")->asked, "embeds='e'"));
     answers.found = false;
     refused("from-image r.png -o never.png", EXIT_FAILED, "give it by --model");
     const struct outcome *o = command("from-image r.png -o s.png --model m");
-    REQUIRE(o->status == EXIT_OK && strstr(o->err, "daub: warning: r.png was decoded by the VAE v.st, of hash abcdef9876, which is not found"));
+    REQUIRE(o->status == EXIT_OK &&
+            strstr(o->err, "daub: warning: r.png was decoded by the VAE v.st, of hash abcdef9876, which is not found"));
     REQUIRE(!*command("from-image r.png -o s.png --model m -q")->err);
-    refused("from-image r.png -o never.png --model m --exact", EXIT_FAILED, "which is not found here; give it by --vae");
+    refused("from-image r.png -o never.png --model m --exact", EXIT_FAILED,
+            "which is not found here; give it by --vae");
     unlink("in.pgm");
     refused("from-image i.png -o never.png --model m", EXIT_FAILED, "i.png was drawn from in.pgm, of hash ");
     answers.found = true;
@@ -256,13 +270,16 @@ static void over(void)
 
 static void batches(void)
 {
-    write_text("b.txt", "# a comment\n one \r\n\n{\"prompt\": \"t\\u00e9\", \"steps\": 4, \"guidance_rescale\": 0.5, \"clip-skip\": 2, "
-                        "\"seed\": 9, \"negative\": \"n\", \"size\": \"8x16\", \"count\": 2, \"guidance_interval\": \"0:0.5\"}\n"
-                        "{\"prompt\": \"u\", \"style\": \"vivid\", \"format\": \"jpg\", \"output\": \"own\", \"quality\": 50}\n");
+    write_text(
+        "b.txt",
+        "# a comment\n one \r\n\n{\"prompt\": \"t\\u00e9\", \"steps\": 4, \"guidance_rescale\": 0.5, \"clip-skip\": 2, "
+        "\"seed\": 9, \"negative\": \"n\", \"size\": \"8x16\", \"count\": 2, \"guidance_interval\": \"0:0.5\"}\n"
+        "{\"prompt\": \"u\", \"style\": \"vivid\", \"format\": \"jpg\", \"output\": \"own\", \"quality\": 50}\n");
     const struct outcome *o = command("--batch-file b.txt --seed 5 --steps 3 -o b-{line}-{n}.ppm --json -q");
     REQUIRE_TEXT(o->err, "");
     REQUIRE_LINE(o->asked, "draw prompt='one' n_steps=3 seed=5");
-    const char line[] = "draw prompt='t\xc3\xa9' negative='n' width=8 height=16 n_steps=4 rescale=0.5 end=0.5 seed=%d clip_skip=2";
+    const char line[] =
+        "draw prompt='t\xc3\xa9' negative='n' width=8 height=16 n_steps=4 rescale=0.5 end=0.5 seed=%d clip_skip=2";
     char wanted[256];
     for (int seed = 9; seed <= 10; seed++) {
         snprintf(wanted, sizeof(wanted), line, seed);
@@ -270,7 +287,8 @@ static void batches(void)
     }
     REQUIRE_LINE(o->asked, "draw prompt='u' n_steps=3 guidance=12.5 rescale=0.625 seed=5");
     REQUIRE(strstr(o->out, "{\"path\": \"b-2-1.ppm\", \"prompt\": \"one\", \"line\": 2, \"seed\": 5,") == o->out);
-    REQUIRE(strstr(o->out, "{\"path\": \"own\", \"prompt\": \"u\", \"line\": 5,") && strstr(o->out, "\"line\": 4, \"seed\": 10,"));
+    REQUIRE(strstr(o->out, "{\"path\": \"own\", \"prompt\": \"u\", \"line\": 5,") &&
+            strstr(o->out, "\"line\": 4, \"seed\": 10,"));
     is_there("b-2-1.ppm");
     is_there("b-4-1.ppm");
     is_there("b-4-2.ppm");
@@ -285,20 +303,22 @@ static void batches(void)
     is_there("p.png");
     runs("--batch-file one.txt --seed 5 -o {line}{line}.png -q");
     is_there("11.png");
-    static const char *const whole[] = { "model",      "config_from", "device",  "precision", "weight-cache", "max_memory",
-                                         "vae",        "preview",     "show_by", "strip",     "columns",      "preview_every",
-                                         "batch_file", "keep_going",  "json",    "quiet",     "verbose",      "help",
-                                         "version" };
+    static const char *const whole[] = { "model",      "config_from",   "device",     "precision",  "weight-cache",
+                                         "max_memory", "vae",           "preview",    "show_by",    "strip",
+                                         "columns",    "preview_every", "batch_file", "keep_going", "json",
+                                         "quiet",      "verbose",       "help",       "version" };
     for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
         snprintf(wanted, sizeof(wanted), "{\"prompt\": \"x\", \"%s\": 1}\n", whole[i]);
         write_text("w.txt", wanted);
         refused("--batch-file w.txt", EXIT_FAILED, "w.txt, line 1: --");
         refused("--batch-file w.txt", EXIT_FAILED, "is of the whole run");
     }
-    write_text("f.txt", "{\"prompt\": \"a\", \"output\": \"f1.png\"}\n{\"prompt\": \"b\", \"output\": \"/dev/full\", \"format\": \"png\"}\n"
+    write_text("f.txt", "{\"prompt\": \"a\", \"output\": \"f1.png\"}\n{\"prompt\": \"b\", \"output\": \"/dev/full\", "
+                        "\"format\": \"png\"}\n"
                         "{\"prompt\": \"c\", \"output\": \"f3.png\"}\n");
     o = command("--batch-file f.txt -q");
-    REQUIRE(o->status == EXIT_FAILED && strstr(o->err, "f.txt, line 2: cannot write /dev/full") && access("f3.png", F_OK) != 0);
+    REQUIRE(o->status == EXIT_FAILED && strstr(o->err, "f.txt, line 2: cannot write /dev/full") &&
+            access("f3.png", F_OK) != 0);
     o = command("--batch-file f.txt -q --keep-going");
     REQUIRE(o->status == EXIT_FAILED && strstr(o->err, "line 2: cannot write"));
     is_there("f3.png");
@@ -328,12 +348,14 @@ static const uint8_t *pixel(const daub_image *image, uint32_t x, uint32_t y)
 static void strips(void)
 {
     for (int scaled = 0; scaled <= 1; scaled++) {
-        runs(scaled ? "x --seed 1 --steps 12 --sampler ddim -q -o s.png --strip t.ppm" : "x --seed 1 --steps 12 -q -o s.png --strip t.ppm");
+        runs(scaled ? "x --seed 1 --steps 12 --sampler ddim -q -o s.png --strip t.ppm"
+                    : "x --seed 1 --steps 12 -q -o s.png --strip t.ppm");
         daub_image strip = picture("t.ppm");
         REQUIRE(strip.width == 6 * 24 + 5 * 4 && strip.height == 2 * (16 + 3 * 12 + 2) + 4);
         for (uint32_t i = 0; i < 12; i++)
             for (uint32_t x = 0; x < 24; x += 23)
-                REQUIRE(pixel(&strip, i % 6 * 28 + x, i / 6 * 58)[2] == (scaled ? 10 * (i + 1) : lrint(10.0 * (i + 1) / sqrt(10.0))));
+                REQUIRE(pixel(&strip, i % 6 * 28 + x, i / 6 * 58)[2] ==
+                        (scaled ? 10 * (i + 1) : lrint(10.0 * (i + 1) / sqrt(10.0))));
         REQUIRE(pixel(&strip, 24, 0)[0] == 255 && pixel(&strip, 0, 16 + 1)[0] == 255); // the gap, the foot
         daub_image_free(&strip);
     }
@@ -346,13 +368,15 @@ static void strips(void)
     REQUIRE(strip.width == 2 * 24 + 4);
     daub_image_free(&strip);
     runs("x --seed 1 -q -o s.png --strip t.png");
-    says("t.png", "x\nSteps: 2, Sampler: Heun, Schedule type: Beta, CFG scale: 6.5, Seed: 1, Size: 24x16, " MODEL ", RNG: CPU, "
-                  "Version: daub 0.1.0");
+    says("t.png",
+         "x\nSteps: 2, Sampler: Heun, Schedule type: Beta, CFG scale: 6.5, Seed: 1, Size: 24x16, " MODEL ", RNG: CPU, "
+         "Version: daub 0.1.0");
     REQUIRE_LINE(command("x --seed 1 -o s.png --strip t.png")->err, "t.png: the latents after 2 steps");
     answers.no_preview_map = true;
     refused("x --seed 1 -o never.png --strip t.png --show-by linear", EXIT_FAILED, "--show-by linear: no linear map");
     answers.no_preview_map = false;
-    refused("x --steps 1000 --size 1024x1024 -o never.png --strip t.png", EXIT_FAILED, "1000 of 1024x1024 is too large");
+    refused("x --steps 1000 --size 1024x1024 -o never.png --strip t.png", EXIT_FAILED,
+            "1000 of 1024x1024 is too large");
 }
 
 static void grids(void)
@@ -364,23 +388,33 @@ static void grids(void)
     for (uint32_t row = 0; row < 2; row++)
         for (uint32_t column = 0; column < 3; column++)
             for (uint32_t x = 0; x < 24; x += 23)
-                REQUIRE(pixel(&grid, left + column * 28 + x, top + row * 20)[1] == (column == 0 ? 1 : column == 1 ? 20 : 30));
+                REQUIRE(pixel(&grid, left + column * 28 + x, top + row * 20)[1] == (column == 0   ? 1
+                                                                                    : column == 1 ? 20
+                                                                                                  : 30));
     daub_image_free(&grid);
     struct outcome const *o = command("grid x --x seed=3,4 --y 'sampler=heun,dpmpp_2m karras' -q -o g.png --json");
-    REQUIRE(strstr(o->out, "{\"path\": \"g.png\", \"width\": ") == o->out &&
-            strstr(o->out, ", \"x\": {\"name\": \"seed\", \"values\": [\"3\", \"4\"]}, \"y\": {\"name\": \"sampler\", \"values\": "
-                           "[\"heun\", \"dpmpp_2m karras\"]}, \"seed\": "));
-    says("g.png", "x\nSteps: 2, Sampler: Heun, Schedule type: Beta, CFG scale: 6.5, Seed: 3, Size: 24x16, " MODEL
-                  ", RNG: CPU, Version: daub 0.1.0, Script: X/Y/Z plot, X Type: seed, X Values: \"3, 4\", Y Type: sampler, "
-                  "Y Values: \"heun, dpmpp_2m karras\"");
+    REQUIRE(
+        strstr(o->out, "{\"path\": \"g.png\", \"width\": ") == o->out &&
+        strstr(o->out,
+               ", \"x\": {\"name\": \"seed\", \"values\": [\"3\", \"4\"]}, \"y\": {\"name\": \"sampler\", \"values\": "
+               "[\"heun\", \"dpmpp_2m karras\"]}, \"seed\": "));
+    says("g.png",
+         "x\nSteps: 2, Sampler: Heun, Schedule type: Beta, CFG scale: 6.5, Seed: 3, Size: 24x16, " MODEL
+         ", RNG: CPU, Version: daub 0.1.0, Script: X/Y/Z plot, X Type: seed, X Values: \"3, 4\", Y Type: sampler, "
+         "Y Values: \"heun, dpmpp_2m karras\"");
     REQUIRE(strstr(command("grid x --seed 3 --x steps=1,2 -o g.png")->out, "g.png: 52x"));
     REQUIRE(strstr(command("grid x --seed 3 --x steps=1,2 -o g.png")->out, ", 2 pictures, seed 3, "));
     static const struct {
         const char *axis, *values; // of what is drawn, in order
     } ranges[] = {
-        { "steps=1..4", "1 2 3 4 " },          { "steps=4..1", "4 3 2 1 " },         { "steps=1..10/4", "1 5 9 " },
-        { "guidance=1..2/0.25", "1 1.25 1.5 1.75 2 " }, { "eta=0..0.3/0.1", "0 0.1 0.2 0.3 " }, { "steps=1,3..5,9", "1 3 4 5 9 " },
-        { "steps=1|2", "1 2 " },               { "--steps=7,8", "7 8 " },
+        { "steps=1..4", "1 2 3 4 " },
+        { "steps=4..1", "4 3 2 1 " },
+        { "steps=1..10/4", "1 5 9 " },
+        { "guidance=1..2/0.25", "1 1.25 1.5 1.75 2 " },
+        { "eta=0..0.3/0.1", "0 0.1 0.2 0.3 " },
+        { "steps=1,3..5,9", "1 3 4 5 9 " },
+        { "steps=1|2", "1 2 " },
+        { "--steps=7,8", "7 8 " },
     };
     for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
         char line[128], got[256] = "", name[64], *values;

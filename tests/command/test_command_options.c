@@ -89,15 +89,15 @@ static const struct option_case others[] = {
     { "inspect m --vae v --config-from c --json", "inspect path='m' config='c' vae='v'", NULL },
     { "encode x -o e.st --negative n --clip-skip 2 --emphasis off",
       "to 'e.st' encode prompt='x' negative='n' emphasis=2 clip_skip=2", "load" },
-    { "estimate x --memory small --size 40x48 --vae-tiles 3", "estimate prompt='x' width=40 height=48 memory=2 vae_rows=3",
-      NULL },
+    { "estimate x --memory small --size 40x48 --vae-tiles 3",
+      "estimate prompt='x' width=40 height=48 memory=2 vae_rows=3", NULL },
     { "estimate x --style vivid", "estimate prompt='x' guidance=12.5 rescale=0.625", "style 'vivid'" },
     { "bench", "bench rows=0  prompt='a red apple'", NULL },
     { "bench x --ops --steps 3 --style vivid", "bench rows=1  prompt='x' n_steps=3 guidance=12.5 rescale=0.625", NULL },
     { "bench --prompt-embeds e.st", "bench rows=0  embeds='e.st'", NULL },
     { "bench --kernels", "rates precision=0 ops='' seconds=0", "rates log=2" },
-    { "bench --kernels --seconds 7 --op conv*,gemm --precision f32 -d 1", "rates precision=2 ops='conv*,gemm' seconds=7",
-      "rates device='1' log=2" },
+    { "bench --kernels --seconds 7 --op conv*,gemm --precision f32 -d 1",
+      "rates precision=2 ops='conv*,gemm' seconds=7", "rates device='1' log=2" },
     { "selftest", "selftest precision=0 ops='' thorough=0 list=0", "selftest log=2" },
     { "selftest --thorough --op gemm --precision f16 --device 1", "selftest precision=1 ops='gemm' thorough=1 list=0",
       "selftest device='1' log=2" },
@@ -115,14 +115,16 @@ static const struct option_case others[] = {
     { "grid --seed 5 --x 'prompt=a, b|c' -o g.png", "draw prompt='a, b' seed=5", "draw prompt='c' seed=5" },
     { "grid --seed 5 --x 'sampler=heun|dpmpp_2m, karras' --prompt-embeds e -o g.png",
       "draw seed=5 sampler='dpmpp_2m, karras' embeds='e'", "draw seed=5 sampler='heun' embeds='e'" },
-    { "grid x --seed 5 --x model=m,n --precision f32 -o g.png", "load path='n' precision=2", "load path='m' precision=2" },
-    { "grid x --seed 5 --y clip-skip=1,2 --memory small -o g.png", "draw prompt='x' seed=5 clip_skip=2 memory=2", NULL },
+    { "grid x --seed 5 --x model=m,n --precision f32 -o g.png", "load path='n' precision=2",
+      "load path='m' precision=2" },
+    { "grid x --seed 5 --y clip-skip=1,2 --memory small -o g.png", "draw prompt='x' seed=5 clip_skip=2 memory=2",
+      NULL },
 };
 
 // Options that become nothing of the library's params: the tests of this folder that are about them.
-static const char *const elsewhere[] = { "count",   "strip",   "x",       "y",    "batch-file", "keep-going",
-                                         "exact",   "output",  "format",  "quality", "columns", "start",
-                                         "json",    "quiet",   "verbose", "help", "version", "seed" };
+static const char *const elsewhere[] = { "count", "strip",  "x",       "y",       "batch-file", "keep-going",
+                                         "exact", "output", "format",  "quality", "columns",    "start",
+                                         "json",  "quiet",  "verbose", "help",    "version",    "seed" };
 
 static void check(const struct option_case *c)
 {
@@ -224,14 +226,22 @@ static void wrong_values(void)
         refused(line, EXIT_USAGE, lines[i][1]);
     }
     static const char *const commands[][2] = {
-        { "devices x", "takes no argument" },     { "samplers x", "takes no argument" },
-        { "styles x", "takes no argument" },      { "doctor x", "takes no argument" },
-        { "man x", "takes no argument" },         { "encode", "wants a PROMPT" },
-        { "noise", "wants a PICTURE" },           { "from-image", "wants a FILE" },
-        { "completions", "wants a SHELL" },       { "completions csh", "not for 'csh'" },
-        { "bench --seconds 0.5", "outside 1..3600" }, { "bench --seconds 3601", "outside 1..3600" },
-        { "estimate --strip s.png", "does not go with daub estimate" }, { "inspect a b", "more than one file" },
-        { "help a b", "more than one command" },  { "from-image a --style vivid", "does not go with" },
+        { "devices x", "takes no argument" },
+        { "samplers x", "takes no argument" },
+        { "styles x", "takes no argument" },
+        { "doctor x", "takes no argument" },
+        { "man x", "takes no argument" },
+        { "encode", "wants a PROMPT" },
+        { "noise", "wants a PICTURE" },
+        { "from-image", "wants a FILE" },
+        { "completions", "wants a SHELL" },
+        { "completions csh", "not for 'csh'" },
+        { "bench --seconds 0.5", "outside 1..3600" },
+        { "bench --seconds 3601", "outside 1..3600" },
+        { "estimate --strip s.png", "does not go with daub estimate" },
+        { "inspect a b", "more than one file" },
+        { "help a b", "more than one command" },
+        { "from-image a --style vivid", "does not go with" },
     };
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         refused(commands[i][0], EXIT_USAGE, commands[i][1]);
