@@ -52,6 +52,127 @@ static void nothing_is_harmless(void)
     REQUIRE_STATUS(daub_job_wait(NULL, 0, NULL), DAUB_ERROR_INVALID_ARG, "NULL");
 }
 
+// A pointer that is missing is told before any other is followed: what the others lead to here is no device, model or job.
+#define MISSES(call)                                                                          \
+    do {                                                                                      \
+        const daub_status status_ = (call);                                                   \
+        if (status_ != DAUB_ERROR_INVALID_ARG || !strstr(daub_last_error(), "NULL"))          \
+            TEST_FAIL("%s: %s, \"%s\"", #call, daub_status_text(status_), daub_last_error()); \
+    } while (0)
+
+static void missing_arguments(void)
+{
+    static uint64_t anything[512];
+    void *const some = anything;
+    float values[4] = { 0 };
+    const daub_source source = { .data = "x", .size = 1 };
+    MISSES(daub_device_list(NULL, NULL, 0, NULL));
+    MISSES(daub_device_list(NULL, NULL, 1, some));
+    MISSES(daub_device_get_info(NULL, some));
+    MISSES(daub_device_get_info(some, NULL));
+    MISSES(daub_model_load(NULL, "x", NULL, some));
+    MISSES(daub_model_load(some, "x", NULL, NULL));
+    MISSES(daub_model_get_info(NULL, some));
+    MISSES(daub_model_get_info(some, NULL));
+    MISSES(daub_model_inspect("x", NULL, NULL));
+    MISSES(daub_sampler_get_info(0, NULL));
+    MISSES(daub_schedule_get_info(0, NULL));
+    MISSES(daub_style_get_info(0, NULL));
+    MISSES(daub_style_apply(NULL, NULL, some));
+    MISSES(daub_style_apply(some, "strict", NULL));
+    MISSES(daub_get_limits(NULL));
+    MISSES(daub_image_read(NULL, some));
+    MISSES(daub_image_read("x", NULL));
+    MISSES(daub_image_read_source(NULL, some));
+    MISSES(daub_image_read_source(&source, NULL));
+    MISSES(daub_alpha_bar(DAUB_NOISE_LINEAR, 1, NULL));
+    MISSES(daub_add_noise(DAUB_NOISE_LINEAR, 1, 1, NULL, values, 4));
+    MISSES(daub_add_noise(DAUB_NOISE_LINEAR, 1, 1, values, NULL, 4));
+    MISSES(daub_estimate(NULL, NULL, some));
+    MISSES(daub_estimate(some, NULL, NULL));
+    MISSES(daub_encode_text(NULL, NULL, "x"));
+    MISSES(daub_encode_text(some, NULL, NULL));
+    MISSES(daub_encode_text_floats(NULL, NULL, some, some));
+    MISSES(daub_encode_text_floats(some, NULL, NULL, some));
+    MISSES(daub_decode_latents(NULL, NULL, values, some));
+    MISSES(daub_decode_latents(some, NULL, NULL, some));
+    MISSES(daub_decode_latents(some, NULL, values, NULL));
+    for (size_t i = 0; i < sizeof(anything) / sizeof(anything[0]); i++)
+        REQUIRE(anything[i] == 0);
+}
+
+static void missing_arguments_of_jobs(void)
+{
+    static uint64_t anything[512];
+    void *const some = anything;
+    float values[4] = { 0 };
+    MISSES(daub_job_submit(NULL, NULL, some));
+    MISSES(daub_job_submit(some, NULL, NULL));
+    MISSES(daub_job_wait(NULL, 0, some));
+    MISSES(daub_job_advance(NULL, 0, NULL));
+    MISSES(daub_job_get_progress(NULL, some));
+    MISSES(daub_job_get_progress(some, NULL));
+    MISSES(daub_job_take_image(NULL, some));
+    MISSES(daub_job_take_image(some, NULL));
+    MISSES(daub_job_take_latents(NULL, some));
+    MISSES(daub_job_take_latents(some, NULL));
+    MISSES(daub_job_take_floats(NULL, some));
+    MISSES(daub_job_take_floats(some, NULL));
+    MISSES(daub_job_get_result(NULL, some));
+    MISSES(daub_job_get_result(some, NULL));
+    MISSES(daub_job_take_state(NULL, some));
+    MISSES(daub_job_take_state(some, NULL));
+    MISSES(daub_generate(NULL, NULL, some));
+    MISSES(daub_generate(some, NULL, NULL));
+    MISSES(daub_generate_with_result(some, NULL, NULL, some));
+    MISSES(daub_step_get_info(NULL, some));
+    MISSES(daub_step_get_info(some, NULL));
+    MISSES(daub_step_read(NULL, values));
+    MISSES(daub_step_read(some, NULL));
+    MISSES(daub_step_write(NULL, values));
+    MISSES(daub_step_write(some, NULL));
+    for (size_t i = 0; i < sizeof(anything) / sizeof(anything[0]); i++)
+        REQUIRE(anything[i] == 0);
+}
+
+static void missing_arguments_of_texts_and_tools(void)
+{
+    static uint64_t anything[512];
+    void *const some = anything;
+    const daub_source source = { .data = "x", .size = 1 };
+    char path[16];
+    MISSES(daub_picture_text(NULL, some));
+    MISSES(daub_picture_text(&source, NULL));
+    MISSES(daub_parameters_read(NULL, some));
+    MISSES(daub_parameters_read(&source, NULL));
+    MISSES(daub_parameters_parse(NULL, some));
+    MISSES(daub_parameters_parse("x", NULL));
+    MISSES(daub_parameters_apply(NULL, some));
+    MISSES(daub_parameters_apply(some, NULL));
+    MISSES(daub_parameters_describe(NULL, some, NULL, some));
+    MISSES(daub_parameters_describe(some, NULL, NULL, some));
+    MISSES(daub_parameters_describe(some, some, NULL, NULL));
+    MISSES(daub_parameters_write(NULL, some));
+    MISSES(daub_parameters_write(some, NULL));
+    MISSES(daub_parameters_find_model(NULL, path, sizeof(path), some));
+    MISSES(daub_parameters_find_model(some, NULL, 0, some));
+    MISSES(daub_parameters_find_model(some, path, sizeof(path), NULL));
+    MISSES(daub_parameters_find_vae(NULL, path, sizeof(path), some));
+    MISSES(daub_parameters_find_vae(some, NULL, 0, some));
+    MISSES(daub_parameters_find_vae(some, path, sizeof(path), NULL));
+    MISSES(daub_tools_vae_hash(NULL, path));
+    MISSES(daub_tools_vae_hash("x", NULL));
+    MISSES(daub_tools_doctor(NULL, NULL, some, 1, NULL));
+    MISSES(daub_tools_doctor(NULL, NULL, NULL, 1, some));
+    daub_parameters_free(NULL);
+    daub_floats_free(NULL);
+    daub_state_free(NULL);
+    daub_text_free(NULL);
+    daub_tools_free(NULL);
+    for (size_t i = 0; i < sizeof(anything) / sizeof(anything[0]); i++)
+        REQUIRE(anything[i] == 0);
+}
+
 static void forward_process(void)
 {
     float x0[20], xt[20];
@@ -108,6 +229,9 @@ int main(void)
 {
     struct_sizes();
     nothing_is_harmless();
+    missing_arguments();
+    missing_arguments_of_jobs();
+    missing_arguments_of_texts_and_tools();
     forward_process();
     names();
     return 0;

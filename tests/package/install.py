@@ -113,6 +113,8 @@ def main():
         for path in ("bin/daub", "share/man/man1/daub.1*", "share/bash-completion/completions/daub", "share/zsh/site-functions/_daub",
                      "share/fish/vendor_completions.d/daub.fish", "include/daub.hpp", "share/daub/models/default/model_index.json"):
             only("moved/" + path)
+        headers = [sorted(os.listdir(path)) for path in (os.path.join(SOURCE, "include"), "moved/include")]
+        check(headers[0] == headers[1], "headers: %r, not %r" % (headers[1], headers[0]))
         pictures = by_pkg_config(library_folder)
         pictures += by_cmake("found", "find_package(daub 0.1 REQUIRED)", "-DCMAKE_PREFIX_PATH=" + os.path.abspath("moved"))
         pictures += by_cmake("inside", 'add_subdirectory("%s" daub)' % SOURCE)

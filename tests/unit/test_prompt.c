@@ -39,6 +39,18 @@ static void emphasis_corners(struct daub_arena *arena)
     REQUIRE_TEXT(piece(&p, 0), "x:1.2.3) 1");
     REQUIRE_STATUS(daub_prompt_emphasis(arena, "(x:1.2.3)", &p), DAUB_ERROR_INVALID_ARG, "1.2.3 in the prompt");
     REQUIRE_STATUS(daub_prompt_emphasis(arena, "(x:.)", &p), DAUB_ERROR_INVALID_ARG, "no number");
+    REQUIRE_OK(daub_prompt_emphasis(arena, "((a [[b", &p)); // what stays open weighs to the end
+    REQUIRE(p.n == 2);
+    REQUIRE_TEXT(piece(&p, 0), "a  1.21");
+    REQUIRE_NEAR(p.at[1].weight, 1.21 / 1.21, 1e-12);
+    REQUIRE_OK(daub_prompt_emphasis(arena, "[[b", &p));
+    REQUIRE_TEXT(piece(&p, 0), "b 0.826446");
+    REQUIRE_OK(daub_prompt_emphasis(arena, "(a:+1.5)(b:-2.)(c:.5)(d:1e1)", &p));
+    REQUIRE(p.n == 4);
+    REQUIRE_TEXT(piece(&p, 0), "a 1.5");
+    REQUIRE_TEXT(piece(&p, 1), "b -2");
+    REQUIRE_TEXT(piece(&p, 2), "c 0.5");
+    REQUIRE_TEXT(piece(&p, 3), "d:1e1 1.1"); // a weight has no exponent
     REQUIRE_OK(daub_prompt_emphasis(arena, "(x:100000000000000000000000000000000001)", &p));
     REQUIRE_NEAR(p.at[0].weight / 1e35, 1.0, 1e-12);
 }
@@ -65,6 +77,17 @@ static void parts(struct daub_arena *arena)
     REQUIRE_TEXT(p[0].text, "a");
     REQUIRE_TEXT(p[1].text, " \n b\nc:3 "); // a newline within: the reference's pattern does not match
     REQUIRE_TEXT(p[2].text, "  ");
+    REQUIRE_OK(daub_prompt_parts(arena,
+                                 "SAND\xc3\xa9 \xc3\xa9"
+                                 "AND b ANDY AND: :-1.5",
+                                 &p, &n)); // words of their own alone
+    REQUIRE(n == 2 && p[1].weight == -1.5);
+    REQUIRE_TEXT(p[0].text, "SAND\xc3\xa9 \xc3\xa9"
+                            "AND b ANDY");
+    REQUIRE_TEXT(p[1].text, ":");
+    REQUIRE_OK(daub_prompt_parts(arena, "a: AND b:x AND c:1e1", &p, &n));
+    REQUIRE(n == 3 && p[0].weight == 1.0 && p[1].weight == 1.0 && p[2].weight == 1.0);
+    REQUIRE_TEXT(p[0].text, "a:");
     REQUIRE_OK(daub_prompt_parts(arena, "0 AND 1 AND 2 AND 3 AND 4 AND 5 AND 6 AND 7", &p, &n));
     REQUIRE(n == DAUB_MAX_PROMPT_PARTS);
     REQUIRE_STATUS(daub_prompt_parts(arena, "0 AND 1 AND 2 AND 3 AND 4 AND 5 AND 6 AND 7 AND 8", &p, &n),
@@ -82,6 +105,33 @@ static void schedules(struct daub_arena *arena)
     REQUIRE_OK(daub_prompt_schedule(arena, "[a:b:2] | c", 4, &s)); // no grammar derives it
     REQUIRE(s.n_texts == 1);
     REQUIRE_TEXT(s.texts[0], "[a:b:2] | c");
+    static const struct {
+        const char *text, *at[4]; // of steps 0 to 3 of 4
+    } cases[] = {
+        { "[a [b:c:1]:d:2]", { "a b", "a b", "a c", "d" } }, // one within another
+        { "[[a|b]:c:2]", { "a", "a", "b", "c" } },
+        { "[a:1]", { "", "", "a", "a" } },
+        { "[a:b:2e0]", { "a", "a", "a", "b" } },
+        { "[a:b:2e]", { "[a:b:2e]", "[a:b:2e]", "[a:b:2e]", "[a:b:2e]" } },
+        { "[a:b: 0.5]", { "a", "a", "a", "b" } },
+        { "[a::2]", { "a", "a", "a", "" } },
+        { "[a:b:c:1]", { "[a:b:c:1]", "[a:b:c:1]", "[a:b:c:1]", "[a:b:c:1]" } },
+        { "(a:[b:c:1])", { "(a:b)", "(a:b)", "(a:c)", "(a:c)" } },
+        { "a) b] [c:d:1]", { "a) b] c", "a) b] c", "a) b] d", "a) b] d" } },
+        { "(a [b:c:1]", { "(a b", "(a b", "(a c", "(a c" } },
+        { "(a] [b:c:1]", { "(a] b", "(a] b", "(a] c", "(a] c" } },
+        { "[a|b", { "[a|b", "[a|b", "[a|b", "[a|b" } },
+        { "(a|b) [c:d:1]", { "(a|b) [c:d:1]", "(a|b) [c:d:1]", "(a|b) [c:d:1]", "(a|b) [c:d:1]" } },
+        { "\\[a:b:1\\]", { "\\[a:b:1\\]", "\\[a:b:1\\]", "\\[a:b:1\\]", "\\[a:b:1\\]" } },
+        { "[a:b:1]\\", { "[a:b:1]\\", "[a:b:1]\\", "[a:b:1]\\", "[a:b:1]\\" } },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        REQUIRE_OK(daub_prompt_schedule(arena, cases[i].text, 4, &s));
+        for (uint32_t step = 0; step < 4; step++)
+            if (strcmp(s.texts[daub_prompt_at(&s, step)], cases[i].at[step]) != 0)
+                TEST_FAIL("step %u of %s is \"%s\", wanted \"%s\"", step, cases[i].text,
+                          s.texts[daub_prompt_at(&s, step)], cases[i].at[step]);
+    }
     REQUIRE_STATUS(daub_prompt_schedule(arena, "[a:b:1e400]", 4, &s), DAUB_ERROR_INVALID_ARG, "too large a number");
     char text[4 * DAUB_MAX_PROMPT_TEXTS + 16] = "[";
     size_t n = 1;
@@ -101,6 +151,18 @@ static void chunks(struct daub_arena *arena)
     REQUIRE_OK(daub_prompt_chunks(arena, tok, "cat cat cat, cat cat (cat:2)", &w, &c));
     REQUIRE(c.n == 2 && c.n_tokens == 7 && c.count == 6 + 3 && c.weighted);
     REQUIRE(c.ids[5] == daub_tokenizer_eos(tok) && c.ids[6] == 0 && c.weights[8 + 3] == 2.0 && c.weights[8 + 4] == 1.0);
+    REQUIRE_OK(
+        daub_prompt_chunks(arena, tok, "cat cat cat, dog (dog:2) (cat:3) dog", &w, &c)); // what moves keeps its weight
+    REQUIRE(c.n == 2 && c.ids[5] == daub_tokenizer_eos(tok) && c.weights[5] == 1.0 &&
+            c.ids[8] == daub_tokenizer_bos(tok));
+    REQUIRE(c.ids[8 + 1] == c.ids[8 + 2] && c.ids[8 + 3] == c.ids[1] && c.ids[8 + 1] != c.ids[1] &&
+            c.ids[8 + 4] == c.ids[8 + 1]);
+    REQUIRE(c.weights[8 + 1] == 1.0 && c.weights[8 + 2] == 2.0 && c.weights[8 + 3] == 3.0 && c.weights[8 + 4] == 1.0);
+    w.max_chunks = 1;
+    REQUIRE_STATUS(daub_prompt_chunks(arena, tok, "cat cat cat, cat cat cat", &w, &c), DAUB_ERROR_INVALID_ARG,
+                   "more than 1 chunks of 6 tokens");
+    REQUIRE_OK(daub_prompt_chunks(arena, tok, "cat cat cat cat cat cat", &w, &c));
+    w.max_chunks = 2;
     w.backtrack = 0; // the window is filled
     REQUIRE_OK(daub_prompt_chunks(arena, tok, "cat cat cat, cat cat (cat:2)", &w, &c));
     REQUIRE(c.n == 2 && c.count == 6 + 1 && c.weights[8 + 1] == 2.0);
