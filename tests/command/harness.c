@@ -1,6 +1,7 @@
 // harness.c - see harness.h: one command line run in this process.
 #include "tests/command/asked.h"
 
+#include <dirent.h>
 #include <ftw.h>
 #include <unistd.h>
 
@@ -101,10 +102,24 @@ bool has_line(const char *lines, const char *line)
     return false;
 }
 
+static int count_files(void)
+{
+    DIR *dir = opendir(".");
+    int n = 0;
+    REQUIRE(dir);
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n;
+}
+
 void refused(const char *line, int status, const char *words)
 {
+    const int before = count_files();
     const struct outcome *o = command(line);
     const char *end = strchr(o->err, '\n');
     if (o->status != status || *o->out || strncmp(o->err, "daub: ", 6) != 0 || !end || end[1] || !strstr(o->err, words))
         TEST_FAIL("daub %s: status %d, wanted %d with \"%s\":\n%s%s", line, o->status, status, words, o->err, o->out);
+    if (count_files() != before)
+        TEST_FAIL("daub %s left a file", line);
 }

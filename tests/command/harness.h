@@ -40,7 +40,8 @@ bool has_line(const char *lines, const char *line);
             TEST_FAIL("no line\n  %s\nin\n%s", (line), (lines)); \
     } while (0)
 
-// The command line is refused with this status: one sentence that has these words, nothing on standard output.
+// The command line is refused with this status: one sentence that has these words, nothing on standard
+// output, no file.
 void refused(const char *line, int status, const char *words);
 
 #endif

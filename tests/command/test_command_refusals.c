@@ -35,6 +35,8 @@ static const struct {
     { TEXT("{\"prompt\": null}"), "", "column 2: a text, a number" },
     { TEXT("{\"prompt\": +1}"), "", "a text, a number" },
     { TEXT("{\"prompt\": \"b\\u0000\"}"), "", "a text, a number" },
+    { TEXT("{\"prompt\": \"b"), "", "a text, a number" },
+    { TEXT("{\"prompt\": \"\\ud800\"}"), "", "a text, a number" },
     { TEXT("{prompt: 1}"), "", "column 2: a name in quotes is wanted" },
     { TEXT("{\"prompt\" \"b\"}"), "", "column 11: a colon is wanted" },
     { TEXT("{\"prompt\": \"b\""), "", "a comma or a closing brace is wanted" },

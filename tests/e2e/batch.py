@@ -52,38 +52,13 @@ def refused(name, text, *args, words=()):
 
 
 def mistakes():
-    refused("an unknown key", 'a\n{"prompt": "b", "stesp": 3}\n', words=["bad.txt, line 2:", "--stesp", "--steps"])
-    refused("a key of the whole run", '{"prompt": "b", "model": "x"}', words=["line 1:", "--model", "whole run"])
-    refused("a key of another command", '{"prompt": "b", "ops": true}', words=["line 1:", "--ops", "does not go with"])
-    refused("a value that is no number", '{"prompt": "b", "steps": "x"}', words=["line 1:", "--steps wants a number"])
-    refused("a value out of range", 'a\n\n{"prompt": "b", "steps": 2000}', words=["line 3:", "2000", "outside"])
-    refused("a list", '{"prompt": ["b"]}', words=["line 1:", "column 2", "a text, a number"])
-    refused("null", '{"prompt": null}', words=["line 1:", "a text, a number"])
-    refused("no end", 'a\n{"prompt": "b"', words=["line 2:", "a comma or a closing brace"])
-    refused("more behind it", '{"prompt": "b"} x', words=["line 1:", "goes on"])
-    refused("an open text", '{"prompt": "b', words=["line 1:", "a text, a number"])
-    refused("a bad escape", '{"prompt": "\\ud800"}', words=["line 1:", "a text, a number"])
-    refused("no prompt", '{"seed": 1}', words=["line 1:", "no prompt"])
+    """What only the model or the device can refuse; of the lines themselves see tests/command."""
     refused("an unknown sampler", 'a\nb\n{"prompt": "c", "sampler": "eulr"}', words=["line 3:", "eulr", "euler"])
     refused("a size", 'a\n{"prompt": "c", "width": 63}', words=["line 2:", "63", "multiple"])
     refused("a picture that is not there", 'a\n{"prompt": "c", "init": "gone.png"}', words=["line 2:", "gone.png"])
     refused("bytes that are no text", b"a\n\xff\xfe\n", words=["line 2:", "UTF-8"])
-    refused("a zero byte", b"a\nb\0c\n", words=["line 2:", "zero byte"])
-    refused("a folder that is not there", 'a\n{"prompt": "c", "output": "gone/x.png"}', words=["line 2:", "gone"])
-    refused("an unknown format", 'a\n{"prompt": "c", "output": "x.gif"}', words=["line 2:", "x.gif"])
-    refused("the same name twice", '{"prompt": "c", "output": "x.png"}\na\n{"prompt": "d", "output": "x.png"}', words=["lines 1 and 3", "x.png"])
-    refused("the same seed twice", 'a\nb\n', "--seed", "1", "-o", "{seed}.png", words=["lines 1 and 2", "1.png", "{line}"])
-    refused("two prompts", "a\n", "x", words=["line 1:", "the command line has one"])
-    refused("nothing", "# nothing\n\n", words=["bad.txt", "no prompt"])
-    refused("too many lines", "a\n" * 100001, words=["line 100001:", "more than 100000 lines"])
     refused("too many bytes", "#" * (64 << 20) + "\n", words=["bad.txt has more than 67108864 bytes"])
     refused("too much memory", 'a\n{"prompt": "c", "size": "16384x16384"}', words=["line 2:", "16384x16384 needs"])
-    result = run("--batch-file", "none.txt")
-    check(result.returncode == 1 and b"none.txt" in result.stderr, "no such file: %r" % result.stderr)
-    result = run("--batch-file", ".")
-    check(result.returncode == 1 and b"cannot read ." in result.stderr, "a folder: %r" % result.stderr)
-    result = run("x", "--keep-going")
-    check(result.returncode == 1 and b"--batch-file" in result.stderr, "--keep-going alone: %r" % result.stderr)
 
 
 def failing_line():

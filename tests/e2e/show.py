@@ -274,25 +274,8 @@ def grids():
 
 
 def grids_refused():
+    """What only the model or the device can refuse; of the axes themselves see tests/command."""
     g = ["grid", "x", "--steps", "1", "-o", "no.png"]
-    n = ["grid", "x", "-o", "no.png"]
-    refused("no axis", *g, words=["--x, --y or both"])
-    refused("no values", *g, "--x", "seed", words=["NAME=VALUES"])
-    refused("an unknown option", *g, "--x", "guidence=1,2", words=["guidence", "--guidance"])
-    refused("an option of no picture", *g, "--x", "quality=1,2", words=["no picture depends on --quality"])
-    refused("a flag", *g, "--x", "quiet=1,2", words=["no picture depends on --quiet"])
-    refused("an empty value", *n, "--x", "steps=1,,2", words=["empty value"])
-    refused("no range", *n, "--x", "steps=1..b", words=["1..b"])
-    refused("a range that stands still", *n, "--x", "steps=1..5/0", words=["not above 0"])
-    refused("a long range", *n, "--x", "steps=1..100", words=["100 values", "64"])
-    refused("many values", *n, "--x", "steps=1..60,1..60", words=["more than 64"])
-    refused("half a step", *n, "--x", "steps=1..2/0.5", words=["whole number", "1.5"])
-    refused("a value out of range", *n, "--x", "steps=1,2000", words=["2000", "1..1000"])
-    refused("one option twice", *n, "--x", "steps=1,2", "--y", "steps=1,2", words=["vary the same"])
-    refused("a size twice", *n, "--x", "size=64x64,72x72", "--y", "width=64,72", words=["vary the same"])
-    refused("given beside", *g, "--x", "steps=1,2", words=["steps is given", "--x"])
-    refused("a prompt beside prompts", *n, "--x", "prompt=a|b", words=["a prompt is given"])
-    refused("no prompt", "grid", "--x", "steps=1,2", "-o", "no.png", words=["prompt is required"])
     refused("the last cell's size", *g, "--x", "width=64,63", words=["63", "multiple"])
     refused("the last cell's sampler", *g, "--x", "sampler=ddim,eular", words=["eular", "euler"])
     refused("the last cell's model", *g, "--x", "model=%s/models/default,none.safetensors" % SOURCE, words=["none.safetensors"])
