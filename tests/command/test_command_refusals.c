@@ -66,7 +66,7 @@ static void batches(void)
     for (size_t i = 0; i < 100001; i++)
         memcpy(many + 2 * i, "a\n", 2);
     write_text("b.txt", many, sizeof(many) - 1);
-    refused("--batch-file b.txt", EXIT_FAILED, "line 100001: there are more than 100000 lines to draw");
+    refused("--batch-file b.txt --seed 1", EXIT_FAILED, "line 100001: there are more than 100000 lines to draw");
     refused("--batch-file none.txt", EXIT_FAILED, "cannot read none.txt: No such file");
     refused("--batch-file .", EXIT_FAILED, "cannot read .: ");
     write_text("b.txt", TEXT("\xef\xbb\xbf{\"prompt\": \"a\", \"seed\": 4} \r\n  # no\r\n\t b\t\r"));
@@ -186,6 +186,9 @@ static void other_pictures(void)
         else
             REQUIRE(command("from-image o.png -m m --vae w -o p.png -q --exact")->status == EXIT_OK);
     }
+    write_picture("o.png", DAUBS("Model hash: 0123456789, Style: \"a\\\"b, c\""));
+    REQUIRE(
+        strstr(command("from-image o.png -m m -o p.png -q --json")->out, ", \"style\": \"a\\\"b, c\", \"sampler\": "));
     write_picture("o.png", DAUBS("Model hash: 0123456789, Denoising strength: 0.5"));
     refused("from-image o.png -m m -o never.png", EXIT_FAILED, "which it does not name; give it by --init");
     refused("from-image none.png", EXIT_FAILED, "none.png");

@@ -85,18 +85,22 @@ static void report(const struct line *line, const char *path, const daub_result 
             out,
             ", \"seed\": %llu, \"width\": %u, \"height\": %u, \"steps\": %u, \"guidance\": %g, \"guidance_rescale\": "
             "%g, "
-            "\"guidance_interval\": [%g, %g], \"style\": \"%s\", \"sampler\": \"%s\", "
+            "\"guidance_interval\": [%g, %g], \"style\": ",
+            (unsigned long long)r->seed, r->width, r->height, r->n_steps, (double)r->guidance_scale,
+            (double)r->guidance_rescale, r->guidance_start, r->guidance_end);
+        cli_json_text(out, style); // of a picture's text, anyone's
+        fprintf(
+            out,
+            ", \"sampler\": \"%s\", "
             "\"schedule\": \"%s\", \"strength\": %g, \"seconds\": {\"prepare\": %.3f, \"text\": %.3f, \"encode\": "
             "%.3f, "
             "\"denoise\": %.3f, \"decode\": %.3f}, \"until\": {\"device\": %.3f, \"weights\": %.3f, \"first_step\": "
             "%.3f, \"file\": %.3f}, "
             "\"tokens\": %u, \"tokens_cut\": %u, \"chunks\": %u, \"emphasis\": \"%s\", \"memory\": %llu}\n",
-            (unsigned long long)r->seed, r->width, r->height, r->n_steps, (double)r->guidance_scale,
-            (double)r->guidance_rescale, r->guidance_start, r->guidance_end, style, r->sampler, r->schedule,
-            r->strength, r->prepare_seconds, r->text_seconds, r->encode_seconds, r->denoise_seconds, r->decode_seconds,
-            cli_opened(), begin + r->weights_at_seconds, begin + r->first_step_at_seconds, cli_seconds(), r->n_tokens,
-            r->n_tokens_cut, r->n_chunks, r->emphasis == DAUB_EMPHASIS_OFF ? "off" : "webui",
-            (unsigned long long)r->memory_peak);
+            r->sampler, r->schedule, r->strength, r->prepare_seconds, r->text_seconds, r->encode_seconds,
+            r->denoise_seconds, r->decode_seconds, cli_opened(), begin + r->weights_at_seconds,
+            begin + r->first_step_at_seconds, cli_seconds(), r->n_tokens, r->n_tokens_cut, r->n_chunks,
+            r->emphasis == DAUB_EMPHASIS_OFF ? "off" : "webui", (unsigned long long)r->memory_peak);
     } else if (!cli->quiet) {
         char encode[32] = "";
         if (r->strength > 0.0)
