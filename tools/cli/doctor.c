@@ -17,8 +17,11 @@ static void print_text(const struct cli *cli, const daub_tools_finding *rows, ui
         printf("%-5s  %-11s  ", healths[r->health], r->area);
         cli_print_line(stdout, r->text, sizeof(r->text));
         puts("");
-        if (r->mend[0])
-            printf("%-5s  %-11s  -> %s\n", "", "", r->mend);
+        if (r->mend[0]) {
+            printf("%-5s  %-11s  -> ", "", "");
+            cli_print_line(stdout, r->mend, sizeof(r->mend));
+            puts("");
+        }
     }
     if (n_wrong > 0)
         printf("%u thing%s wrong\n", n_wrong, n_wrong == 1 ? " is" : "s are");
