@@ -254,7 +254,7 @@ static void wrong_words(void)
         { "--rng dice", "--rng wants torch-cpu or cuda" },
         { "--precision f8", "--precision wants f16 or f32" },
         { "--format gif", "--format wants png, jpg or ppm" },
-        { "--emphasis on", "did you mean off?" },
+        { "--emphasis on", "--emphasis wants webui or off, not 'on'" },
         { "--emphasis web", "did you mean webui?" },
         { "--style bold", "unknown style" },
         { "--max-memory 0", "--max-memory wants bytes" },

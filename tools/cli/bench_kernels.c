@@ -69,6 +69,7 @@ static void print_row(const daub_tools_rate *r, double best)
 
 int cli_bench_kernels(const struct cli *cli)
 {
+    static const char *const precisions[] = { "f16", "f32", NULL };
     static struct rates rates;
     rates.cli = cli;
     daub_tools_rates_params params = {
@@ -77,7 +78,7 @@ int cli_bench_kernels(const struct cli *cli)
     if (cli->precision && strcmp(cli->precision, "f32") == 0)
         params.precision = DAUB_PRECISION_F32;
     else if (cli->precision && strcmp(cli->precision, "f16") != 0)
-        return cli_fail("--precision wants f16 or f32, not '%s'", cli->precision);
+        return cli_fail_name("--precision", precisions, cli->precision);
     const daub_device_params device = cli_device_params(cli);
     const int status = daub_tools_kernel_rates(&device, &params) == DAUB_OK ? EXIT_OK : cli_failed();
     for (uint32_t i = 0; i < rates.n; i++)

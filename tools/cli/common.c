@@ -205,11 +205,9 @@ static bool read_picture(const char *path, daub_image *image, const daub_image *
 
 static bool read_emphasis(const char *text, daub_emphasis *out)
 {
-    if (text && strcmp(text, "webui") != 0 && strcmp(text, "off") != 0) {
-        const bool off = strchr("oOnN0", text[0]) != NULL; // off, none, 0
-        cli_fail("--emphasis wants webui or off, not '%s'; did you mean %s?", text, off ? "off" : "webui");
-        return false;
-    }
+    static const char *const modes[] = { "webui", "off", NULL };
+    if (text && strcmp(text, "webui") != 0 && strcmp(text, "off") != 0)
+        return cli_fail_name("--emphasis", modes, text) == EXIT_OK;
     *out = !text ? DAUB_EMPHASIS_DEFAULT : text[0] == 'o' ? DAUB_EMPHASIS_OFF : DAUB_EMPHASIS_WEBUI;
     return true;
 }

@@ -73,6 +73,7 @@ static void on_check(void *user, const daub_tools_check *check)
 
 int cli_selftest(const struct cli *cli)
 {
+    static const char *const precisions[] = { "f16", "f32", "both", NULL };
     struct table table = { .cli = cli };
     daub_tools_selftest_params params = {
         .struct_size = sizeof(params),
@@ -87,7 +88,7 @@ int cli_selftest(const struct cli *cli)
     else if (cli->precision && strcmp(cli->precision, "f32") == 0)
         params.precision = DAUB_PRECISION_F32;
     else if (cli->precision && strcmp(cli->precision, "both") != 0)
-        return cli_fail("--precision wants f16, f32 or both, not '%s'", cli->precision);
+        return cli_fail_name("--precision", precisions, cli->precision);
     const daub_device_params device = cli_device_params(cli);
     uint32_t n_failed = 0;
     if (daub_tools_selftest(&device, &params, &n_failed) != DAUB_OK)
