@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { MAX_STRUCT = 65536 }; // bytes: more is memory that nobody set
+
 daub_status daub_params_copy(const char *name, const void *params, void *out, size_t size)
 {
     memset(out, 0, size);
@@ -10,7 +12,7 @@ daub_status daub_params_copy(const char *name, const void *params, void *out, si
         return DAUB_OK;
     uint32_t given;
     memcpy(&given, params, sizeof(given));
-    if (given < 2 * sizeof(uint32_t))
+    if (given < 2 * sizeof(uint32_t) || given > MAX_STRUCT)
         return daub_fail(DAUB_ERROR_INVALID_ARG,
                          "%s.struct_size is %u; set it to sizeof(%s) or use the macro of that name", name, given, name);
     const uint8_t *bytes = params;
@@ -22,8 +24,6 @@ daub_status daub_params_copy(const char *name, const void *params, void *out, si
     memcpy(out, params, given < size ? given : size);
     return DAUB_OK;
 }
-
-enum { MAX_STRUCT = 65536 }; // bytes: more is memory that nobody set
 
 daub_status daub_params_room(const char *name, const void *out, uint32_t *room)
 {

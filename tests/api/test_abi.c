@@ -67,6 +67,10 @@ static void what_is_read(void)
         uint8_t *unset = calloc(1, c->size);
         REQUIRE(unset);
         REQUIRE_STATUS(c->call(unset), DAUB_ERROR_INVALID_ARG, "struct_size is 0");
+        memset(unset, 0, c->size);
+        unset[2] = 1; // 65536 and more is not read: nobody has such a struct
+        unset[0] = 1;
+        REQUIRE_STATUS(c->call(unset), DAUB_ERROR_INVALID_ARG, "struct_size is 65537");
         free(unset);
     }
     // What an older struct has is taken, not passed over.
