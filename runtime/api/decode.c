@@ -3,7 +3,6 @@
 #include "runtime/api/params.h"
 
 #include <math.h>
-#include <string.h>
 
 // What of the params a decoding goes by.
 static daub_generate_params decoding(const struct daub_engine *engine, const daub_generate_params *p)
@@ -43,8 +42,7 @@ static daub_status through_vae(daub_model *model, struct daub_request *request, 
     (void)daub_model_enter(model, &turn, NULL);
     const daub_status status = daub_decode_given(engine, request, latents, rgb8);
     daub_model_leave(model, &turn);
-    for (size_t i = 0; i < (size_t)request->width * request->height; i++) // in place: the packed end is never ahead
-        memmove(rgb8 + 3 * i, rgb8 + 4 * i, 3);
+    daub_drop_alpha(rgb8, (size_t)request->width * request->height);
     return status;
 }
 

@@ -58,8 +58,7 @@ static bool job_step(void *user, daub_step *step)
     return !atomic_load(&job->cancelled) && job->on_step(job->user, step);
 }
 
-// RGBA words to RGB bytes, in place: the packed end is never ahead of the reading one.
-static void drop_alpha(uint8_t *pixels, size_t n)
+void daub_drop_alpha(uint8_t *pixels, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         memmove(pixels + 3 * i, pixels + 4 * i, 3);
@@ -109,7 +108,7 @@ static daub_status job_work(daub_job *job)
     TRY(daub_run(engine, job->request, &hooks, job->pixels, &job->result));
     if (delivers)
         return daub_io_deliver(job->io);
-    drop_alpha(job->pixels, n);
+    daub_drop_alpha(job->pixels, n);
     return DAUB_OK;
 }
 

@@ -24,4 +24,7 @@ bool daub_model_enter(daub_model *model, const struct daub_turn *turn, const ato
 void daub_model_leave(daub_model *model, struct daub_turn *turn);
 void daub_model_wake(daub_model *model); // makes those who wait look at *cancelled again
 
+// n RGBA words as the decoder leaves them become RGB, in place: the packed end is never ahead of the reading one.
+void daub_drop_alpha(uint8_t *pixels, size_t n);
+
 #endif
