@@ -1,4 +1,4 @@
-"""python: what every argument of start(), Device(), Model() and inspect() becomes of the library's structs, and nothing beside it.
+"""python: what every argument of start(), Device(), Model() and inspect() becomes of the library's structs, and no more.
 
 An argument that no case names fails the test.
 """
@@ -101,7 +101,8 @@ def plain(name, value, struct):
 
 
 def fields(struct):
-    return {name: plain(name, getattr(struct, name), struct) for name, *_ in struct._fields_ if name not in ("log", "allocator")}
+    names = [name for name, *_ in struct._fields_ if name not in ("log", "allocator")]
+    return {name: plain(name, getattr(struct, name), struct) for name in names}
 
 
 class Arguments(harness.Case):
@@ -125,7 +126,8 @@ class Arguments(harness.Case):
             self.differ(params(**{name: value}), default, wanted, name)
         self.all_named(self.daub.Model.start, PICTURE, *ELSEWHERE)
         self.all_named(self.daub.Model.generate, PICTURE, *ELSEWHERE)
-        self.differ(params(latents=NOISE[:, :5, :7], width=56, height=40), default, {"latents": [0, 1], "width": 56, "height": 40}, "size")
+        wanted = {"latents": [0, 1], "width": 56, "height": 40}
+        self.differ(params(latents=NOISE[:, :5, :7], width=56, height=40), default, wanted, "size")
         for given, words in (
             ({"latents": NOISE, "width": 72}, "72x64 wants \\[16, 8, 9\\]"),
             ({"prompt_embeds": FLOATS[:, :5]}, "5 values a token; this model has 128"),
@@ -179,13 +181,16 @@ class Arguments(harness.Case):
         asked = self.asked("daub_model_inspect", lambda: self.daub.inspect("m", config_from="c"))
         self.assertEqual((asked[0]["config_from"], asked[1]), (b"c", [b"m"]))
         with self.daub.Model(device=self.device, memory="small") as model:  # of pictures that are not told otherwise
-            self.assertEqual((model.estimate("a").mode, model.estimate("a", memory="resident").mode), ("small", "resident"))
+            self.assertEqual(model.estimate("a").mode, "small")
+            self.assertEqual(model.estimate("a", memory="resident").mode, "resident")
 
     def test_texts_and_latents(self):
-        asked = self.asked("daub_encode_text_floats", lambda: self.model.encode_pair("a", "b", emphasis="off", clip_skip=2))[0]
+        pair = lambda: self.model.encode_pair("a", "b", emphasis="off", clip_skip=2)
+        asked = self.asked("daub_encode_text_floats", pair)[0]
         wanted = {"prompt": b"a", "negative_prompt": b"b", "emphasis": 2, "clip_skip": 2}
         self.assertEqual({name: value for name, value in asked.items() if value and name != "struct_size"}, wanted)
-        asked = self.asked("daub_decode_latents", lambda: self.model.decode(NOISE[:, :5, :7], memory="small", vae_rows=3))[0]
+        picture = lambda: self.model.decode(NOISE[:, :5, :7], memory="small", vae_rows=3)
+        asked = self.asked("daub_decode_latents", picture)[0]
         wanted = {"width": 56, "height": 40, "memory": 2, "vae_rows": 3}
         self.assertEqual({name: value for name, value in asked.items() if value and name != "struct_size"}, wanted)
 

@@ -288,6 +288,103 @@ static void test_jpeg(void)
     }
 }
 
+// A PNG of one chunk with this type, keyword and the rest behind the keyword's zero byte, in `png` of 256 bytes. Its size.
+static size_t make_png(const char *type, const char *keyword, const void *rest, size_t n_rest, uint8_t *png)
+{
+    const size_t n_keyword = strlen(keyword) + 1, n = n_keyword + n_rest;
+    uint32_t sum = 0xffffffffu;
+    REQUIRE(n < 200);
+    memcpy(png, "\x89PNG\r\n\x1a\n\0\0\0", 11);
+    png[11] = (uint8_t)n;
+    memcpy(png + 12, type, 4);
+    memcpy(png + 16, keyword, n_keyword);
+    memcpy(png + 16 + n_keyword, rest, n_rest);
+    for (size_t i = 0; i < 4 + n; i++) {
+        sum ^= png[12 + i];
+        for (int bit = 0; bit < 8; bit++)
+            sum = sum >> 1 ^ (0xedb88320u & (0u - (sum & 1)));
+    }
+    for (int i = 0; i < 4; i++)
+        png[16 + n + (size_t)i] = (uint8_t)(~sum >> (24 - 8 * i));
+    return 20 + n;
+}
+
+#define STORED_AB                \
+    "\x78\x01\x01\x02\0\xfd\xff" \
+    "a\xe9"                      \
+    "\x01\xad\x01\x4b" // zlib: one stored block, its Adler-32
+#define STORED_UTF8              \
+    "\x78\x01\x01\x03\0\xfc\xff" \
+    "a\xc3\xa9"                  \
+    "\x03\x55\x01\xce"
+static const struct {
+    const char *type, *keyword, *rest;
+    size_t n;
+    const char *text, *sentence;
+} chunks[] = {
+    { "tEXt", "parameters", BYTES("a\xe9"), "a\xc3\xa9", NULL },
+    { "tEXt", "parameters", BYTES(""), "", NULL },
+    { "zTXt", "parameters", BYTES("\0" STORED_AB), "a\xc3\xa9", NULL },
+    { "zTXt", "parameters", BYTES("\1" STORED_AB), NULL, "" }, // no such method
+    { "zTXt", "parameters",
+      BYTES("\0"
+            "no zlib"),
+      NULL, "" },
+    { "iTXt", "parameters", BYTES("\0\0\0\0a\xc3\xa9"), "a\xc3\xa9", NULL },
+    { "iTXt", "parameters", BYTES("\0\0en\0what made it\0a\xc3\xa9"), "a\xc3\xa9", NULL },
+    { "iTXt", "parameters", BYTES("\1\0\0\0" STORED_UTF8), "a\xc3\xa9", NULL },
+    { "iTXt", "parameters", BYTES("\1\1\0\0" STORED_UTF8), NULL, "" }, // no such method
+    { "iTXt", "parameters", BYTES("\2\0\0\0a"), NULL, "" },            // neither compressed nor not
+    { "iTXt", "parameters", BYTES("\0\0\0"), NULL, "" },               // no end of its second text
+    { "iTXt", "parameters", BYTES("\0\0\0\0a\xe9"), NULL, "UTF-8" },
+    { "tEXt", "workflow", BYTES("a"), NULL, "workflow" },
+    { "tEXt", "parameter", BYTES("a"), NULL, "parameter" },
+    { "eXIf", "parameters", BYTES("a"), NULL, "carries no parameters" },
+};
+
+static void test_png(void)
+{
+    uint8_t png[256];
+    for (size_t i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++) {
+        const size_t n = make_png(chunks[i].type, chunks[i].keyword, chunks[i].rest, chunks[i].n, png);
+        picture(png, n, chunks[i].text, chunks[i].sentence);
+        if (chunks[i].sentence)
+            continue;
+        png[n - 1] ^= 1;
+        picture(png, n, NULL, "CRC");
+        png[n - 1] ^= 1;
+        for (size_t cut = 8; cut < n; cut++) {
+            char *text = NULL;
+            const daub_source source = { .data = png, .size = cut };
+            REQUIRE(daub_picture_text(&source, &text) == DAUB_ERROR_BAD_FILE && !text);
+        }
+    }
+}
+
+// Numbers at the ends of their ranges are taken, those beyond are said to be left out.
+static void test_ranges(void)
+{
+    daub_parameters p = parsed(
+        "a\nSteps: 1000, Seed: 0, Size: 1x16384, CFG scale: 1, Clip skip: 64, VAE: Automatic, VAE rows: 16384");
+    REQUIRE(p.n_steps == 1000 && p.width == 1 && p.height == 16384 && p.has_seed && p.seed == 0 && p.clip_skip == 64);
+    REQUIRE(p.guidance_scale == 1.0f && p.vae_rows == 16384 && !p.vae && !p.left_out);
+    daub_parameters_free(&p);
+    p = parsed("a\nSteps: 1001, Seed: 18446744073709551616, Size: 0x16385, CFG scale: 0.5, Clip skip: 65, VAE rows: 0, "
+               "CFG interval: \"0.5:0.5\"");
+    REQUIRE(p.n_steps == 0 && p.width == 0 && !p.has_seed && p.clip_skip == 0 && p.vae_rows == 0 &&
+            p.guidance_scale == 0.0f);
+    REQUIRE_TEXT(
+        p.left_out,
+        "Steps 1001, CFG scale 0.5, Seed 18446744073709551616, Size 0x16385, Clip skip 65, CFG interval 0.5:0.5, "
+        "VAE rows 0");
+    daub_parameters_free(&p);
+    p = parsed("a\nSteps: 1, Seed: 1, Size: 8x16385, Denoising strength: 1.5, Precision: f64, Emphasis: Big, JPEG "
+               "quality: 101");
+    REQUIRE(p.width == 0 && p.strength == 0.0 && p.jpeg_quality == 0);
+    REQUIRE_TEXT(p.left_out, "Size 8x16385, Denoising strength 1.5, Emphasis Big, Precision f64, JPEG quality 101");
+    daub_parameters_free(&p);
+}
+
 // The limits of runtime/base/limits.h on the text inside a picture: of a JPEG's comments, which are short, none can be too long.
 static void test_limits(void)
 {
@@ -334,6 +431,8 @@ int main(void)
     test_foreign();
     test_apply();
     test_jpeg();
+    test_png();
+    test_ranges();
     test_limits();
     return 0;
 }
