@@ -57,6 +57,9 @@ static void test_apply(const char *name)
     p = *daub_generate_params(.sampler = "ddim");
     REQUIRE_OK(daub_style_apply(text, name, &p));
     REQUIRE(!p.schedule && strcmp(p.sampler, "ddim") == 0);
+    p = *daub_generate_params(.guidance_start = 0.25); // an interval to the end
+    REQUIRE_OK(daub_style_apply(text, name, &p));
+    REQUIRE_NEAR(p.guidance_start, 0.25, 0.0);
     p = *daub_generate_params(.guidance_scale = 1.0f);
     REQUIRE_OK(daub_style_apply(text, name, &p));
     REQUIRE(p.guidance_scale == 1.0f && p.guidance_rescale == 0.0f && p.guidance_end == 0.0); // off, so no more of it

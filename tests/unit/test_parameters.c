@@ -109,6 +109,7 @@ static void test_round_trip(void)
         REQUIRE_OK(daub_parameters_write(&full, &text));
         snprintf(key, sizeof(key), "%s: ", daub_parameter_table[i].key);
         REQUIRE(strstr(text, key));
+        REQUIRE(strstr(text, ", CFG scale: 7.1, ") && strstr(text, ", Eta DDIM: 0.1, ")); // no digits that say nothing
         daub_text_free(text);
     }
     char *text = NULL;
