@@ -1,4 +1,4 @@
-# package.cmake - Debian packages by cpack: cmake --preset package && cmake --build --preset package, then cpack --preset package
+# package.cmake - Debian packages by cpack: cmake --preset package && cmake --build --preset package, then cpack in build/package
 #   libdaub0    the shared library
 #   daub-data   the model that comes with daub, for every architecture
 #   daub        the command

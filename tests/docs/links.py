@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""What Markdown files point at is there: relative links and their anchors, files named in backquotes, and every figure is shown somewhere.
+"""What Markdown files point at is there: relative links and their anchors, files named in backquotes, presets of CMake in commands, and every
+figure is shown somewhere.
 
     links.py SOURCE_DIR
 """
+import json
 import os
 import re
 import sys
@@ -70,11 +72,24 @@ def check_names(path):
     return n
 
 
+def check_presets(path, presets):
+    """`ctest --preset dev` names a preset that ctest has; so of cmake and cmake --build."""
+    n = 0
+    for program, build, name in re.findall(r"\b(cmake|ctest|cpack) (--build )?--preset[ =]([\w-]+)", read(path)):
+        kind = "buildPresets" if build else {"cmake": "configurePresets", "ctest": "testPresets", "cpack": "packagePresets"}[program]
+        n += 1
+        if name not in [p["name"] for p in presets.get(kind, ()) if not p.get("hidden")]:
+            fail(path, "%s %s--preset %s: CMakePresets.json has no such preset of that kind" % (program, build, name))
+    return n
+
+
 def main():
+    presets, n_presets = json.loads(read(os.path.join(TOP, "CMakePresets.json"))), 0
     shown, n_files, n_links, n_names = set(), 0, 0, 0
     for path in documents():
         n_files += 1
         n_links += check_links(path, shown)
+        n_presets += check_presets(path, presets)
         if os.path.dirname(path) in (TOP, os.path.join(TOP, "docs")) and os.path.basename(path) not in ("ARCHITECTURE.md", "LICENSES.md"):
             n_names += check_names(path)
     for name in sorted(os.listdir(os.path.join(TOP, FIGURES))):
@@ -83,9 +98,10 @@ def main():
     total = sum(os.path.getsize(os.path.join(TOP, FIGURES, name)) for name in os.listdir(os.path.join(TOP, FIGURES)))
     if total > 2500000:
         fail(os.path.join(TOP, FIGURES), "%d bytes of figures, more than 2,500,000" % total)
-    if n_links < 10 or n_names < 10:
-        fail(TOP, "%d links and %d names in %d files: too few to be all" % (n_links, n_names, n_files))
-    print("%d files, %d links, %d names, %d bytes of figures: %d wrong" % (n_files, n_links, n_names, total, len(failures)))
+    if n_links < 10 or n_names < 10 or n_presets < 5:
+        fail(TOP, "%d links, %d names and %d presets in %d files: too few to be all" % (n_links, n_names, n_presets, n_files))
+    print("%d files, %d links, %d names, %d presets, %d bytes of figures: %d wrong" %
+          (n_files, n_links, n_names, n_presets, total, len(failures)))
     sys.exit(1 if failures else 0)
 
 
