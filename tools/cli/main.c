@@ -1,6 +1,9 @@
 // main.c - the daub command.
 #include "table.h"
 
+#include <errno.h>
+#include <string.h>
+
 #if defined(__linux__)
 #include <malloc.h>
 #endif
@@ -15,11 +18,9 @@ static void return_freed_memory(void)
 #endif
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    return_freed_memory();
     struct cli cli;
-    (void)cli_seconds(); // counts from here
     const int status = cli_parse(argc, argv, &cli);
     if (status != EXIT_OK)
         return status;
@@ -39,4 +40,17 @@ int main(int argc, char **argv)
         if (cli_commands[c].command == cli.command)
             return cli_commands[c].run(&cli);
     return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    return_freed_memory();
+    (void)cli_seconds(); // counts from here
+    const int status = run(argc, argv);
+    // What was printed may lie in a buffer still: a full disk is noticed here, or nowhere.
+    const bool flushed = fflush(stdout) == 0;
+    const char *reason = flushed ? "" : strerror(errno);
+    if (status == EXIT_OK && (!flushed || ferror(stdout)))
+        return cli_fail("cannot write to standard output%s%s", *reason ? ": " : "", reason);
+    return status;
 }
