@@ -248,6 +248,16 @@ def other_commands():
     check(open("h1.ppm", "rb").read() == open("h2.ppm", "rb").read(), "embeddings stand for the prompt")
 
 
+def full_disks():
+    """What is printed and cannot be written is a failure, though it lies in a buffer until the end."""
+    for words in (["devices"], ["samplers", "--json"], ["help"], ["man"], ["completions", "zsh"], ["--version"],
+                  ["x", "--steps", "1", "--seed", "1", "-o", "full.ppm"]):
+        with open("/dev/full", "wb") as full:
+            result = subprocess.run([DAUB, *words], stdout=full, stderr=subprocess.PIPE, env=ENV, timeout=300)
+        check(result.returncode == 1 and b"daub: cannot write to standard output" in result.stderr, "%r onto a full disk: %d, %r" %
+              (words, result.returncode, result.stderr))
+
+
 def helps():
     """Help fits a screen and has examples; a command's help and the manual page name all options, by group."""
     screen = run("--help").stdout.decode()
@@ -346,6 +356,9 @@ def bad_inputs():
     refused("width 63", *p, "--width", "63", words=["63", "multiple"])
     refused("width 100000", *p, "--width", "100000", words=["100000"], status=2)
     refused("a size that is none", *p, "--size", "64", words=["64"], status=2)
+    refused("a size too large to be one", *p, "--size", "100000x8", words=["100000x8 is outside 1..16384"], status=2)
+    run("x", "--steps", "1", "--seed", "1", "--quiet", "--size", "72X64", "-o", "capital.ppm")
+    check(read_ppm("capital.ppm")[0] == (72, 64), "a capital X between width and height")
     refused("steps 0", "x", "--steps", "0", words=["steps"], status=2)
     refused("an unknown sampler", *p, "--sampler", "eular", words=["euler"])
     refused("an unknown schedule", *p, "--schedule", "karas", words=["karras"])
@@ -380,4 +393,4 @@ def readme_program():
 
 
 if __name__ == "__main__":
-    main(pictures, pictures_in, special_files, weight_cache, compiled_once, other_commands, bad_inputs, readme_program)
+    main(pictures, pictures_in, special_files, weight_cache, compiled_once, other_commands, full_disks, bad_inputs, readme_program)

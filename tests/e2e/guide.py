@@ -179,6 +179,9 @@ def near_names():
     refused(["did you mean inspect?"], "help", "inspct", status=2)
     refused(["did you mean daub inspect?"], "inspct", "model.safetensors", status=2)
     refused(["did you mean daub bench?"], "bnch", "--ops", status=2)
+    for words in (["a", "red", "apple"], ["red", "apple"]):  # near to man and grid, for who looks for it
+        result = run(*words)
+        check(result.returncode == 2 and b"put a prompt with spaces in quotes\n" in result.stderr, "no quotes: %r" % result.stderr)
     refused(["DAUB_CAPS", "did you mean -lane?"], "x", env={"DAUB_CAPS": "-lan"})
     refused(["DAUB_DEBUG", "did you mean validate?"], "x", env={"DAUB_DEBUG": "valdiate"})
     name = json.loads(run("devices", "--json").stdout)[0]["name"].split()[0]

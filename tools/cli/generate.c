@@ -106,10 +106,10 @@ static void report(const struct line *line, const char *path, const daub_result 
         if (r->strength > 0.0)
             snprintf(encode, sizeof(encode), "encode %.2f s, ", r->encode_seconds);
         fprintf(out,
-                "%s: %ux%u, seed %llu, %u steps of %s, guidance %g; prepare %.2f s, text %.2f s, %sdenoise %.2f s, "
+                "%s: %ux%u, seed %llu, %u step%s of %s, guidance %g; prepare %.2f s, text %.2f s, %sdenoise %.2f s, "
                 "decode %.2f s\n",
-                path, r->width, r->height, (unsigned long long)r->seed, r->n_steps, r->sampler,
-                (double)r->guidance_scale, r->prepare_seconds, r->text_seconds, encode, r->denoise_seconds,
+                path, r->width, r->height, (unsigned long long)r->seed, r->n_steps, r->n_steps == 1 ? "" : "s",
+                r->sampler, (double)r->guidance_scale, r->prepare_seconds, r->text_seconds, encode, r->denoise_seconds,
                 r->decode_seconds);
     }
     fflush(out);

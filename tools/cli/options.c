@@ -87,10 +87,10 @@ static void hint_at_command(const struct cli *cli)
 // The command's words were taken for a prompt: what else they may have been, as the end of a sentence.
 static const char *maybe_command(const struct cli *cli, const char *word, char *out, size_t size)
 {
-    char near[128] = "";
-    if (!cli->named && word && !strchr(word, ' '))
-        cli_near_command(word, near, sizeof(near));
-    snprintf(out, size, "%s%s%s", near[0] ? "; did you mean daub " : "", near, near[0] ? "?" : "");
+    out[0] = '\0';
+    for (int c = 0; c < cli_n_commands && !cli->named && word; c++)
+        if (one_slip(word, cli_commands[c].name))
+            snprintf(out, size, "; did you mean daub %s?", cli_commands[c].name);
     return out;
 }
 
@@ -189,7 +189,9 @@ static int parse_size(struct cli *cli)
         return EXIT_OK;
     unsigned w = 0, h = 0;
     char rest;
-    if (sscanf(cli->size, "%5ux%5u%c", &w, &h, &rest) != 2)
+    const int n = sscanf(cli->size, "%9ux%9u%c", &w, &h, &rest) == 2 ? 2
+                                                                     : sscanf(cli->size, "%9uX%9u%c", &w, &h, &rest);
+    if (n != 2)
         return usage("--size wants WIDTHxHEIGHT, not '%s'", cli->size);
     if (w < 1 || w > 16384 || h < 1 || h > 16384)
         return usage("--size %s is outside 1..16384", cli->size);
