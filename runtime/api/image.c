@@ -41,8 +41,8 @@ static daub_status decode(const char *name, const void *data, size_t size, daub_
     if (size > DAUB_MAX_PICTURE)
         return daub_fail(DAUB_ERROR_BAD_FILE, "%s has %zu bytes; a picture may have %d", name, size, DAUB_MAX_PICTURE);
     if (!stbi_info_from_memory(data, (int)size, &w, &h, &channels))
-        return daub_fail(DAUB_ERROR_BAD_FILE, "%s is no picture daub can read (PNG, JPEG, BMP, TGA, PPM): %s", name,
-                         reason());
+        return daub_fail(DAUB_ERROR_BAD_FILE, "%s is no picture daub can read (PNG, JPEG, BMP, TGA, PGM, PPM): %s",
+                         name, reason());
     if (h < 0 && h > -INT_MAX) // a BMP whose rows go down
         h = -h;
     if (w < 1 || h < 1 || w > DAUB_MAX_SIZE || h > DAUB_MAX_SIZE || (int64_t)w * h > DAUB_MAX_PIXELS || channels < 1 ||

@@ -193,7 +193,7 @@ static void list_names(const struct daub_candidate *list, uint32_t count, const 
     for (uint32_t i = 0; i < count && listed < LISTED; i++) {
         if (text && !matches(&list[i], text))
             continue;
-        const int n = snprintf(out + used, size - used, "%s%u: %s", listed ? "; " : "", i, list[i].info.name);
+        const int n = snprintf(out + used, size - used, "%s%u %s", listed ? "; " : "", i, list[i].info.name);
         if (n < 0 || (size_t)n >= size - used)
             return;
         used += (size_t)n;
@@ -275,7 +275,7 @@ daub_status daub_choose(const struct daub_candidate *list, uint32_t count, const
         char near[160];
         near_device(list, count, text, near, sizeof(near));
         list_names(list, count, NULL, names, sizeof(names));
-        return daub_fail(DAUB_ERROR_NO_DEVICE, "no device is numbered or named '%s'%s; there are %s", text, near,
+        return daub_fail(DAUB_ERROR_NO_DEVICE, "no device is numbered or named '%s'%s; there is: %s", text, near,
                          names);
     }
     if (n_matches > 1) {

@@ -177,7 +177,7 @@ static void test_limits(void)
     REQUIRE_STATUS(read_memory(data, make_png(data, 2, 3, 16384, 16384), &image), DAUB_ERROR_BAD_FILE,
                    "damaged"); // within the limits, and its data is not there
     REQUIRE_STATUS(read_memory("GIF89a\1\0\1\0\0\0\0", 13, &image), DAUB_ERROR_BAD_FILE,
-                   "is no picture daub can read (PNG, JPEG, BMP, TGA, PPM)");
+                   "is no picture daub can read (PNG, JPEG, BMP, TGA, PGM, PPM)");
     REQUIRE_STATUS(read_memory("", 0, &image), DAUB_ERROR_INVALID_ARG, "0 bytes");
     REQUIRE(!image.pixels);
 }

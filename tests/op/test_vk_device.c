@@ -41,11 +41,11 @@ static void test_choice(void)
     REQUIRE_OK(daub_choose(list, 5, "4090", &index)); // no index, but part of a name
     REQUIRE(index == 4);
     REQUIRE_STATUS(daub_choose(list, 5, "radeon", &index), DAUB_ERROR_INVALID_ARG,
-                   "'radeon' is 2 devices, give the number: 2: AMD Radeon RX 9999; 3: AMD Radeon RX 7900");
+                   "'radeon' is 2 devices, give the number: 2 AMD Radeon RX 9999; 3 AMD Radeon RX 7900");
     REQUIRE_STATUS(daub_choose(list, 5, "2", &index), DAUB_ERROR_NO_DEVICE,
                    "AMD Radeon RX 9999) is not usable: no queue");
     REQUIRE_STATUS(daub_choose(list, 5, "voodoo", &index), DAUB_ERROR_NO_DEVICE,
-                   "named 'voodoo'; there are 0: llvmpipe");
+                   "named 'voodoo'; there is: 0 llvmpipe");
     REQUIRE_STATUS(daub_choose(list, 0, NULL, &index), DAUB_ERROR_NO_DEVICE, "no Vulkan device");
     REQUIRE_STATUS(daub_choose(&list[2], 1, NULL, &index), DAUB_ERROR_NO_DEVICE, "no Vulkan device is usable");
     REQUIRE(index == 4);
