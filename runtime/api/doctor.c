@@ -288,7 +288,22 @@ static void look_at_space(struct doctor *d)
                  (double)space * 1e-6, dir),
              "export TMPDIR=/some/folder/with/room");
     else
-        say(d, "space", DAUB_TOOLS_GOOD, "%.1f GB are free in %s", (double)space * 1e-9, dir);
+        say(d, "space", DAUB_TOOLS_GOOD, "%.1f GB are free in %s, the folder for temporary files", (double)space * 1e-9,
+            dir);
+}
+
+static void look_at_working_folder(struct doctor *d)
+{
+    uint64_t space = 0;
+    if (!daub_disk_space(".", &space))
+        return;
+    if (space < LITTLE_SPACE)
+        mend(say(d, "space", DAUB_TOOLS_WRONG, "%.1f MB are free in the working folder, where pictures go",
+                 (double)space * 1e-6),
+             "cd /some/folder/with/room");
+    else
+        say(d, "space", DAUB_TOOLS_GOOD, "%.1f GB are free in the working folder, where pictures go",
+            (double)space * 1e-9);
 }
 
 // ---- environment -----------------------------------------------------------------------------------------------------
@@ -334,6 +349,7 @@ daub_status daub_tools_doctor(const daub_device_params *params, const char *weig
     look_at_caches(&d, weight_cache);
     look_at_model(&d);
     look_at_space(&d);
+    look_at_working_folder(&d);
     look_at_words(&d);
     daub_environment(on_variable, &d);
     *count = d.n;

@@ -53,7 +53,7 @@ const char *daub_tools_debug_words(void)
            "DAUB_CAPS: -f16, -subgroup, -texel, +texel, -lane, -winograd, -shared, -timeline, -timestamps, -sync2, "
            "-uma, "
            "range=SIZE, "
-           "shared=SIZE, alloc=SIZE, memory=SIZE, api=1.1 (sizes with K, M or G).";
+           "shared=SIZE, alloc=SIZE, memory=SIZE, align=SIZE, rows=SIZE, api=1.1 (sizes with K, M or G).";
 }
 
 static void levels_text(char *out, size_t size, const uint32_t *values, uint32_t n)

@@ -267,6 +267,13 @@ def helps():
     for example in ('daub "a red apple"', "--model sd15.safetensors", "-o fox.png"):
         check(example in screen, "an example with %s" % example)
     man = run("man").stdout.decode().replace("\\-", "-")
+    lines = [line for line in man.splitlines() if ".fi" in line or ".nf" in line]
+    check(lines and set(lines) <= {".nf", ".fi"}, "requests of roff stand in lines of their own: %r" % lines)
+    for variable in ("DAUB_DEBUG", "DAUB_CAPS"):  # what the parser knows, the manual page says
+        known = run("x", env={variable: "zzzzzzzzzz"}).stderr.decode().split("known are ")[1].strip().split(", ")
+        said = re.split(r"[:,.( ]+", man.split("\n%s (comma" % variable if variable == "DAUB_DEBUG" else "DAUB_CAPS: ")[1].split("\n")[0])
+        check(len(known) > 5 and all(any(word == s or word[-1] == "=" and s.startswith(word) for s in said) for word in known),
+              "%s's words %r in the manual page: %r" % (variable, known, said))
     options, headings = set(), set()
     commands = re.findall(r"^\.B daub (\S+)$", man, re.M)
     check(len(commands) == len(set(commands)) > 8, "commands: %r" % commands)

@@ -6,9 +6,12 @@
 import hashlib
 import json
 import os
+import re
+import shutil
+import subprocess
 
 import harness
-from harness import ENV, SOURCE, check, main, run
+from harness import DAUB, ENV, SOURCE, check, main, run
 
 ENV.pop("DAUB_CAPS", None)
 
@@ -120,11 +123,20 @@ def ill(area, words, mend, env, *args):
 
 
 def doctors():
+    os.mkdir("small")
     wrong, findings = doctor()
     check(not wrong, "this machine is well: %r" % wrong)
     for area in ("loader", "driver", "device", "layers", "memory", "cache", "model", "space"):
         check(any(f["area"] == area for f in findings), "doctor looks at %s" % area)
     check(b"nothing is wrong" in run("doctor").stdout, "and says so")
+    said = [re.match(r"([\d.]+) GB are free in the working folder", f["text"]) for f in findings if f["area"] == "space"]
+    free = shutil.disk_usage(".").free * 1e-9
+    check(any(m and abs(float(m.group(1)) - free) < 1 for m in said), "doctor looks at where pictures go, %.1f GB: %r" % (free, findings))
+    if os.geteuid() == 0 and shutil.which("unshare"):  # a folder of 64 kB, in a name space of its own
+        small = subprocess.run(["unshare", "-m", "sh", "-c", "mount -t tmpfs -o size=64k none small && cd small && exec \"$0\" doctor -q", DAUB],
+                               capture_output=True, env=ENV, timeout=300)
+        check(b"unshare" in small.stderr or b"mount" in small.stderr or b"0.1 MB are free in the working folder" in small.stdout,
+              "a working folder without room: %r" % small)
 
     os.mkdir("icd.d")
     open("icd.d/broken.json", "w").write('{"ICD": ')

@@ -34,9 +34,15 @@ static void paragraph(FILE *out, const char *head, const char *text)
 static void commands(FILE *out)
 {
     fputs(".SH SYNOPSIS\n.B daub\n.I PROMPT\n.RI [ options ]\n", out);
-    for (int c = 0; c < cli_n_commands; c++)
-        fprintf(out, ".br\n.B daub %s\n.I %s\n.RI [ options ]\n", cli_commands[c].name,
-                *cli_commands[c].argument ? cli_commands[c].argument : "\\&");
+    for (int c = 0; c < cli_n_commands; c++) {
+        const char *const argument = cli_commands[c].argument;
+        fprintf(out, ".br\n.B daub %s\n", cli_commands[c].name);
+        if (*argument == '[')
+            fprintf(out, ".RI [ %.*s ]\n", (int)strlen(argument) - 2, argument + 1);
+        else if (*argument)
+            fprintf(out, ".I %s\n", argument);
+        fputs(".RI [ options ]\n", out);
+    }
     fputs(
         ".SH DESCRIPTION\n"
         "daub draws pictures from text with latent diffusion models on any Vulkan 1.1 device: a GPU, or a driver that "
@@ -45,7 +51,8 @@ static void commands(FILE *out)
         out);
     for (int c = 0; c < cli_n_commands; c++) {
         char head[96];
-        snprintf(head, sizeof(head), "%s %s", cli_commands[c].name, cli_commands[c].argument);
+        snprintf(head, sizeof(head), "%s%s%s", cli_commands[c].name, *cli_commands[c].argument ? " " : "",
+                 cli_commands[c].argument);
         paragraph(out, head, cli_commands[c].help);
     }
 }
@@ -96,10 +103,10 @@ static void rest(FILE *out)
     paragraph(out, "DAUB_DEVICE", "default of --device");
     paragraph(out, "DAUB_DEFAULT_MODEL", "folder of the model used without --model");
     paragraph(out, "XDG_CACHE_HOME", "where daub/ with compiled kernels is, else ~/.cache");
-    paragraph(out, "DAUB_DEBUG, DAUB_CAPS", "words for whoever works on daub:");
-    fputs(".RS\n.PP\n.nf\n", out);
+    paragraph(out, "TMPDIR", "the folder for temporary files, else /tmp");
+    paragraph(out, "DAUB_DEBUG, DAUB_CAPS", "words for whoever works on daub.");
     roff(out, daub_tools_debug_words());
-    fputs(".fi\n.RE\n.SH FILES\n", out);
+    fputs("\n.SH FILES\n", out);
     paragraph(out, "share/daub/models/default/", "the model that comes with daub, beside the folder of the library");
     paragraph(out, "~/.cache/daub/",
               "kernels compiled by the device's driver, and checksums of model files; may be deleted");
