@@ -145,9 +145,11 @@ def _replace(path: Path, data: bytes) -> None:
         with open(beside, "wb") as file:
             file.write(data)
         os.replace(beside, path)
-    except BaseException:
+    except BaseException as error:
         if os.path.exists(beside):
             os.unlink(beside)
+        if isinstance(error, OSError) and error.filename == beside:  # a name that the caller has never heard of
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from None
         raise
 
 

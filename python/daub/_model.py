@@ -181,39 +181,34 @@ class Model(Closing):
         """Begins a picture and returns at once. Zero and None are the model's or the library's default everywhere.
 
         prompt, negative: text up to 1 MiB; models with a text encoder want a prompt (or prompt_embeds), others refuse
-        one.
+            one.
         emphasis: "webui" reads (word:1.3), [word], BREAK, [a:b:0.5], AND, and long prompts as stable-diffusion-webui
-        does, "off" takes
-            every character as text, as diffusers does; default "webui".
+            does, "off" takes every character as text, as diffusers does; default "webui".
         width, height: pixels, multiples of info.size_multiple, up to 16384. steps: 1..1000.
         guidance: classifier-free guidance, 1..1000; 1 is off, half the work. guidance_rescale: 0..1.
-        guidance_start, guidance_end: the steps that have guidance, as fractions of all from the noisy end, 0 <= start < end <= 1;
-            default all. style: a preset of styles() for what is not told otherwise.
+        guidance_start, guidance_end: the steps that have guidance, as fractions of all from the noisy end, 0 <= start
+            < end <= 1; default all. style: a preset of styles() for what is not told otherwise.
         seed: of the noise, 0..2^64 - 1. rng: "torch-cpu", or "cuda" (Philox), as torch draws there.
         sampler, schedule: names of samplers() and schedules(). eta: DDIM's stochasticity, 0..1. clip_skip: 1 is none.
         init, strength: a picture to begin with (an Image, uint8 [height, width, 1..4], or a path), and how much of it
-        is drawn anew,
-            0 < strength <= 1, default 0.8, with a mask 1.
+            is drawn anew, 0 < strength <= 1, default 0.8, with a mask 1.
         mask: of the same size, white is painted, black keeps init's bytes.
         prompt_embeds, negative_embeds: float32 [1..4096 tokens, info.text_width] of encode(); or prompt_embeds is the
-        path of a file.
+            path of a file.
         latents: start noise, unit normal, float32 [latent_channels, height / latent_scale, width / latent_scale].
         keep_floats: for Image.floats. memory: "resident", "small", "stream"; default: the model's. vae_rows: rows of
-        the latents that
-            the VAE decodes at a time.
+            the latents that the VAE decodes at a time.
         preview: "linear" (a pixel a latent) or "vae" (full size, decoded): pictures of what becomes of the latents,
-        after every
-            preview_every-th step (0: every one), for on_preview(image, step, n_steps), or without it in
+            after every preview_every-th step (0: every one), for on_preview(image, step, n_steps), or without it in
             Progress.preview of events of their own.
         on_progress(Progress), on_step(Step): called after every step; returning False cancels. log(level, message).
             Callbacks run on a thread of the job's and must not wait for a job of the same model. What one raises ends
             the job.
         keep_state_every: the state is kept after so many steps, for Job.take_state(); resume: goes on from one.
         again: Parameters of read_parameters(): a picture as it says that it was made, in whatever is not told
-        otherwise (0 and None are
-            not; dataclasses.replace() changes those too). Its init, mask and embeddings have to be given. By the same
-            model and VAE in the same precision the picture is the same; another one, and what daub cannot do of it, is
-            a warning. Not with a style.
+            otherwise (0 and None are not; dataclasses.replace() changes those too). Its init, mask and embeddings
+            have to be given. By the same model and VAE in the same precision the picture is the same; another one,
+            and what daub cannot do of it, is a warning. Not with a style.
 
         Raises InvalidArgument, OutOfMemory (now, not half-way through), FileError, BadFile, Unsupported, ClosedError.
         """

@@ -43,6 +43,13 @@ class Errors(harness.Case):
         with self.assertRaises(TypeError):
             model.generate("a", stepz=3)
 
+    def test_a_picture_into_no_folder(self):
+        """The sentence names what the caller named, not the file that is written beside it first."""
+        with self.assertRaises(FileNotFoundError) as caught:
+            self.daub.Image(1, 1, 3, b"abc").save("no folder/a.png")
+        self.assertEqual(caught.exception.filename, "no folder/a.png")
+        self.assertTrue(str(caught.exception).endswith("'no folder/a.png'"), caught.exception)
+
     def test_out_of_memory(self):
         with self.daub.Device(max_memory=8 << 20) as device, self.daub.Model(device=device) as model:
             with self.assertRaisesRegex(self.daub.OutOfMemory, "MB|GB|bytes"):
