@@ -322,7 +322,7 @@ typedef enum daub_emphasis {
     // As stable-diffusion-webui (A1111; editing as before its version 1.6). (word) weighs 1.1, (word:1.3) 1.3, [word] 1/1.1; brackets nest,
     // and a backslash before one makes it a letter. Weights multiply the text encoder's result, whose mean is restored ("Original"). A
     // prompt of any length is cut into chunks of the model's window (75 tokens for Stable Diffusion), behind a comma where one is among
-    // the last 20; BREAK ends a chunk. At most 48 chunks; both prompts get as many as the longer one.
+    // the last 20; BREAK ends a chunk. At most 48 chunks. Where the prompts have other numbers of them: daub_prompt_padding.
     // [a:b:0.5] is a, and after that part of the steps (after that step, from 1 on) b; [a|b] takes turns step by step; both in at most 64
     // texts. "a :1.2 AND b :0.5" in the prompt guides to both, by these weights, each with a row of its own in the network's batch (at
     // most 8). Steps are those of the sampler that run; the first is step 0 here, as there, and a text holds to the end of its step.
@@ -330,6 +330,16 @@ typedef enum daub_emphasis {
     DAUB_EMPHASIS_WEBUI = 1,
     DAUB_EMPHASIS_OFF = 2, // every character is text, as diffusers reads them: what exceeds the model's window is cut
 } daub_emphasis;
+
+// What the shorter of the prompt and the negative prompt gets where they are of other numbers of chunks. It changes the picture.
+typedef enum daub_prompt_padding {
+    DAUB_PADDING_DEFAULT = 0, // off
+    DAUB_PADDING_OFF = 1,     // nothing: the network reads each prompt with the chunks that it has, as A1111 by default
+    DAUB_PADDING_EMPTY = 2,   // empty chunks: A1111's option pad_cond_uncond, "Pad conds"
+    // The last vector of its embeddings again and again; and of a longer negative prompt only the beginning is read: what A1111 did
+    // before its version 1.6 for DDIM and PLMS, and does with pad_cond_uncond_v0, "Pad conds v0".
+    DAUB_PADDING_LAST = 3,
+} daub_prompt_padding;
 
 // What stays on the device between the phases of a picture.
 typedef enum daub_memory_mode {
@@ -422,6 +432,7 @@ typedef struct daub_generate_params {
     const char *prompt;          // UTF-8, up to 1 MiB; required by models with a text encoder, refused by those without
     const char *negative_prompt; // UTF-8, up to 1 MiB; default ""
     daub_emphasis emphasis;      // how both are read; default DAUB_EMPHASIS_WEBUI
+    daub_prompt_padding padding; // default DAUB_PADDING_OFF; embeddings are read as they are
 
     uint32_t width, height; // pixels, multiples of daub_model_info.size_multiple, up to 16384; default: the model's
     uint32_t n_steps;       // denoising steps, 1..1000; default: the model's
@@ -441,13 +452,15 @@ typedef struct daub_generate_params {
     uint32_t clip_skip;   // A1111's counting: 0 and 1 = last layer, 2 = the one before it
 
     // Precomputed text embeddings instead of prompts: a safetensors file with "prompt_embeds" and, when guidance is on,
-    // "negative_prompt_embeds", each [1, 1..4096 tokens, width of the text encoder] (daub_encode_text writes one).
+    // "negative_prompt_embeds", each [1, 1..4096 tokens, width of the text encoder] (daub_encode_text writes one). Each is read with as
+    // many tokens as it has.
     const char *prompt_embeds_path;
     const daub_source *prompt_embeds_source; // such a file from elsewhere, read before the call returns
-    // Or as they are: [n_embed_tokens, text_width] floats each, the negative ones when guidance is on. Copied by the
-    // call.
+    // Or as they are: [n_embed_tokens, text_width] floats, and when guidance is on [n_negative_embed_tokens, text_width] negative ones.
+    // Copied by the call.
     const float *prompt_embeds, *negative_prompt_embeds;
-    uint32_t n_embed_tokens; // 1..4096
+    uint32_t n_embed_tokens;          // 1..4096
+    uint32_t n_negative_embed_tokens; // 1..4096; 0: as many
 
     // Start noise instead of the seed's first draw, unit normal, [latent_channels, h, w] floats of daub_model_info;
     // draws of later steps begin with the seed's first. Copied by the call.
@@ -547,10 +560,12 @@ typedef struct daub_result {
     daub_emphasis emphasis;
     uint32_t n_tokens,
         n_tokens_cut; // of the prompt (its longest text): used, and left out where emphasis is off and the model's window full
-    uint32_t n_chunks;    // windows of the text encoder that each prompt takes; 0 where embeddings were given
-    char prompt_cut[256]; // the beginning of what was left out
-    double strength;      // 0 without init
-    bool masked;          // there was a mask
+    uint32_t n_chunks,
+        n_negative_chunks;       // windows of the text encoder that each prompt takes; 0 where embeddings were given
+    daub_prompt_padding padding; // EMPTY or LAST where it changed something, else OFF
+    char prompt_cut[256];        // the beginning of what was left out
+    double strength;             // 0 without init
+    bool masked;                 // there was a mask
     uint32_t n_model_calls;
     double prepare_seconds, text_seconds, encode_seconds, denoise_seconds, decode_seconds;
     double first_step_seconds; // of denoise_seconds

@@ -28,6 +28,7 @@ typedef struct daub_parameters {
     bool has_seed; // 0 is a seed too
     daub_rng_source rng;
     daub_emphasis emphasis;
+    daub_prompt_padding padding; // OFF is not written
     double eta, strength;
     daub_precision precision; // daub_model_params's
     uint32_t vae_rows;

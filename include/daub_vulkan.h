@@ -190,7 +190,7 @@ typedef struct daub_vulkan_io {
     daub_vulkan_semaphore result_wait;   // before anything is written
     daub_vulkan_semaphore result_signal; // after
 
-    // Instead of prompts: as prompt_embeds_path, and never both. negative_embeds is required where guidance is on, of as many tokens.
+    // Instead of prompts: as prompt_embeds_path, and never both. negative_embeds is required where guidance is on, in the same format.
     // Read when the job begins, through the host's memory.
     daub_vulkan_embeds prompt_embeds, negative_embeds;
     // Instead of daub_generate_params.init and .mask, and like them; the picture's width and height default to init's. Images are left in

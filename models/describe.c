@@ -111,7 +111,7 @@ static void build(struct daub_net *net, struct daub_checkpoint *ckpt, enum daub_
         struct daub_tensor *time = daub_net_input(net, "time", DAUB_STAGE_TIME, DAUB_F32,
                                                   (struct daub_shape) { 1, 1, 1, cfg->block_out_channels[0] });
         struct daub_tensor *text = cfg->conditional ? input(net, "text", DAUB_F32, 1, cfg->cross_attention_dim) : NULL;
-        daub_unet_build(net, cfg, x, time, text);
+        daub_unet_build(net, cfg, x, time, text, NULL);
     } else if (c == DAUB_VAE) {
         const struct daub_vae_config *cfg = &desc->vae;
         struct daub_view view;

@@ -14,6 +14,7 @@ struct unet { // what every block needs
     const struct daub_unet_config *cfg;
     struct daub_tensor *temb; // silu(time embedding), [rows,1,1,time_embed_dim]
     struct daub_tensor *text; // NULL: unconditional
+    const struct daub_key_counts *keys;
     struct daub_tensor *skips[MAX_SKIPS];
     uint32_t n_skips;
 };
@@ -40,6 +41,7 @@ static struct daub_tensor *attention(struct daub_net *net, const struct unet *un
         .n_heads = cfg->num_heads[level],
         .depth = cfg->transformer_layers_per_block[level],
         .norm_groups = cfg->norm_num_groups,
+        .keys = unet->keys,
         .linear = cfg->use_linear_projection,
     };
     return nn_transformer_2d(net, name, x, unet->text, transformer);
@@ -112,10 +114,11 @@ void daub_unet_time_features(const struct daub_unet_config *cfg, double timestep
 }
 
 struct daub_tensor *daub_unet_build(struct daub_net *net, const struct daub_unet_config *cfg, struct daub_tensor *x,
-                                    struct daub_tensor *time, struct daub_tensor *text)
+                                    struct daub_tensor *time, struct daub_tensor *text,
+                                    const struct daub_key_counts *keys)
 {
     assert(!text == !cfg->conditional);
-    struct unet unet = { .cfg = cfg, .text = text };
+    struct unet unet = { .cfg = cfg, .text = text, .keys = keys };
 
     // Every block wants silu(temb) and none wants temb, so it is computed once.
     time = daub_point(net, "time_proj", time);

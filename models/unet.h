@@ -5,6 +5,8 @@
 #include "runtime/base/limits.h"
 #include "runtime/graph/net.h"
 
+struct daub_key_counts; // runtime/op/op.h
+
 struct daub_unet_config { // names as in config.json
     bool conditional;     // UNet2DConditionModel; else UNet2DModel
     uint32_t in_channels, out_channels, sample_size;
@@ -37,8 +39,10 @@ daub_status daub_unet_config_parse(const struct daub_json *json, struct daub_une
 void daub_unet_time_features(const struct daub_unet_config *cfg, double timestep, float *out);
 
 // x [N,H,W,in_channels], time [rows,1,1,block_out_channels[0]] (daub_unet_time_features, one row a model call; stage
-// TIME), text [N,1,tokens,cross_attention_dim] or NULL -> fp32 [N,H,W,out_channels].
+// TIME), text [N,1,tokens,cross_attention_dim] or NULL -> fp32 [N,H,W,out_channels]. keys: NULL, or the lengths of the pictures' texts,
+// which then lie one after the other: [1,1,all tokens,cross_attention_dim].
 struct daub_tensor *daub_unet_build(struct daub_net *net, const struct daub_unet_config *cfg, struct daub_tensor *x,
-                                    struct daub_tensor *time, struct daub_tensor *text);
+                                    struct daub_tensor *time, struct daub_tensor *text,
+                                    const struct daub_key_counts *keys);
 
 #endif

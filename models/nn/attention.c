@@ -4,7 +4,7 @@
 static const char *const to_qkv[3] = { "to_q", "to_k", "to_v" };
 
 struct daub_tensor *daub_nn_attention(struct daub_net *net, const char *name, struct daub_tensor *x,
-                                      struct daub_tensor *context, uint32_t n_heads)
+                                      struct daub_tensor *context, const struct daub_key_counts *keys, uint32_t n_heads)
 {
     const uint32_t c = x->shape.c;
     struct daub_tensor *qkv[3];
@@ -16,7 +16,8 @@ struct daub_tensor *daub_nn_attention(struct daub_net *net, const char *name, st
     } else {
         nn_linears(net, to_qkv, 3, x, c, NN_NO_BIAS, n_heads, qkv);
     }
-    x = daub_attention(net, qkv[0], qkv[1], qkv[2], false);
+    x = keys ? daub_attention_of_lengths(net, qkv[0], qkv[1], qkv[2], *keys)
+             : daub_attention(net, qkv[0], qkv[1], qkv[2], false);
     x = nn_linear(net, "to_out.0", x, c, NN_BIAS, 1);
     daub_scope_pop(net);
     return daub_point(net, name, x);

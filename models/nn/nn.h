@@ -78,9 +78,10 @@ struct daub_tensor *nn_upsample_2d(struct daub_net *net, const char *name, struc
 // ---- attention.c ----------------------------------------------------------------------------------------------------
 
 // Attention of a transformer block: x [N,H,W,C] attends to `context` [N,1,tokens,D], or to itself (NULL). to_q, to_k
-// and to_v have no bias, to_out has one. Without the residual.
+// and to_v have no bias, to_out has one. Without the residual. keys: NULL, or the lengths of the pictures' contexts, which then lie one
+// after the other, [1,1,all tokens,D].
 struct daub_tensor *nn_attention(struct daub_net *net, const char *name, struct daub_tensor *x,
-                                 struct daub_tensor *context, uint32_t n_heads);
+                                 struct daub_tensor *context, const struct daub_key_counts *keys, uint32_t n_heads);
 // Attention between pixels, as UNet2DModel and the VAE have it: GroupNorm, biases everywhere, residual. [N,H,W,C] ->
 // the same.
 struct daub_tensor *nn_attention_2d(struct daub_net *net, const char *name, struct daub_tensor *x, uint32_t n_heads,
@@ -92,6 +93,7 @@ struct daub_tensor *nn_clip_attention(struct daub_net *net, const char *name, st
 
 struct nn_transformer {
     uint32_t n_heads, depth, norm_groups;
+    const struct daub_key_counts *keys; // NULL, or the lengths of the pictures' texts: see nn_attention
     bool linear; // proj_in and proj_out are matrices in the file (SD 2.x), not 1x1 convolutions (SD 1.x)
 };
 // Transformer2DModel: x [N,H,W,C], text [N,1,tokens,D] -> [N,H,W,C].

@@ -19,13 +19,13 @@ static struct daub_tensor *feed_forward(struct daub_net *net, const char *name, 
 
 // BasicTransformerBlock: [N,H,W,C] -> the same.
 static struct daub_tensor *block(struct daub_net *net, const char *name, struct daub_tensor *x,
-                                 struct daub_tensor *text, uint32_t n_heads)
+                                 struct daub_tensor *text, const struct nn_transformer *attrs)
 {
     daub_scope_push(net, "%s", name);
     struct daub_tensor *h = nn_layer_norm(net, "norm1", x, LAYER_NORM_EPS);
-    x = daub_add(net, x, nn_attention(net, "attn1", h, NULL, n_heads));
+    x = daub_add(net, x, nn_attention(net, "attn1", h, NULL, NULL, attrs->n_heads));
     h = nn_layer_norm(net, "norm2", x, LAYER_NORM_EPS);
-    x = daub_add(net, x, nn_attention(net, "attn2", h, text, n_heads));
+    x = daub_add(net, x, nn_attention(net, "attn2", h, text, attrs->keys, attrs->n_heads));
     h = nn_layer_norm(net, "norm3", x, LAYER_NORM_EPS);
     x = daub_add(net, x, feed_forward(net, "ff", h));
     daub_scope_pop(net);
@@ -47,7 +47,7 @@ struct daub_tensor *daub_nn_transformer_2d(struct daub_net *net, const char *nam
     struct daub_tensor *h = nn_group_norm(net, "norm", x, (struct nn_norm) { attrs.norm_groups, NORM_EPS });
     h = project(net, "proj_in", h, attrs.linear);
     for (uint32_t i = 0; i < attrs.depth; i++)
-        h = block(net, nn_name(net, "transformer_blocks.%u", i), h, text, attrs.n_heads);
+        h = block(net, nn_name(net, "transformer_blocks.%u", i), h, text, &attrs);
     h = project(net, "proj_out", h, attrs.linear);
     h = daub_add(net, x, h);
     daub_scope_pop(net);

@@ -43,6 +43,11 @@ DAUB_RNG_CUDA = 2
 DAUB_EMPHASIS_DEFAULT = 0
 DAUB_EMPHASIS_WEBUI = 1
 DAUB_EMPHASIS_OFF = 2
+# enum daub_prompt_padding
+DAUB_PADDING_DEFAULT = 0
+DAUB_PADDING_OFF = 1
+DAUB_PADDING_EMPTY = 2
+DAUB_PADDING_LAST = 3
 # enum daub_memory_mode
 DAUB_MEMORY_MODE_DEFAULT = 0
 DAUB_MEMORY_MODE_RESIDENT = 1
@@ -219,6 +224,7 @@ class daub_generate_params(Structure):
         ("prompt", c_char_p),
         ("negative_prompt", c_char_p),
         ("emphasis", c_int),
+        ("padding", c_int),
         ("width", c_uint32),
         ("height", c_uint32),
         ("n_steps", c_uint32),
@@ -237,6 +243,7 @@ class daub_generate_params(Structure):
         ("prompt_embeds", POINTER(c_float)),
         ("negative_prompt_embeds", POINTER(c_float)),
         ("n_embed_tokens", c_uint32),
+        ("n_negative_embed_tokens", c_uint32),
         ("latents", POINTER(c_float)),
         ("keep_floats", c_bool),
         ("log", daub_log_fn),
@@ -293,6 +300,8 @@ class daub_result(Structure):
         ("n_tokens", c_uint32),
         ("n_tokens_cut", c_uint32),
         ("n_chunks", c_uint32),
+        ("n_negative_chunks", c_uint32),
+        ("padding", c_int),
         ("prompt_cut", c_char * 256),
         ("strength", c_double),
         ("masked", c_bool),
@@ -409,6 +418,7 @@ class daub_parameters(Structure):
         ("has_seed", c_bool),
         ("rng", c_int),
         ("emphasis", c_int),
+        ("padding", c_int),
         ("eta", c_double),
         ("strength", c_double),
         ("precision", c_int),

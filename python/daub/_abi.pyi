@@ -37,6 +37,10 @@ DAUB_RNG_CUDA: int
 DAUB_EMPHASIS_DEFAULT: int
 DAUB_EMPHASIS_WEBUI: int
 DAUB_EMPHASIS_OFF: int
+DAUB_PADDING_DEFAULT: int
+DAUB_PADDING_OFF: int
+DAUB_PADDING_EMPTY: int
+DAUB_PADDING_LAST: int
 DAUB_MEMORY_MODE_DEFAULT: int
 DAUB_MEMORY_MODE_RESIDENT: int
 DAUB_MEMORY_MODE_SMALL: int
@@ -182,6 +186,7 @@ class daub_generate_params(Structure):
     prompt: Optional[bytes]
     negative_prompt: Optional[bytes]
     emphasis: int
+    padding: int
     width: int
     height: int
     n_steps: int
@@ -200,6 +205,7 @@ class daub_generate_params(Structure):
     prompt_embeds: Any
     negative_prompt_embeds: Any
     n_embed_tokens: int
+    n_negative_embed_tokens: int
     latents: Any
     keep_floats: bool
     log: Any
@@ -252,6 +258,8 @@ class daub_result(Structure):
     n_tokens: int
     n_tokens_cut: int
     n_chunks: int
+    n_negative_chunks: int
+    padding: int
     prompt_cut: bytes
     strength: float
     masked: bool
@@ -354,6 +362,7 @@ class daub_parameters(Structure):
     has_seed: bool
     rng: int
     emphasis: int
+    padding: int
     eta: float
     strength: float
     precision: int

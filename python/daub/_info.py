@@ -24,8 +24,17 @@ MEMORY = _words("DAUB_MEMORY_MODE_")
 PRECISION = _words("DAUB_PRECISION_")
 PREVIEW = _words("DAUB_PREVIEW_")
 EMPHASIS = _words("DAUB_EMPHASIS_")
+PADDING = _words("DAUB_PADDING_")
 RNG = {k: v.replace("_", "-") for k, v in _words("DAUB_RNG_").items()}
-_ENUMS = {"kind": KINDS, "phase": PHASES, "mode": MEMORY, "rng": RNG, "emphasis": EMPHASIS, "precision": PRECISION}
+_ENUMS = {
+    "kind": KINDS,
+    "phase": PHASES,
+    "mode": MEMORY,
+    "rng": RNG,
+    "emphasis": EMPHASIS,
+    "padding": PADDING,
+    "precision": PRECISION,
+}
 
 
 def numbers(words: dict[int, str]) -> dict[str, int]:
@@ -144,7 +153,9 @@ class Result:
     emphasis: str  # "webui", "off"
     n_tokens: int  # of the prompt (its longest text): used,
     n_tokens_cut: int  # and left out, where emphasis is off and the model's window full
-    n_chunks: int  # windows of the text encoder that each prompt takes; 0 where embeddings were given
+    n_chunks: int  # windows of the text encoder that the prompt takes; 0 where embeddings were given
+    n_negative_chunks: int  # and the negative prompt
+    padding: str  # "empty" or "last" where it changed something, else "off"
     prompt_cut: str  # the beginning of what was left out
     strength: float  # 0 without init
     masked: bool

@@ -145,6 +145,7 @@ class Model(Closing):
         *,
         negative: Optional[str] = None,
         emphasis: str = "default",
+        padding: str = "default",
         width: int = 0,
         height: int = 0,
         steps: int = 0,
@@ -184,6 +185,8 @@ class Model(Closing):
             one.
         emphasis: "webui" reads (word:1.3), [word], BREAK, [a:b:0.5], AND, and long prompts as stable-diffusion-webui
             does, "off" takes every character as text, as diffusers does; default "webui".
+        padding: what the shorter of prompt and negative gets where they are of other numbers of chunks: "off" nothing,
+            "empty" empty chunks ("Pad conds"), "last" its last vector ("Pad conds v0"); default "off".
         width, height: pixels, multiples of info.size_multiple, up to 16384. steps: 1..1000.
         guidance: classifier-free guidance, 1..1000; 1 is off, half the work. guidance_rescale: 0..1.
         guidance_start, guidance_end: the steps that have guidance, as fractions of all from the noisy end, 0 <= start
@@ -251,6 +254,7 @@ class Model(Closing):
         params.eta, params.strength, params.keep_floats = given["eta"], given["strength"], given["keep_floats"]
         params.sampler, params.schedule = text(given["sampler"], "sampler"), text(given["schedule"], "schedule")
         params.emphasis = choice(numbers(_info.EMPHASIS), given["emphasis"], "emphasis")
+        params.padding = choice(numbers(_info.PADDING), given["padding"], "padding")
         params.rng = choice(numbers(_info.RNG), given["rng"], "rng")
         params.memory = choice(numbers(_info.MEMORY), given["memory"], "memory") or self._memory
         params.preview = choice(numbers(_info.PREVIEW), given["preview"] or "default", "preview")
@@ -290,17 +294,9 @@ class Model(Closing):
                 raise InvalidArgument(
                     "%s has %d values a token; this model has %d" % (name, width, self.info.text_width)
                 )
-            if params.n_embed_tokens not in (0, n):
-                raise InvalidArgument(
-                    "negative_embeds has %d tokens and prompt_embeds has %d; they must be alike"
-                    % (n, params.n_embed_tokens)
-                )
-            params.n_embed_tokens = n
-            setattr(
-                params,
-                "negative_prompt_embeds" if name == "negative_embeds" else "prompt_embeds",
-                ctypes.cast(values, ctypes.POINTER(ctypes.c_float)),
-            )
+            which = "negative_prompt_embeds" if name == "negative_embeds" else "prompt_embeds"
+            setattr(params, "n_negative_embed_tokens" if name == "negative_embeds" else "n_embed_tokens", n)
+            setattr(params, which, ctypes.cast(values, ctypes.POINTER(ctypes.c_float)))
             lent.append(values)
 
     def _latents(self, params: _abi.daub_generate_params, value: Any, lent: list[Any]) -> None:
@@ -369,14 +365,21 @@ class Model(Closing):
         return self.encode_pair(prompt, emphasis=emphasis, clip_skip=clip_skip)[0]
 
     def encode_pair(
-        self, prompt: str, negative: str = "", *, emphasis: str = "default", clip_skip: int = 0
+        self,
+        prompt: str,
+        negative: str = "",
+        *,
+        emphasis: str = "default",
+        padding: str = "default",
+        clip_skip: int = 0,
     ) -> tuple[Floats, Floats]:
-        """The embeddings of a prompt and of its negative prompt, for prompt_embeds and negative_embeds: of the same
-        shape, which is the longer one's. Raises what encode() does."""
+        """The embeddings of a prompt and of its negative prompt, for prompt_embeds and negative_embeds; each has as many
+        tokens as its chunks have. Raises what encode() does."""
         need_numpy()
         params = sized(_abi.daub_generate_params)
         params.prompt, params.negative_prompt = text(prompt, "prompt"), text(negative, "negative")
         params.emphasis = choice(numbers(_info.EMPHASIS), emphasis, "emphasis")
+        params.padding = choice(numbers(_info.PADDING), padding, "padding")
         params.clip_skip = _whole(clip_skip, "clip_skip", 2**32 - 1)
         first, second = _abi.daub_floats(), _abi.daub_floats()
         with self._handle.use() as pointer:

@@ -15,7 +15,7 @@ from ._info import from_struct, numbers
 from ._library import Error, InvalidArgument, check, lib, sized
 from ._library import text as to_c
 
-_WORDS = {"rng": _info.RNG, "emphasis": _info.EMPHASIS, "precision": _info.PRECISION}
+_WORDS = {"rng": _info.RNG, "emphasis": _info.EMPHASIS, "padding": _info.PADDING, "precision": _info.PRECISION}
 _PATH = 4096  # bytes of a found path
 
 
@@ -41,6 +41,7 @@ class Parameters:
     seed: Optional[int] = None
     rng: str = "default"
     emphasis: str = "default"
+    padding: str = "default"
     eta: float = 0.0
     strength: float = 0.0  # with a picture in
     precision: str = "default"

@@ -165,8 +165,16 @@ class Pictures(harness.Case):
         self.assertTrue((self.model.encode("a dog") == prompt).all())
         with self.assertRaisesRegex(self.daub.InvalidArgument, "values a token"):
             self.model.generate(prompt_embeds=prompt[:, :3], negative_embeds=negative)
-        with self.assertRaisesRegex(self.daub.InvalidArgument, "tokens"):
-            self.model.generate(prompt_embeds=prompt, negative_embeds=negative[:3])
+        words = {"prompt": "a dog BREAK in snow", "negative": "a cat", "steps": 2}  # of two chunks and of one
+        plain, padded = self.model.generate(**words), self.model.generate(**words, padding="empty")
+        self.assertEqual((plain.result.n_chunks, plain.result.n_negative_chunks, plain.result.padding), (2, 1, "off"))
+        self.assertEqual((padded.result.n_negative_chunks, padded.result.padding), (2, "empty"))
+        self.assertNotEqual(plain.tobytes(), padded.tobytes())
+        for image, padding in ((plain, "off"), (padded, "empty")):
+            prompt, negative = self.model.encode_pair(words["prompt"], words["negative"], padding=padding)
+            self.assertEqual(len(prompt) == len(negative), padding == "empty")
+            same = self.model.generate(prompt_embeds=prompt, negative_embeds=negative, steps=2)
+            self.assertEqual(same.tobytes(), image.tobytes())
 
     def test_files(self):
         image = self.model.generate("a dog", steps=1)

@@ -5,7 +5,7 @@
 struct encoding { // where they go: a path, or these
     const char *path;
     float **prompt, **negative; // negative may be NULL
-    uint32_t *tokens;
+    uint32_t *tokens;           // of both
 };
 
 // Waits for its turn at the model and encodes.
@@ -43,16 +43,17 @@ daub_status daub_encode_text_floats(daub_model *model, const daub_generate_param
         return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_encode_text_floats: model or prompt is NULL");
     const struct daub_engine *engine = daub_model_engine(model);
     float *values[2] = { NULL, NULL };
-    uint32_t tokens = 0;
-    const struct encoding to = { .prompt = &values[0], .negative = negative ? &values[1] : NULL, .tokens = &tokens };
+    uint32_t tokens[2] = { 0, 0 };
+    const struct encoding to = { .prompt = &values[0], .negative = negative ? &values[1] : NULL, .tokens = tokens };
     TRY(encode(model, params, &to));
     const daub_floats shape = { .n_dims = 2,
-                                .dims = { tokens, engine->desc.text.hidden_size },
+                                .dims = { tokens[0], engine->desc.text.hidden_size },
                                 .allocator = engine->host->allocator };
     *prompt = shape;
     prompt->values = values[0];
     if (negative) {
         *negative = shape;
+        negative->dims[0] = tokens[1];
         negative->values = values[1];
     }
     return DAUB_OK;

@@ -230,6 +230,7 @@ daub_status daub_parameters_apply(const daub_parameters *parameters, daub_genera
     out.seed = out.seed ? out.seed : p.seed;
     out.rng = out.rng != DAUB_RNG_DEFAULT ? out.rng : p.rng;
     out.emphasis = out.emphasis != DAUB_EMPHASIS_DEFAULT ? out.emphasis : p.emphasis;
+    out.padding = out.padding != DAUB_PADDING_DEFAULT ? out.padding : p.padding;
     if (!out.schedule && has_sampler(&p, out.sampler)) // a schedule goes with its sampler
         out.schedule = p.schedule;
     out.sampler = out.sampler ? out.sampler : p.sampler;
@@ -277,6 +278,7 @@ daub_status daub_parameters_describe(const daub_generate_params *params, const d
         .has_seed = true,
         .rng = r.rng,
         .emphasis = r.emphasis,
+        .padding = r.padding,
         .eta = g.eta,
         .strength = r.strength,
         .vae_rows = g.vae_rows,

@@ -3,6 +3,7 @@
 
 #include "runtime/base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 // Its schedule "Automatic" is the sampler's own choice (modules/sd_samplers_kdiffusion.py).
@@ -11,6 +12,14 @@ static const char *const automatic[][2] = {
     { "dpmpp_2m_sde", "exponential" },
     { "dpm2", "karras" },
 };
+
+// Its version as it writes them, "v1.5.2"; without one its own reader changes nothing either (modules/infotext_versions.py).
+static bool before_1_6(const struct daub_infotext *info)
+{
+    unsigned major = 0, minor = 0;
+    const char *version = daub_infotext_get(info, "Version");
+    return version && sscanf(version, "v%u.%u", &major, &minor) == 2 && (major < 1 || (major == 1 && minor < 6));
+}
 
 void daub_foreign_defaults(const struct daub_taking *t, const struct daub_infotext *info)
 {
@@ -21,6 +30,8 @@ void daub_foreign_defaults(const struct daub_taking *t, const struct daub_infote
         if (schedule && strcmp(schedule, "Automatic") == 0 && t->p->sampler &&
             strcmp(t->p->sampler, automatic[i][0]) == 0)
             t->p->schedule = automatic[i][1];
+    if (t->p->sampler && (strcmp(t->p->sampler, "ddim") == 0 || strcmp(t->p->sampler, "plms") == 0) && before_1_6(info))
+        t->p->padding = DAUB_PADDING_LAST;
     if (daub_infotext_get(info, "Hires upscale"))
         t->p->strength = 0.0; // of the second pass, which is left out; there was no picture to begin with
 }
@@ -35,7 +46,6 @@ bool daub_key_is_harmless(const char *key, const char *value, bool foreign)
         { "Eta", "1.0" },
         { "Eta", "1" },
         { "Hashes", NULL }, // beside Model hash
-        { "Pad conds", NULL },
         { "Cache FP16 weight for LoRA", NULL },
         { "Created Date", NULL },
         { "Civitai resources", NULL },

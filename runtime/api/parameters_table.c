@@ -360,6 +360,20 @@ static bool take_emphasis(const struct daub_taking *t, const struct daub_paramet
     return true;
 }
 
+// By A1111's keys, of which it writes one where prompts were padded.
+static void put_padding(struct daub_writer *w, const struct daub_parameter *row, const daub_parameters *p)
+{
+    if (p->padding == (daub_prompt_padding)row->min)
+        daub_put(w, ", %s: True", row->key);
+}
+
+static bool take_padding(const struct daub_taking *t, const struct daub_parameter *row, const char *value)
+{
+    if (strcmp(value, "True") == 0)
+        t->p->padding = (daub_prompt_padding)row->min;
+    return strcmp(value, "True") == 0 || strcmp(value, "False") == 0;
+}
+
 static void put_precision(struct daub_writer *w, const struct daub_parameter *row, const daub_parameters *p)
 {
     if (p->precision == DAUB_PRECISION_F32)
@@ -399,6 +413,8 @@ const struct daub_parameter daub_parameter_table[] = {
     { "Denoising strength", AT(strength),           0, 1,                 put_f64,       take_f64 },
     { "Clip skip",          AT(clip_skip),          1, 64,                put_clip_skip, take_u32 },
     { "Emphasis",           AT(emphasis),           0, 0,                 put_emphasis,  take_emphasis },
+    { "Pad conds",          AT(padding),            DAUB_PADDING_EMPTY, 0, put_padding,  take_padding },
+    { "Pad conds v0",       AT(padding),            DAUB_PADDING_LAST, 0, put_padding,   take_padding },
     { "RNG",                AT(rng),                0, 0,                 put_rng,       take_rng },
     { "Eta DDIM",           AT(eta),                0, 1,                 put_f64,       take_f64 },
     { "CFG rescale",        AT(guidance_rescale),   0, 1,                 put_f32,       take_f32 },

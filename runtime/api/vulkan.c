@@ -157,11 +157,11 @@ static daub_status check_embeds(const char *name, const daub_vulkan_embeds *e, u
     return DAUB_OK;
 }
 
-static daub_status embed_tokens(const struct daub_engine *engine, const daub_vulkan_io *io, uint32_t *tokens)
+static daub_status embed_tokens(const struct daub_engine *engine, const daub_vulkan_io *io, uint32_t tokens[2])
 {
     const daub_vulkan_embeds *prompt = &io->prompt_embeds, *negative = &io->negative_embeds;
     const uint32_t width = engine->desc.unet.cross_attention_dim;
-    *tokens = 0;
+    tokens[0] = tokens[1] = 0;
     if (!prompt->buffer && negative->buffer)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "vulkan.negative_embeds without prompt_embeds");
     if (!prompt->buffer)
@@ -169,13 +169,13 @@ static daub_status embed_tokens(const struct daub_engine *engine, const daub_vul
     TRY(check_embeds("prompt_embeds", prompt, width));
     if (negative->buffer) {
         TRY(check_embeds("negative_embeds", negative, width));
-        if (negative->tokens != prompt->tokens || negative->format != prompt->format)
-            return daub_fail(
-                DAUB_ERROR_INVALID_ARG,
-                "vulkan: prompt_embeds has %u tokens in format %d and negative_embeds %u in %d, wanted the same",
-                prompt->tokens, (int)prompt->format, negative->tokens, (int)negative->format);
+        if (negative->format != prompt->format)
+            return daub_fail(DAUB_ERROR_INVALID_ARG,
+                             "vulkan: prompt_embeds is in format %d and negative_embeds in %d, wanted the same",
+                             (int)prompt->format, (int)negative->format);
+        tokens[1] = negative->tokens;
     }
-    *tokens = prompt->tokens;
+    tokens[0] = prompt->tokens;
     return DAUB_OK;
 }
 
@@ -224,10 +224,10 @@ static daub_status make_request(const struct daub_engine *engine, const daub_vul
 {
     daub_generate_params p = *params;
     struct blanks blanks;
-    uint32_t tokens = 0;
-    TRY(embed_tokens(engine, io, &tokens));
+    uint32_t tokens[2];
+    TRY(embed_tokens(engine, io, tokens));
     TRY(put_blanks(engine, io, &p, &blanks));
-    const daub_status status = daub_request_create_for(engine, &p, tokens, out);
+    const daub_status status = daub_request_create_for(engine, &p, tokens[0], tokens[1], out);
     daub_free(engine->host, blanks.pixels);
     return status;
 }

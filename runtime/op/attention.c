@@ -70,6 +70,24 @@ float daub_attention_scale(const struct daub_tensor *q)
     return (float)(1.4426950408889634 / sqrt((double)(q->shape.c / q->heads)));
 }
 
+struct attention_run daub_attention_run(const struct daub_node *node, uint32_t which)
+{
+    const struct attention_attrs *attrs = node->attrs;
+    const struct daub_key_counts *keys = &attrs->keys;
+    const struct daub_tensor *q = node->in[0], *k = node->in[1];
+    const uint32_t n = q->shape.n;
+    if (keys->pictures == 0)
+        return (struct attention_run) { which ? n : 0, n, daub_tokens(k), 0, k->shape.n == 1 };
+    return which ? (struct attention_run) { keys->pictures, n, keys->n[1], keys->pictures * keys->n[0], false }
+                 : (struct attention_run) { 0, keys->pictures, keys->n[0], 0, false };
+}
+
+uint32_t daub_attention_most_keys(const struct daub_node *node)
+{
+    const uint32_t a = daub_attention_run(node, 0).n_k, b = daub_attention_run(node, 1).n_k;
+    return a > b ? a : b;
+}
+
 // A picture's keys and values must fit a binding each; queries are split as need be.
 static bool fits(const struct daub_caps *caps, const struct daub_tensor *q, const struct daub_tensor *k, uint32_t tile,
                  bool texel)
@@ -135,20 +153,25 @@ static daub_status attention_select(const struct daub_select *select, struct dau
 
 static double flop(const struct daub_node *node)
 {
-    const struct daub_tensor *q = node->in[0], *k = node->in[1];
-    return 4.0 * q->shape.n * daub_tokens(q) * daub_tokens(k) * q->shape.c;
+    const struct daub_tensor *q = node->in[0];
+    double keys = 0.0; // of all pictures
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct attention_run run = daub_attention_run(node, i);
+        keys += (double)(run.end - run.image) * run.n_k;
+    }
+    return 4.0 * keys * daub_tokens(q) * q->shape.c;
 }
 
-// Queries begin .. end - 1 of n pictures from `image` on; n > 1 only with all queries.
-static daub_status dispatch(struct daub_recording *rec, const struct daub_node *node, uint32_t image, uint32_t n,
-                            uint32_t begin, uint32_t end)
+// Queries begin .. end - 1 of n pictures of the run from `image` on; n > 1 only with all queries.
+static daub_status dispatch(struct daub_recording *rec, const struct daub_node *node, const struct attention_run *run,
+                            uint32_t image, uint32_t n, uint32_t begin, uint32_t end)
 {
     const struct attention_attrs *attrs = node->attrs;
     const struct daub_tensor *q = node->in[0], *k = node->in[1], *v = node->in[2];
-    const uint32_t n_q = daub_tokens(q), n_k = daub_tokens(k);
+    const uint32_t n_q = daub_tokens(q), n_k = run->n_k;
     const uint32_t row = image * n_q + begin, n_rows = (n - 1) * n_q + end - begin;
-    const bool broadcast = k->shape.n == 1;
-    const uint32_t kv_row = broadcast ? 0 : image * n_k, n_kv_rows = broadcast ? n_k : n * n_k;
+    const uint32_t kv_row = run->broadcast ? 0 : run->row + (image - run->image) * n_k;
+    const uint32_t n_kv_rows = run->broadcast ? n_k : n * n_k;
 
     struct attention_params params = {
         .n_q = n_q,
@@ -156,7 +179,7 @@ static daub_status dispatch(struct daub_recording *rec, const struct daub_node *
         .query_begin = begin,
         .query_end = end,
         .image = image,
-        .kv_images = k->shape.n,
+        .kv_images = run->broadcast ? 1 : q->shape.n,
         .pitch = daub_words(q),
         .head_words = daub_attention_head_words(q),
         .causal = attrs->causal,
@@ -177,7 +200,37 @@ static daub_status dispatch(struct daub_recording *rec, const struct daub_node *
         .groups = { (end - begin + attrs->tile - 1) / attrs->tile, q->heads, n },
         .flop = 4.0 * n * (end - begin) * n_k * q->shape.c,
     };
+    // The kernels take picture i's keys to begin at row i * n_k. Both are modulo 2^32.
+    const uint32_t shift = run->broadcast ? 0 : (kv_row - image * n_k) * params.pitch;
+    params.k_first -= shift;
+    params.v_first -= shift;
     return daub_dispatch_node(rec, &d);
+}
+
+static daub_status record_run(struct daub_recording *rec, const struct daub_node *node, const struct attention_run *run)
+{
+    const struct attention_attrs *attrs = node->attrs;
+    const struct daub_tensor *q = node->in[0], *k = node->in[1];
+    const uint32_t n_q = daub_tokens(q), n_images = run->end - run->image, n_tiles = tiles_of(q, attrs->tile);
+    const uint32_t max_tiles = attrs->scratch_tiles ? attrs->scratch_tiles : UINT32_MAX;
+    const double row_flop = 4.0 * run->n_k * q->shape.c;
+    if (n_images == 0)
+        return DAUB_OK;
+    if (n_tiles <= max_tiles / n_images && daub_range_fits(rec->caps, daub_tensor_size(q), attrs->texel) &&
+        daub_range_fits(rec->caps, daub_tensor_size(k), attrs->texel) && row_flop * n_q * n_images <= rec->max_flop &&
+        n_tiles <= rec->caps->max_groups[0] && n_images <= rec->caps->max_groups[2])
+        return dispatch(rec, node, run, run->image, n_images, 0, n_q);
+
+    uint32_t tiles = 1; // as many as one dispatch may have, doubling
+    while (tiles < n_tiles && 2 * tiles <= max_tiles && 2 * tiles <= rec->caps->max_groups[0] &&
+           2.0 * tiles * attrs->tile * row_flop <= rec->max_flop &&
+           daub_range_fits(rec->caps, 2 * tiles * attrs->tile * daub_row_size(q), attrs->texel))
+        tiles *= 2;
+    const uint32_t step = tiles * attrs->tile;
+    for (uint32_t image = run->image; image < run->end; image++)
+        for (uint32_t begin = 0; begin < n_q; begin += step)
+            TRY(dispatch(rec, node, run, image, 1, begin, n_q - begin < step ? n_q : begin + step));
+    return DAUB_OK;
 }
 
 static daub_status attention_record(struct daub_recording *rec, const struct daub_node *node)
@@ -185,25 +238,10 @@ static daub_status attention_record(struct daub_recording *rec, const struct dau
     const struct attention_attrs *attrs = node->attrs;
     if (attrs->wide)
         return daub_attention_wide_record(rec, node);
-
-    const struct daub_tensor *q = node->in[0], *k = node->in[1];
-    const uint32_t n_q = daub_tokens(q), n_images = q->shape.n, n_tiles = tiles_of(q, attrs->tile);
-    const uint32_t max_tiles = attrs->scratch_tiles ? attrs->scratch_tiles : UINT32_MAX;
-    if (n_tiles <= max_tiles / n_images && daub_range_fits(rec->caps, daub_tensor_size(q), attrs->texel) &&
-        daub_range_fits(rec->caps, daub_tensor_size(k), attrs->texel) && flop(node) <= rec->max_flop &&
-        n_tiles <= rec->caps->max_groups[0] && n_images <= rec->caps->max_groups[2])
-        return dispatch(rec, node, 0, n_images, 0, n_q);
-
-    const double row_flop = 4.0 * daub_tokens(k) * q->shape.c;
-    uint32_t tiles = 1; // as many as one dispatch may have, doubling
-    while (tiles < n_tiles && 2 * tiles <= max_tiles && 2 * tiles <= rec->caps->max_groups[0] &&
-           2.0 * tiles * attrs->tile * row_flop <= rec->max_flop &&
-           daub_range_fits(rec->caps, 2 * tiles * attrs->tile * daub_row_size(q), attrs->texel))
-        tiles *= 2;
-    const uint32_t step = tiles * attrs->tile;
-    for (uint32_t image = 0; image < n_images; image++)
-        for (uint32_t begin = 0; begin < n_q; begin += step)
-            TRY(dispatch(rec, node, image, 1, begin, n_q - begin < step ? n_q : begin + step));
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct attention_run run = daub_attention_run(node, i);
+        TRY(record_run(rec, node, &run));
+    }
     return DAUB_OK;
 }
 
@@ -214,16 +252,21 @@ static const struct daub_op attention_op = {
     .flop = flop,
 };
 
-struct daub_tensor *daub_attention(struct daub_net *net, struct daub_tensor *q, struct daub_tensor *k,
-                                   struct daub_tensor *v, bool causal)
+static struct daub_tensor *emit(struct daub_net *net, struct daub_tensor *q, struct daub_tensor *k,
+                                struct daub_tensor *v, const struct attention_attrs *attrs)
 {
     const struct daub_shape a = q->shape, b = k->shape, c = v->shape;
+    const struct daub_key_counts *keys = &attrs->keys;
     const bool poison = q->kind == DAUB_TENSOR_POISON || k->kind == DAUB_TENSOR_POISON || v->kind == DAUB_TENSOR_POISON;
     if (!poison) {
         if (a.c != b.c || (b.n != a.n && b.n != 1) || c.n != b.n || daub_tokens(v) != daub_tokens(k) || c.c != b.c)
             return daub_net_fail(net,
                                  "attention of queries [%u,%u,%u,%u] to keys [%u,%u,%u,%u] and values [%u,%u,%u,%u]",
                                  a.n, a.h, a.w, a.c, b.n, b.h, b.w, b.c, c.n, c.h, c.w, c.c);
+        if (keys->pictures > 0 && (keys->pictures >= a.n || keys->n[0] == 0 || keys->n[1] == 0 || b.n != 1 ||
+                                   daub_tokens(k) != keys->pictures * keys->n[0] + (a.n - keys->pictures) * keys->n[1]))
+            return daub_net_fail(net, "attention of %u pictures, the first %u to %u keys and the others to %u, of %u",
+                                 a.n, keys->pictures, keys->n[0], keys->n[1], b.n * daub_tokens(k));
         if (q->heads != k->heads || q->heads != v->heads || a.c % q->heads != 0 || q->dtype != k->dtype ||
             q->dtype != v->dtype || q->dtype == DAUB_U32 || q->kind == DAUB_TENSOR_PAIR ||
             k->kind == DAUB_TENSOR_PAIR || v->kind == DAUB_TENSOR_PAIR)
@@ -231,7 +274,6 @@ struct daub_tensor *daub_attention(struct daub_net *net, struct daub_tensor *q, 
                                  "attention takes plain tensors of one type in one number of heads, not %u, %u, %u",
                                  q->heads, k->heads, v->heads);
     }
-    const struct attention_attrs attrs = { .causal = causal };
     return daub_net_emit(net, &(struct daub_node_desc) {
                                   .op = &attention_op,
                                   .shape = a,
@@ -239,7 +281,21 @@ struct daub_tensor *daub_attention(struct daub_net *net, struct daub_tensor *q, 
                                   .dtype = q->dtype,
                                   .n_in = 3,
                                   .in = { q, k, v },
-                                  .attrs = &attrs,
-                                  .attrs_size = sizeof(attrs),
+                                  .attrs = attrs,
+                                  .attrs_size = sizeof(*attrs),
                               });
+}
+
+struct daub_tensor *daub_attention(struct daub_net *net, struct daub_tensor *q, struct daub_tensor *k,
+                                   struct daub_tensor *v, bool causal)
+{
+    const struct attention_attrs attrs = { .causal = causal };
+    return emit(net, q, k, v, &attrs);
+}
+
+struct daub_tensor *daub_attention_of_lengths(struct daub_net *net, struct daub_tensor *q, struct daub_tensor *k,
+                                              struct daub_tensor *v, struct daub_key_counts keys)
+{
+    const struct attention_attrs attrs = { .keys = keys };
+    return emit(net, q, k, v, &attrs);
 }

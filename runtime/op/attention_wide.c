@@ -49,7 +49,8 @@ static uint32_t rows_a_unit(const struct daub_caps *caps, uint64_t limit, uint64
 static void choose_units(const struct daub_caps *caps, const struct daub_node *node, struct attention_attrs *attrs)
 {
     const struct daub_tensor *q = node->in[0], *k = node->in[1];
-    const uint64_t row_size = 32ull * score_pitch(daub_tokens(k));
+    const uint32_t n_k = daub_attention_most_keys(node);
+    const uint64_t row_size = 32ull * score_pitch(n_k);
     const uint64_t range = caps->max_range - 2 * (uint64_t)caps->buffer_align;
     uint64_t limit = SCRATCH_RATIO * daub_tensor_size(q);
     if (limit < FEW_ROWS * row_size)
@@ -57,7 +58,7 @@ static void choose_units(const struct daub_caps *caps, const struct daub_node *n
     limit = least(limit, least(range, max_scratch));
 
     const uint32_t enough = (uint32_t)least(daub_tokens(q), FEW_ROWS);
-    const bool whole = daub_tensor_size(q) <= range && daub_tensor_size(k) <= range;
+    const bool whole = attrs->keys.pictures == 0 && daub_tensor_size(q) <= range && daub_tensor_size(k) <= range;
     attrs->units = q->shape.n * q->heads;
     attrs->chunk = whole ? rows_a_unit(caps, limit, row_size, attrs->units) : 0;
     if (attrs->chunk < enough) {
@@ -70,8 +71,8 @@ static void choose_units(const struct daub_caps *caps, const struct daub_node *n
     }
     attrs->chunk = (uint32_t)least(attrs->chunk, range / daub_row_size(q));
 
-    const uint64_t keys = least(range / daub_row_size(k), daub_tokens(k));
-    attrs->window = keys < daub_tokens(k) ? (uint32_t)keys / 8 * 8 : daub_tokens(k);
+    const uint64_t keys = least(range / daub_row_size(k), n_k);
+    attrs->window = keys < n_k ? (uint32_t)keys / 8 * 8 : n_k;
 }
 
 static bool texel_fits(const struct daub_caps *caps, const struct daub_node *node)
@@ -79,7 +80,8 @@ static bool texel_fits(const struct daub_caps *caps, const struct daub_node *nod
     const struct attention_attrs *attrs = node->attrs;
     const struct daub_tensor *q = node->in[0], *k = node->in[1];
     const bool several = attrs->units > q->heads;
-    return daub_range_fits(caps, 32ull * score_pitch(daub_tokens(k)) * attrs->units * attrs->chunk, true) &&
+    const uint32_t n_k = daub_attention_most_keys(node);
+    return daub_range_fits(caps, 32ull * score_pitch(n_k) * attrs->units * attrs->chunk, true) &&
            daub_range_fits(caps, several ? daub_tensor_size(k) : attrs->window * daub_row_size(k), true) &&
            daub_range_fits(caps, several ? daub_tensor_size(q) : attrs->chunk * daub_row_size(q), true);
 }
@@ -88,8 +90,8 @@ daub_status daub_attention_wide_select(const struct daub_select *select, struct 
 {
     struct attention_attrs *attrs = node->attrs;
     const struct daub_caps *caps = select->caps;
-    const struct daub_tensor *q = node->in[0], *k = node->in[1];
-    const uint32_t n_q = daub_tokens(q), n_k = daub_tokens(k);
+    const struct daub_tensor *q = node->in[0];
+    const uint32_t n_q = daub_tokens(q), n_k = daub_attention_most_keys(node);
 
     choose_units(caps, node, attrs);
     if (attrs->chunk == 0 || attrs->window == 0)
@@ -115,6 +117,7 @@ struct chunk {
     struct daub_recording *rec;
     const struct daub_node *node;
     const struct attention_attrs *attrs;
+    const struct attention_run *run;
     uint32_t image, n_images, head; // first unit's
     uint32_t query, n_rows;
     struct attention_wide_params params;
@@ -130,13 +133,11 @@ static const enum daub_kernel value_kernels[2][2] = {
     { DAUB_KERNEL_attention_values_f16, DAUB_KERNEL_attention_values_f16_texel },
 };
 
-// Rows begin .. begin + n - 1 of every picture of the chunk; the first unit's first word goes to *base.
-static struct daub_binding bind_tokens(const struct chunk *c, const struct daub_tensor *t, uint32_t begin, uint32_t n,
-                                       enum daub_access access, bool texel, uint32_t *base)
+// n rows from `row` on, and as many of every further picture of the chunk, `pitch` rows on; the first unit's first word goes to *base.
+static struct daub_binding bind_tokens(const struct chunk *c, const struct daub_tensor *t, uint32_t row, uint32_t n,
+                                       uint32_t pitch, enum daub_access access, bool texel, uint32_t *base)
 {
-    const bool broadcast = t->shape.n == 1;
-    const uint32_t row = (broadcast ? 0 : c->image * daub_tokens(t)) + begin;
-    const uint32_t n_rows = (broadcast ? 0 : (c->n_images - 1) * daub_tokens(t)) + n;
+    const uint32_t n_rows = (c->n_images - 1) * pitch + n;
     uint32_t first;
     const struct daub_binding binding = daub_bind_rows(c->rec, t, row, n_rows, access, texel, &first);
     *base = row * c->params.pitch + c->head * c->params.head_words - first;
@@ -147,7 +148,18 @@ static struct daub_binding bind_keys(struct chunk *c, const struct daub_tensor *
 {
     c->params.key_begin = begin;
     c->params.key_end = end;
-    return bind_tokens(c, t, begin, end - begin, DAUB_READ, c->attrs->texel, &c->params.kv_base);
+    const struct attention_run *run = c->run;
+    const uint32_t row = run->broadcast ? 0 : run->row + (c->image - run->image) * run->n_k;
+    return bind_tokens(c, t, row + begin, end - begin, run->broadcast ? 0 : run->n_k, DAUB_READ, c->attrs->texel,
+                       &c->params.kv_base);
+}
+
+// Queries, or what becomes of them, of the chunk's pictures.
+static struct daub_binding bind_queries(const struct chunk *c, const struct daub_tensor *t, enum daub_access access,
+                                        bool texel, uint32_t *base)
+{
+    const uint32_t n_q = daub_tokens(t);
+    return bind_tokens(c, t, c->image * n_q + c->query, c->n_rows, n_q, access, texel, base);
 }
 
 static double product_flop(const struct daub_node *node, uint32_t n_rows, uint32_t n_keys)
@@ -179,7 +191,7 @@ static daub_status record_scores(struct chunk *c, uint32_t begin, uint32_t end)
     struct daub_dispatch d = {
         .kernel = score_kernels[node->in[0]->dtype == DAUB_F16][texel],
         .n_bindings = 3,
-        .bind = { bind_tokens(c, node->in[0], c->query, c->n_rows, DAUB_READ, texel, &c->params.q_base),
+        .bind = { bind_queries(c, node->in[0], DAUB_READ, texel, &c->params.q_base),
                   bind_keys(c, node->in[1], begin, end), daub_bind(c->rec, node->scratch[0], DAUB_WRITE, false) },
     };
     return record_product(c, &d, tiles(end - begin));
@@ -210,7 +222,7 @@ static daub_status record_values(struct chunk *c, uint32_t begin, uint32_t end)
         .kernel = value_kernels[node->out->dtype == DAUB_F16][texel],
         .n_bindings = 4,
         .bind = { daub_bind(c->rec, node->scratch[0], DAUB_READ, texel), bind_keys(c, node->in[2], begin, end),
-                  bind_tokens(c, node->out, c->query, c->n_rows, DAUB_WRITE, false, &c->params.out_base),
+                  bind_queries(c, node->out, DAUB_WRITE, false, &c->params.out_base),
                   daub_bind(c->rec, node->n_scratch > 1 ? node->scratch[1] : NULL, DAUB_READ_WRITE, false) },
     };
     return record_product(c, &d, c->params.head_words);
@@ -227,36 +239,29 @@ static daub_status record_chunk(struct chunk *c)
     return DAUB_OK;
 }
 
-daub_status daub_attention_wide_record(struct daub_recording *rec, const struct daub_node *node)
+static daub_status record_run(struct daub_recording *rec, const struct daub_node *node, const struct attention_run *run,
+                              uint32_t step)
 {
     const struct attention_attrs *attrs = node->attrs;
-    const struct daub_tensor *q = node->in[0], *k = node->in[1];
-    const uint32_t n_q = daub_tokens(q), n_k = daub_tokens(k), pitch = daub_words(q);
-
-    const uint32_t head_words = daub_attention_head_words(q);
-    const uint64_t columns = head_words > tiles(attrs->window) ? head_words : tiles(attrs->window);
-    const uint64_t max_tiles = (uint64_t)rec->caps->max_groups[0] * ATTENTION_WIDE_LANES;
-    uint32_t step = attrs->chunk;
-    while (step > ATTENTION_WIDE_TILE &&
-           (product_flop(node, step, attrs->window) > rec->max_flop || columns * tiles(step) > max_tiles))
-        step = round_up(step / 2, ATTENTION_WIDE_TILE);
-
+    const struct daub_tensor *q = node->in[0];
+    const uint32_t n_q = daub_tokens(q), n_k = run->n_k, pitch = daub_words(q);
     struct chunk c = {
         .rec = rec,
         .node = node,
         .attrs = attrs,
+        .run = run,
         .n_images = attrs->units > q->heads ? q->shape.n : 1,
         .params = { .n_k = n_k,
                     .pitch = pitch,
-                    .head_words = head_words,
+                    .head_words = daub_attention_head_words(q),
                     .score_pitch = score_pitch(n_k),
                     .heads = attrs->units > 1 ? q->heads : 1,
                     .q_image = n_q * pitch,
-                    .kv_image = k->shape.n == 1 ? 0 : n_k * pitch,
+                    .kv_image = run->broadcast ? 0 : n_k * pitch,
                     .causal = attrs->causal,
                     .scale = daub_attention_scale(q) },
     };
-    for (uint32_t unit = 0; unit < q->shape.n * q->heads; unit += attrs->units) {
+    for (uint32_t unit = run->image * q->heads; unit < run->end * q->heads; unit += attrs->units) {
         c.image = unit / q->heads;
         c.head = unit % q->heads;
         for (c.query = 0; c.query < n_q; c.query += step) {
@@ -265,6 +270,23 @@ daub_status daub_attention_wide_record(struct daub_recording *rec, const struct 
             c.params.query = c.query;
             TRY(record_chunk(&c));
         }
+    }
+    return DAUB_OK;
+}
+
+daub_status daub_attention_wide_record(struct daub_recording *rec, const struct daub_node *node)
+{
+    const struct attention_attrs *attrs = node->attrs;
+    const uint32_t head_words = daub_attention_head_words(node->in[0]);
+    const uint64_t columns = head_words > tiles(attrs->window) ? head_words : tiles(attrs->window);
+    const uint64_t max_tiles = (uint64_t)rec->caps->max_groups[0] * ATTENTION_WIDE_LANES;
+    uint32_t step = attrs->chunk;
+    while (step > ATTENTION_WIDE_TILE &&
+           (product_flop(node, step, attrs->window) > rec->max_flop || columns * tiles(step) > max_tiles))
+        step = round_up(step / 2, ATTENTION_WIDE_TILE);
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct attention_run run = daub_attention_run(node, i);
+        TRY(record_run(rec, node, &run, step));
     }
     return DAUB_OK;
 }

@@ -43,6 +43,13 @@ struct daub_tensor *daub_conv2d_f32(struct daub_net *net, struct daub_tensor *x,
 // tensor of at most 64 MiB. causal: query i sees keys 0..i. Result [N,1,n_q,C] in q's heads. 4 * N * n_q * n_k * C flops.
 struct daub_tensor *daub_attention(struct daub_net *net, struct daub_tensor *q, struct daub_tensor *k,
                                    struct daub_tensor *v, bool causal);
+// Pictures with keys of two lengths: the first `pictures` of them see n[0] keys each, the others n[1].
+struct daub_key_counts {
+    uint32_t pictures, n[2];
+};
+// The same where k and v hold the keys of one picture after another's: [1,1,pictures * n[0] + (N - pictures) * n[1],C].
+struct daub_tensor *daub_attention_of_lengths(struct daub_net *net, struct daub_tensor *q, struct daub_tensor *k,
+                                              struct daub_tensor *v, struct daub_key_counts keys);
 
 // group_norm.c -----------------------------------------------------------------------------------------------------
 

@@ -43,6 +43,7 @@ static struct daub_denoise_shape shape_of(const struct daub_denoise_params *para
     shape.h = params->h;
     shape.w = params->w;
     shape.tokens = params->tokens;
+    shape.negative_tokens = params->negative ? params->negative_tokens : 0;
     shape.n_parts = daub_denoise_parts(params);
     if (shape.n_parts > 1)
         memcpy(shape.weights, params->schedules->weights, shape.n_parts * sizeof(shape.weights[0]));
@@ -56,6 +57,18 @@ static struct daub_denoise_shape shape_of(const struct daub_denoise_params *para
     shape.profile = params->profile;
     shape.nofuse = params->nofuse;
     return shape;
+}
+
+// The prompts' embeddings: a row of the batch each, or where both prompts' have other lengths, one after the other.
+static struct daub_shape text_shape(const struct daub_denoise_shape *s, uint32_t rows, uint32_t width,
+                                    struct daub_key_counts *keys)
+{
+    *keys = (struct daub_key_counts) { s->batch, { s->negative_tokens, s->tokens } };
+    if (s->negative_tokens == 0 || s->negative_tokens == s->tokens) {
+        keys->pictures = 0;
+        return (struct daub_shape) { rows, 1, s->tokens, width };
+    }
+    return (struct daub_shape) { 1, 1, s->batch * s->negative_tokens + (rows - s->batch) * s->tokens, width };
 }
 
 // Builds the graph; the tensors the denoiser writes are left in *d.
@@ -73,16 +86,16 @@ static daub_status build(const struct daub_engine *engine, enum daub_dtype dtype
                           (struct daub_shape) { rows, s->h, s->w, cfg->in_channels });
     d->time = daub_net_input(net, "time", DAUB_STAGE_TIME, dtype,
                              (struct daub_shape) { s->n_calls, 1, 1, cfg->block_out_channels[0] });
-    d->text = s->tokens ? daub_net_input(net, "text", DAUB_STAGE_PICTURE, dtype,
-                                         (struct daub_shape) { rows, 1, s->tokens, cfg->cross_attention_dim })
-                        : NULL;
+    struct daub_key_counts keys;
+    const struct daub_shape text = text_shape(s, rows, cfg->cross_attention_dim, &keys);
+    d->text = s->tokens ? daub_net_input(net, "text", DAUB_STAGE_PICTURE, dtype, text) : NULL;
     d->vecs = daub_net_input(net, "vecs", DAUB_STAGE_TAIL, DAUB_F32,
                              (struct daub_shape) { s->n_vecs * s->batch, s->h, s->w, cfg->out_channels });
     d->noise = daub_net_input(net, "noise", DAUB_STAGE_TAIL, DAUB_F32,
                               (struct daub_shape) { s->n_noises * s->batch, s->h, s->w, cfg->out_channels });
     d->table = daub_net_input(net, "table", DAUB_STAGE_TAIL, DAUB_U32, (struct daub_shape) { 1, 1, 1, s->table_words });
 
-    struct daub_tensor *output = daub_unet_build(net, cfg, d->x, d->time, d->text);
+    struct daub_tensor *output = daub_unet_build(net, cfg, d->x, d->time, d->text, keys.pictures > 0 ? &keys : NULL);
     if (!daub_net_failed(net)) {
         daub_net_output(net, "output", output);
         d->flags = daub_net_input(net, "flags", DAUB_STAGE_STEP, DAUB_U32, (struct daub_shape) { 1, 1, 1, 4 });

@@ -43,24 +43,32 @@ bool daub_denoise_text_changes(const struct daub_denoise_params *params, uint32_
                   (1 + params->schedules->n_parts) * sizeof(uint32_t)) != 0;
 }
 
-static const float *text_of_row(const struct daub_denoise_params *params, uint32_t call, uint32_t which, size_t one)
+static const float *text_of_row(const struct daub_denoise_params *params, uint32_t call, uint32_t which, size_t width)
 {
-    if (params->schedules)
-        return params->texts + texts_of(params, call)[which] * one;
-    return which == 0 ? params->negative : params->text;
+    if (!params->schedules)
+        return which == 0 ? params->negative : params->text;
+    const uint32_t text = texts_of(params, call)[which];
+    const uint32_t n = text < params->n_negative ? text : params->n_negative;
+    return params->texts + ((size_t)n * params->negative_tokens + (size_t)(text - n) * params->tokens) * width;
 }
 
 // Rows 0..batch-1 are without the prompt when there is guidance, the rest with it, part after part: diffusers' order.
 daub_status daub_denoiser_write_text(struct daub_engine *engine, const struct daub_denoise_params *params,
                                      uint32_t call)
 {
-    const size_t one = (size_t)params->tokens * engine->desc.unet.cross_attention_dim;
+    const size_t width = engine->desc.unet.cross_attention_dim;
+    const struct daub_shape all = engine->denoiser->text->shape;
     const uint32_t first = params->negative ? 0 : 1, rows = (1 + daub_denoise_parts(params) - first) * params->batch;
-    float *text = daub_alloc_array(engine->host, rows * one, sizeof(float));
+    float *text = daub_alloc_array(engine->host, (size_t)all.n * all.w * width, sizeof(float));
     if (!text)
         return daub_no_memory("prompt embeddings");
-    for (uint32_t i = 0; i < rows; i++)
-        memcpy(text + i * one, text_of_row(params, call, first + i / params->batch, one), one * sizeof(float));
+    float *to = text;
+    for (uint32_t i = 0; i < rows; i++) {
+        const uint32_t which = first + i / params->batch;
+        const size_t one = (which == 0 ? params->negative_tokens : params->tokens) * width;
+        memcpy(to, text_of_row(params, call, which, width), one * sizeof(float));
+        to += one;
+    }
     const daub_status status = daub_exec_write(engine->denoiser->exec, engine->denoiser->text, false, text);
     daub_free(engine->host, text);
     return status;

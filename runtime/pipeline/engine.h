@@ -133,7 +133,7 @@ void daub_text_destroy(struct daub_engine *engine);
 
 struct daub_denoise_shape {                                        // what decides the graph; equal shapes reuse it
     uint32_t batch, h, w;                                          // latent
-    uint32_t tokens;                                               // of the prompt embeddings; 0 without text
+    uint32_t tokens, negative_tokens;                              // of the prompts' embeddings; 0 without them
     uint32_t n_parts;                                              // of the prompt: rows with it a picture
     float weights[DAUB_MAX_PROMPT_PARTS];                          // of them
     uint32_t n_calls, n_vecs, n_noises, n_thresholds, table_words; // n_noises: with the vectors that are given
@@ -156,11 +156,14 @@ struct daub_denoise_params {
     const struct daub_program *program;
     uint32_t batch, h, w;
     float guidance_scale, guidance_rescale;
-    const float *text, *negative; // [tokens, cross_attention_dim] each; negative NULL without guidance
-    uint32_t tokens;
+    const float *text,
+        *negative; // [tokens, cross_attention_dim], [negative_tokens, ...]; negative NULL without guidance
+    uint32_t tokens, negative_tokens;
     const struct daub_prompt_schedules *schedules; // NULL: text and negative at every step
-    const float
-        *texts; // of schedules, [n_texts][tokens, cross_attention_dim]; text and negative only say that they are there
+    // Of schedules, one after the other: n_negative of the negative prompt's, then the prompt's. text and negative only say that they are
+    // there.
+    const float *texts;
+    uint32_t n_negative;
     const float
         *noise; // [n_noises][batch, C, h, w] unit normal, then the program's given vectors, [n_given][batch, C, h, w]
     const float *condition; // [C_in - C, h, w], what the U-Net reads beside the latents; NULL: nothing

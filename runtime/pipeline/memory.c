@@ -52,7 +52,8 @@ static daub_status needs_of(const struct daub_engine *engine, const struct daub_
         .nofuse = r->nofuse,
     };
     if (engine->desc.has_text) {
-        params.tokens = r->embeds ? r->embed_tokens : r->prompts.n_chunks * engine->max_tokens;
+        params.tokens = daub_request_tokens(engine, r);
+        params.negative_tokens = daub_request_negative_tokens(engine, r);
         params.text = &some;
         params.negative = r->guided ? &some : NULL;
     }
@@ -76,8 +77,11 @@ static uint64_t host_bytes(const struct daub_engine *engine, const struct daub_r
     const uint32_t scale = daub_latent_scale(&engine->desc);
     const uint64_t latent = (uint64_t)r->batch * engine->desc.unet.out_channels * (r->height / scale) *
                             (r->width / scale);
-    const uint64_t tokens = r->embeds ? 2ull * r->embed_tokens
-                                      : (uint64_t)r->prompts.n_texts * r->prompts.n_chunks * engine->max_tokens;
+    const struct daub_prompts *p = &r->prompts;
+    const uint64_t chunks = (uint64_t)p->n_negative * p->n_negative_chunks +
+                            (uint64_t)(p->n_texts - p->n_negative) * p->n_chunks;
+    const uint64_t tokens = r->embeds ? (uint64_t)r->embed_tokens + r->negative_embed_tokens
+                                      : chunks * engine->max_tokens;
     const uint64_t text = engine->desc.has_text ? tokens * engine->desc.text.hidden_size : 0;
     const uint64_t pixels = (uint64_t)r->width * r->height;
     const uint64_t given = r->init ? 3 * pixels + (r->mask ? pixels : 0) : 0;

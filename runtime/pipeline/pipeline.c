@@ -13,7 +13,7 @@ struct run {
     daub_result *result;
     uint64_t start, denoise_start;
     uint32_t h, w, channels; // latent
-    uint32_t tokens;
+    uint32_t tokens, negative_tokens;
     float *text, *negative; // embeddings in use; from the request or owned
     float *owned_text, *noise, *latents;
     float *encode_noise[2]; // for the init picture and for the masked one; NULL: not drawn
@@ -59,13 +59,15 @@ static daub_status encode_prompts(struct run *run)
 {
     struct daub_engine *engine = run->engine;
     const struct daub_request *r = run->request;
-    run->tokens = r->prompts.n_chunks * engine->max_tokens;
-    const size_t one = (size_t)run->tokens * engine->desc.text.hidden_size;
-    run->owned_text = daub_alloc_array(engine->host, daub_mul_size(r->prompts.n_texts, one), sizeof(float));
+    const struct daub_prompts *p = &r->prompts;
+    const size_t window = (size_t)engine->max_tokens * engine->desc.text.hidden_size;
+    const uint32_t negative = r->schedules.of_step[0], prompt = r->schedules.of_step[1];
+    run->owned_text = daub_alloc_array(engine->host, daub_mul_size(daub_windows_before(p, p->n_texts), window),
+                                       sizeof(float));
     if (!run->owned_text)
         return daub_no_memory("prompt embeddings");
-    run->negative = r->guided ? run->owned_text + r->schedules.of_step[0] * one : NULL;
-    run->text = run->owned_text + r->schedules.of_step[1] * one;
+    run->negative = r->guided ? run->owned_text + daub_windows_before(p, negative) * window : NULL;
+    run->text = run->owned_text + daub_windows_before(p, prompt) * window;
     return daub_encode_prompts(engine, run->request, run->result, run->owned_text);
 }
 
@@ -76,18 +78,19 @@ static daub_status text_phase(struct run *run)
         return DAUB_OK;
     TRY(report(run, DAUB_PHASE_TEXT));
     const uint64_t start = daub_now_ns(), made = run->engine->text_made_ns;
+    run->tokens = daub_request_tokens(run->engine, r);
+    run->negative_tokens = daub_request_negative_tokens(run->engine, r);
     if (r->embeds) {
         run->text = r->embeds;
         run->negative = r->guided ? r->negative_embeds : NULL;
-        run->tokens = r->embed_tokens;
     } else {
         TRY(encode_prompts(run));
     }
     if (run->hooks->text_states) {
-        const size_t one = (size_t)run->tokens * run->engine->desc.unet.cross_attention_dim;
+        const size_t width = run->engine->desc.unet.cross_attention_dim, first = run->negative_tokens * width;
         if (run->negative)
-            memcpy(run->hooks->text_states, run->negative, one * sizeof(float));
-        memcpy(run->hooks->text_states + (run->negative ? one : 0), run->text, one * sizeof(float));
+            memcpy(run->hooks->text_states, run->negative, first * sizeof(float));
+        memcpy(run->hooks->text_states + first, run->text, run->tokens * width * sizeof(float));
     }
     const double prepared = (double)(run->engine->text_made_ns - made) * 1e-9;
     run->result->prepare_seconds += prepared;
@@ -272,8 +275,11 @@ static struct daub_denoise_params denoise_params(const struct run *run)
         .text = run->text,
         .negative = run->negative,
         .tokens = run->tokens,
+        .negative_tokens = run->owned_text ? r->prompts.n_negative_chunks * run->engine->max_tokens
+                                           : run->negative_tokens,
         .schedules = run->owned_text ? &r->schedules : NULL,
         .texts = run->owned_text,
+        .n_negative = r->prompts.n_negative,
         .noise = run->noise,
         .condition = run->condition,
         .profile = r->profile,
@@ -337,6 +343,7 @@ static void fill_result(const struct daub_request *r, daub_result *out)
         .guidance_scale = r->guidance_scale,
         .guidance_rescale = r->guidance_rescale,
         .emphasis = r->emphasis,
+        .padding = DAUB_PADDING_OFF,
         .guidance_start = r->guidance_start,
         .guidance_end = r->guidance_end,
         .seed = r->seed,
@@ -434,66 +441,5 @@ daub_status daub_run(struct daub_engine *engine, const struct daub_request *requ
     daub_free(engine->host, run.encode_noise[0]);
     daub_free(engine->host, run.encode_noise[1]);
     daub_free(engine->host, run.condition);
-    return status;
-}
-
-// The embeddings of both prompts into run->text and run->negative, whose memory is run->owned_text.
-static daub_status encode_alone(struct run *run, daub_result *result)
-{
-    struct daub_engine *engine = run->engine;
-    static const struct daub_run_hooks none = { 0 };
-    if (!engine->desc.has_text)
-        return daub_fail(DAUB_ERROR_UNSUPPORTED, "this model has no text encoder");
-    run->hooks = &none;
-    run->result = result;
-    run->start = daub_now_ns();
-    fill_result(run->request, result);
-    daub_engine_set_small(engine, run->request->small, run->request->streams ? &run->request->stream : NULL);
-    return text_phase(run);
-}
-
-daub_status daub_write_embeds(struct daub_engine *engine, const struct daub_request *request, const char *path)
-{
-    daub_result result;
-    struct run run = { .engine = engine, .request = request };
-    daub_status status = encode_alone(&run, &result);
-    if (status == DAUB_OK) {
-        const uint32_t width = engine->desc.text.hidden_size;
-        const struct daub_st_write tensors[] = {
-            { .name = "prompt_embeds", .n_dims = 3, .dims = { 1, run.tokens, width }, .data = run.text },
-            { .name = "negative_prompt_embeds", .n_dims = 3, .dims = { 1, run.tokens, width }, .data = run.negative },
-        };
-        status = daub_safetensors_write(engine->host, path, tensors, run.negative ? 2 : 1);
-    }
-    daub_free(engine->host, run.owned_text);
-    return status;
-}
-
-static daub_status give_floats(const struct daub_host *host, const float *values, size_t n, float **out)
-{
-    float *copy = daub_alloc_array(host, n, sizeof(*copy));
-    if (!copy)
-        return daub_no_memory("prompt embeddings");
-    memcpy(copy, values, n * sizeof(*copy));
-    *out = copy;
-    return DAUB_OK;
-}
-
-daub_status daub_encode_embeds(struct daub_engine *engine, const struct daub_request *request, float **prompt,
-                               float **negative, uint32_t *tokens)
-{
-    daub_result result;
-    struct run run = { .engine = engine, .request = request };
-    daub_status status = encode_alone(&run, &result);
-    const size_t n = (size_t)run.tokens * engine->desc.text.hidden_size;
-    *prompt = NULL;
-    if (status == DAUB_OK)
-        status = give_floats(engine->host, run.text, n, prompt);
-    if (status == DAUB_OK && negative)
-        status = give_floats(engine->host, run.negative, n, negative);
-    if (status != DAUB_OK)
-        daub_free(engine->host, *prompt);
-    *tokens = run.tokens;
-    daub_free(engine->host, run.owned_text);
     return status;
 }

@@ -6,12 +6,21 @@
 #include "runtime/pipeline/state.h"
 #include "runtime/vk/pace.h"
 
-// The texts that a request's prompts come to, of n_chunks windows of the text encoder each.
+// A text of a request's prompts: windows of the text encoder, then the last one's last vector again, then empty windows, so that it has
+// as many as the longest of its prompt.
+struct daub_prompt_text {
+    struct daub_prompt_chunks chunks; // the empty ones too
+    uint32_t n_own;                   // of them
+};
+
+// The texts that a request's prompts come to, of n_chunks windows each, the negative prompt's of n_negative_chunks.
 struct daub_prompts {
-    uint32_t n_texts, n_negative, n_chunks; // the negative prompt's texts come first; n_texts 0: embeddings, or no text
-    struct daub_prompt_chunks *texts;
-    uint32_t n_tokens; // of the prompt's longest text
-    uint32_t n_cut;    // of the prompt, where emphasis is off
+    uint32_t n_texts, n_negative; // the negative prompt's texts come first; n_texts 0: embeddings, or no text
+    uint32_t n_chunks, n_negative_chunks;
+    struct daub_prompt_text *texts;
+    daub_prompt_padding padding; // that changed something, or OFF
+    uint32_t n_tokens;           // of the prompt's longest text
+    uint32_t n_cut;              // of the prompt, where emphasis is off
     uint32_t n_negative_cut;
     const char *cut; // where the prompt is; NULL: nowhere
 };
@@ -45,9 +54,9 @@ struct daub_request {
     bool conditioned; // the U-Net reads mask and masked picture beside the latents
     bool paste;       // what the mask keeps has the init picture's bytes
 
-    // precomputed embeddings, [embed_tokens, cross_attention_dim] each; NULL: from the prompts
+    // precomputed embeddings, [tokens, cross_attention_dim] each; NULL: from the prompts
     float *embeds, *negative_embeds;
-    uint32_t embed_tokens;
+    uint32_t embed_tokens, negative_embed_tokens;
 
     struct daub_picture picture; // where the result goes on the device too; buf NULL: nowhere, or not yet
     uint64_t picture_size;       // bytes of it
@@ -83,7 +92,7 @@ daub_status daub_request_create_text(const struct daub_engine *engine, const dau
                                      struct daub_request **out);
 // With embeddings that come when the run begins: embeds and negative_embeds (where guidance is on) are room for them.
 daub_status daub_request_create_for(const struct daub_engine *engine, const daub_generate_params *params,
-                                    uint32_t embed_tokens, struct daub_request **out);
+                                    uint32_t embed_tokens, uint32_t negative_embed_tokens, struct daub_request **out);
 void daub_request_destroy(struct daub_request **request);
 // Replaces the sampler's configuration and records its program again (the reference's own configurations).
 daub_status daub_request_set_sampler(struct daub_request *request, const struct daub_sampler_config *config);
@@ -94,6 +103,9 @@ daub_status daub_request_take_prompts(const struct daub_engine *engine, const da
                                       struct daub_request *request);
 float daub_request_scale(const struct daub_request *request); // of guidance, with the weight of a prompt in one part
 uint32_t daub_prompts_to_encode(const struct daub_request *request); // windows
+// Tokens that the network reads of the prompt and of the negative prompt, which has none without guidance.
+uint32_t daub_request_tokens(const struct daub_engine *engine, const struct daub_request *request);
+uint32_t daub_request_negative_tokens(const struct daub_engine *engine, const struct daub_request *request);
 
 // Takes params' init, mask and strength into a request whose size and steps are known. Errors: INVALID_ARG, UNSUPPORTED.
 daub_status daub_request_take_pictures(const struct daub_engine *engine, const daub_generate_params *params,
@@ -118,7 +130,7 @@ struct daub_run_hooks {
     const float *(*noise)(void *user, uint32_t draw);
     float *image;       // NULL, or room for fp32 [batch, 3, H, W] in -1..1
     float *latents;     // NULL, or room for fp32 [batch, C, h, w] as the sampler left them
-    float *text_states; // NULL, or room for [1 or 2, tokens, width]: negative (with guidance), then prompt
+    float *text_states; // NULL, or room for [tokens, width] of the negative prompt (with guidance) and of the prompt
     void (*on_preview)(void *user, const daub_preview *preview); // where request->preview_every says so
     bool (*on_step)(void *user, daub_step *step);                // after each step; false cancels
     void *user;
@@ -165,14 +177,17 @@ daub_status daub_request_estimate(const struct daub_engine *engine, const struct
 // Refuses now what would not fit: NO_GPU_MEMORY with the estimate's numbers.
 daub_status daub_request_check_memory(const struct daub_engine *engine, struct daub_request *request);
 
-// The request's prompts through the text encoder: [n_texts, n_chunks * max_tokens, hidden_size], the negative one's texts first, which
-// stay as they are without guidance. `result` gets what was used of the prompt.
+// The request's prompts through the text encoder: [tokens, hidden_size] of each text, the negative one's first, which stay as they are
+// without guidance. `result` gets what was used of the prompt.
 daub_status daub_encode_prompts(struct daub_engine *engine, const struct daub_request *r, daub_result *result,
                                 float *out);
-// The embeddings of the request's prompts into a file. Errors: IO, UNSUPPORTED (no text encoder).
+// Windows of the texts before text i, in that memory.
+size_t daub_windows_before(const struct daub_prompts *prompts, uint32_t i);
+// embeds.c: the embeddings of the request's prompts, which is guided, into a file. Errors: IO, UNSUPPORTED (no text encoder).
 daub_status daub_write_embeds(struct daub_engine *engine, const struct daub_request *request, const char *path);
-// The same into memory of the host's allocator, *tokens rows of text.hidden_size each; negative may be NULL.
+// The same into memory of the host's allocator, tokens[0] rows of text.hidden_size and tokens[1] of the negative prompt's, which may be
+// NULL.
 daub_status daub_encode_embeds(struct daub_engine *engine, const struct daub_request *request, float **prompt,
-                               float **negative, uint32_t *tokens);
+                               float **negative, uint32_t tokens[2]);
 
 #endif

@@ -33,8 +33,9 @@ static daub_status check_ids(const struct daub_engine *engine, const uint32_t *i
 static daub_status add_literal(const struct daub_engine *engine, struct daub_request *r, const char *text,
                                uint32_t *n_cut, size_t *cut_at)
 {
-    struct daub_prompt_chunks *chunks = &r->prompts.texts[r->prompts.n_texts++];
-    *chunks = (struct daub_prompt_chunks) { .n = 1 };
+    struct daub_prompt_text *added = &r->prompts.texts[r->prompts.n_texts++];
+    struct daub_prompt_chunks *chunks = &added->chunks;
+    *added = (struct daub_prompt_text) { .chunks.n = 1, .n_own = 1 };
     chunks->ids = daub_arena_alloc(r->arena, engine->max_tokens * sizeof(uint32_t));
     if (!chunks->ids)
         return no_memory();
@@ -59,7 +60,7 @@ static daub_status take_literally(const struct daub_engine *engine, struct daub_
         p->cut = r->prompt + cut_at;
     of_step[0] = 0;
     of_step[1] = 1;
-    p->n_negative = 1;
+    p->n_negative = p->n_chunks = p->n_negative_chunks = 1;
     r->schedules = (struct daub_prompt_schedules) {
         .n_parts = 1, .weights = { 1.0f }, .n_steps = 1, .of_step = of_step
     };
@@ -68,31 +69,69 @@ static daub_status take_literally(const struct daub_engine *engine, struct daub_
 
 struct part { // of a prompt: its text at each step
     struct daub_prompt_schedule schedule;
-    uint32_t first; // of its texts among the request's
+    uint32_t first;    // of its texts among the request's
+    uint32_t n_chunks; // of each
 };
 
-// Texts of one schedule behind the others. They count against a limit together.
+static uint32_t most(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+// n empty windows behind a text's own.
+static daub_status add_empty(const struct daub_engine *engine, struct daub_request *r,
+                             struct daub_prompt_chunks *chunks, uint32_t n)
+{
+    const size_t length = engine->max_tokens, before = chunks->n * length, all = before + n * length;
+    if (n == 0)
+        return DAUB_OK;
+    uint32_t *ids = daub_arena_alloc(r->arena, all * sizeof(*ids));
+    double *weights = daub_arena_alloc(r->arena, all * sizeof(*weights));
+    if (!ids || !weights)
+        return no_memory();
+    memcpy(ids, chunks->ids, before * sizeof(*ids));
+    memcpy(weights, chunks->weights, before * sizeof(*weights));
+    for (size_t j = before; j < all; j++) {
+        ids[j] = j % length == 0   ? daub_tokenizer_bos(engine->tokenizer)
+                 : j % length == 1 ? daub_tokenizer_eos(engine->tokenizer)
+                                   : pad_of(engine);
+        weights[j] = 1.0;
+    }
+    chunks->ids = ids;
+    chunks->weights = weights;
+    chunks->n += n;
+    return DAUB_OK;
+}
+
+// Texts of one schedule behind the others, each with as many windows as the longest of them, empty ones behind its own: webui encodes a
+// schedule's texts as one batch. They count against a limit together.
 static daub_status add_texts(const struct daub_engine *engine, struct daub_request *r, struct part *part)
 {
-    const uint32_t most = DAUB_MAX_EMBED_TOKENS / engine->max_tokens;
+    const uint32_t windows = DAUB_MAX_EMBED_TOKENS / engine->max_tokens;
     const struct daub_prompt_window window = {
         .length = engine->max_tokens,
         .pad = pad_of(engine),
         .backtrack = BACKTRACK,
-        .max_chunks = most < 1                        ? 1
-                      : most < DAUB_MAX_PROMPT_CHUNKS ? most
-                                                      : DAUB_MAX_PROMPT_CHUNKS,
+        .max_chunks = windows < 1                        ? 1
+                      : windows < DAUB_MAX_PROMPT_CHUNKS ? windows
+                                                         : DAUB_MAX_PROMPT_CHUNKS,
     };
     struct daub_prompts *p = &r->prompts;
     part->first = p->n_texts;
+    part->n_chunks = 0;
     for (uint32_t i = 0; i < part->schedule.n_texts; i++) {
         if (p->n_texts == DAUB_MAX_PROMPT_TEXTS)
             return daub_fail(DAUB_ERROR_INVALID_ARG,
                              "editing, alternation and AND make more than %d texts of the prompts",
                              DAUB_MAX_PROMPT_TEXTS);
-        struct daub_prompt_chunks *chunks = &p->texts[p->n_texts++];
+        struct daub_prompt_chunks *chunks = &p->texts[p->n_texts++].chunks;
         TRY(daub_prompt_chunks(r->arena, engine->tokenizer, part->schedule.texts[i], &window, chunks));
         TRY(check_ids(engine, chunks->ids, (size_t)chunks->n * window.length));
+        part->n_chunks = most(part->n_chunks, chunks->n);
+    }
+    for (uint32_t i = part->first; i < p->n_texts; i++) {
+        TRY(add_empty(engine, r, &p->texts[i].chunks, part->n_chunks - p->texts[i].chunks.n));
+        p->texts[i].n_own = part->n_chunks;
     }
     return DAUB_OK;
 }
@@ -113,36 +152,26 @@ static daub_status read_negative(const struct daub_engine *engine, struct daub_r
     if (status == DAUB_OK)
         status = add_texts(engine, r, part);
     r->prompts.n_negative = r->prompts.n_texts;
+    r->prompts.n_negative_chunks = part->n_chunks;
     return blame_negative(status);
 }
 
-// Every text as many windows as the longest: empty ones behind its own.
-static daub_status make_even(const struct daub_engine *engine, struct daub_request *r)
+// Both prompts as many windows: by empty ones behind the shorter one's, or the negative prompt as many as the prompt.
+static daub_status pad_shorter(const struct daub_engine *engine, struct daub_request *r, daub_prompt_padding padding)
 {
     struct daub_prompts *p = &r->prompts;
-    for (uint32_t i = 0; i < p->n_texts; i++)
-        p->n_chunks = p->texts[i].n > p->n_chunks ? p->texts[i].n : p->n_chunks;
-    const size_t length = engine->max_tokens;
-    for (uint32_t i = 0; i < p->n_texts; i++) {
-        struct daub_prompt_chunks *chunks = &p->texts[i];
-        if (chunks->n == p->n_chunks)
-            continue;
-        uint32_t *ids = daub_arena_alloc(r->arena, p->n_chunks * length * sizeof(*ids));
-        double *weights = daub_arena_alloc(r->arena, p->n_chunks * length * sizeof(*weights));
-        if (!ids || !weights)
-            return no_memory();
-        memcpy(ids, chunks->ids, chunks->n * length * sizeof(*ids));
-        memcpy(weights, chunks->weights, chunks->n * length * sizeof(*weights));
-        for (size_t j = chunks->n * length; j < p->n_chunks * length; j++) {
-            ids[j] = j % length == 0   ? daub_tokenizer_bos(engine->tokenizer)
-                     : j % length == 1 ? daub_tokenizer_eos(engine->tokenizer)
-                                       : pad_of(engine);
-            weights[j] = 1.0;
-        }
-        chunks->ids = ids;
-        chunks->weights = weights;
-        chunks->n = p->n_chunks;
-    }
+    const uint32_t longest = most(p->n_chunks, p->n_negative_chunks);
+    if (padding < DAUB_PADDING_EMPTY || p->n_chunks == p->n_negative_chunks)
+        return DAUB_OK;
+    p->padding = padding;
+    for (uint32_t i = 0; padding == DAUB_PADDING_EMPTY && i < p->n_texts; i++)
+        TRY(add_empty(engine, r, &p->texts[i].chunks,
+                      longest - (i < p->n_negative ? p->n_negative_chunks : p->n_chunks)));
+    for (uint32_t i = 0; padding == DAUB_PADDING_LAST && i < p->n_negative; i++)
+        if (p->texts[i].chunks.n > p->n_chunks)
+            p->texts[i].chunks.n = p->texts[i].n_own = p->n_chunks;
+    p->n_chunks = padding == DAUB_PADDING_EMPTY ? longest : p->n_chunks;
+    p->n_negative_chunks = p->n_chunks;
     return DAUB_OK;
 }
 
@@ -161,7 +190,7 @@ static daub_status plan_steps(struct daub_request *r, const struct part *parts, 
     return DAUB_OK;
 }
 
-static daub_status read_as_webui(const struct daub_engine *engine, struct daub_request *r)
+static daub_status read_as_webui(const struct daub_engine *engine, struct daub_request *r, daub_prompt_padding padding)
 {
     struct daub_prompt_part *texts;
     struct part *parts = daub_arena_alloc(r->arena, (1 + DAUB_MAX_PROMPT_PARTS) * sizeof(*parts));
@@ -178,8 +207,9 @@ static daub_status read_as_webui(const struct daub_engine *engine, struct daub_r
         r->schedules.weights[i] = (float)texts[i].weight;
         TRY(daub_prompt_schedule(r->arena, texts[i].text, r->program.n_steps, &parts[i + 1].schedule));
         TRY(add_texts(engine, r, &parts[i + 1]));
+        r->prompts.n_chunks = most(r->prompts.n_chunks, parts[i + 1].n_chunks);
     }
-    TRY(make_even(engine, r));
+    TRY(pad_shorter(engine, r, padding));
     return plan_steps(r, parts, n);
 }
 
@@ -199,16 +229,19 @@ daub_status daub_request_take_prompts(const struct daub_engine *engine, const da
         return daub_fail(DAUB_ERROR_INVALID_ARG,
                          "emphasis %d is none of DAUB_EMPHASIS_WEBUI (1) and DAUB_EMPHASIS_OFF (2)", (int)p->emphasis);
     r->emphasis = p->emphasis == DAUB_EMPHASIS_DEFAULT ? DAUB_EMPHASIS_WEBUI : p->emphasis;
+    if ((uint32_t)p->padding > DAUB_PADDING_LAST)
+        return daub_fail(DAUB_ERROR_INVALID_ARG,
+                         "padding %d is none of DAUB_PADDING_OFF (1), DAUB_PADDING_EMPTY (2) and DAUB_PADDING_LAST (3)",
+                         (int)p->padding);
+    r->prompts.padding = DAUB_PADDING_OFF;
     r->guided = r->guidance_scale > 1.0f;
     r->schedules.n_parts = 1;
     const bool embeds = p->prompt_embeds_path || p->prompt_embeds_source || p->prompt_embeds || r->embed_tokens > 0;
     if (!engine->desc.has_text || embeds)
         return DAUB_OK;
-    r->prompts.n_chunks = 1;
-    TRY(r->emphasis == DAUB_EMPHASIS_OFF ? take_literally(engine, r) : read_as_webui(engine, r));
+    TRY(r->emphasis == DAUB_EMPHASIS_OFF ? take_literally(engine, r) : read_as_webui(engine, r, p->padding));
     for (uint32_t i = r->prompts.n_negative; i < r->prompts.n_texts; i++)
-        r->prompts.n_tokens = r->prompts.texts[i].n_tokens > r->prompts.n_tokens ? r->prompts.texts[i].n_tokens
-                                                                                 : r->prompts.n_tokens;
+        r->prompts.n_tokens = most(r->prompts.n_tokens, r->prompts.texts[i].chunks.n_tokens);
     r->guided = r->guided || r->schedules.n_parts > 1 || r->schedules.weights[0] != 1.0f;
     return r->text_only ? check_single(r) : DAUB_OK;
 }
@@ -220,7 +253,28 @@ float daub_request_scale(const struct daub_request *r)
 
 uint32_t daub_prompts_to_encode(const struct daub_request *r)
 {
-    return (r->prompts.n_texts - (r->guided ? 0 : r->prompts.n_negative)) * r->prompts.n_chunks;
+    uint32_t n = 0;
+    for (uint32_t i = r->guided ? 0 : r->prompts.n_negative; i < r->prompts.n_texts; i++)
+        n += r->prompts.texts[i].chunks.n;
+    return n;
+}
+
+uint32_t daub_request_tokens(const struct daub_engine *engine, const struct daub_request *r)
+{
+    return r->embed_tokens > 0 ? r->embed_tokens : r->prompts.n_chunks * engine->max_tokens;
+}
+
+uint32_t daub_request_negative_tokens(const struct daub_engine *engine, const struct daub_request *r)
+{
+    if (!r->guided)
+        return 0;
+    return r->embed_tokens > 0 ? r->negative_embed_tokens : r->prompts.n_negative_chunks * engine->max_tokens;
+}
+
+size_t daub_windows_before(const struct daub_prompts *p, uint32_t i)
+{
+    const size_t negative = i < p->n_negative ? i : p->n_negative;
+    return negative * p->n_negative_chunks + (i - negative) * p->n_chunks;
 }
 
 // ---- encoding --------------------------------------------------------------------------------------------------------
@@ -231,6 +285,8 @@ static void report(const struct daub_request *r, daub_result *result)
     result->n_tokens = p->n_tokens;
     result->n_tokens_cut = p->n_cut;
     result->n_chunks = p->n_chunks;
+    result->n_negative_chunks = p->n_negative_chunks;
+    result->padding = p->padding;
     const char *cut = p->cut ? p->cut : "";
     cut += strspn(cut, " \t\r\n");
     size_t n = strlen(cut);
@@ -241,7 +297,20 @@ static void report(const struct daub_request *r, daub_result *result)
     if (r->guided && p->n_negative_cut > 0)
         daub_log(&r->host_log, DAUB_LOG_WARNING,
                  "the negative prompt is %u tokens too long for this model's window of %u; its end is left out",
-                 p->n_negative_cut, p->texts[0].n_tokens);
+                 p->n_negative_cut, p->texts[0].chunks.n_tokens);
+}
+
+// A text's windows, encoded, to n of them at `out`, which may overlap: its own, the last one's last vector as often as the text is shorter
+// than its prompt (webui's parts of AND), and the empty ones.
+static void lay_out(const struct daub_prompt_text *text, const float *encoded, size_t length, size_t width, uint32_t n,
+                    float *out)
+{
+    const size_t window = length * width;
+    const size_t own = text->n_own * window, empty = text->chunks.n * window - own;
+    memmove(out + n * window - empty, encoded + own, empty * sizeof(float)); // lies behind what moves next
+    memmove(out, encoded, own * sizeof(float));
+    for (size_t at = own; at < n * window - empty; at += width)
+        memcpy(out + at, out + own - width, width * sizeof(float));
 }
 
 // Texts [first, end) into out, which begins with text 0.
@@ -249,22 +318,32 @@ static daub_status encode(struct daub_engine *engine, const struct daub_request 
                           uint32_t layers, float *out)
 {
     const struct daub_prompts *p = &r->prompts;
-    const size_t text = (size_t)p->n_chunks * engine->max_tokens, width = engine->desc.text.hidden_size;
-    if (first == end)
+    const size_t length = engine->max_tokens, width = engine->desc.text.hidden_size;
+    float *begin = out + daub_windows_before(p, first) * length * width;
+    uint32_t n = 0;
+    for (uint32_t i = first; i < end; i++)
+        n += p->texts[i].chunks.n;
+    if (n == 0)
         return DAUB_OK;
-    uint32_t *ids = daub_alloc_array(engine->host, (end - first) * text, sizeof(*ids));
+    uint32_t *ids = daub_alloc_array(engine->host, n * length, sizeof(*ids));
     if (!ids)
         return daub_no_memory("token ids");
-    for (uint32_t i = first; i < end; i++)
-        memcpy(ids + (i - first) * text, p->texts[i].ids, text * sizeof(*ids));
-    const daub_status status = daub_text_encode(engine, ids, (end - first) * p->n_chunks, layers, r->profile,
-                                                out + first * text * width);
+    uint32_t *to = ids;
+    for (uint32_t i = first; i < end; to += p->texts[i++].chunks.n * length)
+        memcpy(to, p->texts[i].chunks.ids, p->texts[i].chunks.n * length * sizeof(*ids));
+    const daub_status status = daub_text_encode(engine, ids, n, layers, r->profile, begin);
     daub_free(engine->host, ids);
     TRY(status);
-    for (uint32_t i = first; i < end; i++)
-        for (uint32_t c = 0; p->texts[i].weighted && c < p->n_chunks; c++)
-            TRY(daub_prompt_weigh(p->texts[i].weights + (size_t)c * engine->max_tokens, engine->max_tokens,
-                                  (uint32_t)width, out + (i * text + (size_t)c * engine->max_tokens) * width));
+    float *z = begin + n * length * width;
+    for (uint32_t i = end; i-- > first;) {
+        const struct daub_prompt_text *text = &p->texts[i];
+        z -= text->chunks.n * length * width;
+        for (uint32_t c = 0; text->chunks.weighted && c < text->chunks.n; c++)
+            TRY(daub_prompt_weigh(text->chunks.weights + c * length, (uint32_t)length, (uint32_t)width,
+                                  z + c * length * width));
+        lay_out(text, z, length, width, i < p->n_negative ? p->n_negative_chunks : p->n_chunks,
+                out + daub_windows_before(p, i) * length * width);
+    }
     return DAUB_OK;
 }
 

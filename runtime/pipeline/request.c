@@ -166,11 +166,7 @@ static daub_status read_embeds(const struct daub_engine *engine, const daub_sour
     const uint32_t width = engine->desc.unet.cross_attention_dim;
     daub_status status = read_embed(st, "prompt_embeds", width, r, &r->embed_tokens, &r->embeds);
     if (status == DAUB_OK && r->guidance_scale > 1.0f) {
-        uint32_t tokens = 0;
-        status = read_embed(st, "negative_prompt_embeds", width, r, &tokens, &r->negative_embeds);
-        if (status == DAUB_OK && tokens != r->embed_tokens)
-            status = daub_fail(DAUB_ERROR_BAD_FILE, "%s: prompt_embeds has %u tokens and negative_prompt_embeds %u",
-                               daub_safetensors_path(st), r->embed_tokens, tokens);
+        status = read_embed(st, "negative_prompt_embeds", width, r, &r->negative_embed_tokens, &r->negative_embeds);
     }
     daub_safetensors_close(&st);
     return status;
@@ -179,10 +175,10 @@ static daub_status read_embeds(const struct daub_engine *engine, const daub_sour
 // Room for embeddings that come later.
 static daub_status expect_embeds(const struct daub_engine *engine, struct daub_request *r)
 {
-    const size_t n = (size_t)r->embed_tokens * engine->desc.unet.cross_attention_dim;
-    r->embeds = daub_arena_alloc(r->arena, n * sizeof(float));
+    const size_t width = engine->desc.unet.cross_attention_dim;
+    r->embeds = daub_arena_alloc(r->arena, r->embed_tokens * width * sizeof(float));
     if (r->guidance_scale > 1.0f)
-        r->negative_embeds = daub_arena_alloc(r->arena, n * sizeof(float));
+        r->negative_embeds = daub_arena_alloc(r->arena, r->negative_embed_tokens * width * sizeof(float));
     return r->embeds && (r->negative_embeds || r->guidance_scale <= 1.0f) ? DAUB_OK
                                                                           : daub_no_memory("prompt embeddings");
 }
@@ -211,7 +207,9 @@ static daub_status copy_embeds(const struct daub_engine *engine, const daub_gene
     if (!p->negative_prompt_embeds)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "guidance %g needs negative_prompt_embeds beside prompt_embeds",
                          (double)r->guidance_scale);
-    return copy_floats(r, "negative_prompt_embeds", p->negative_prompt_embeds, p->n_embed_tokens * width,
+    TRY(check_range("n_negative_embed_tokens", p->n_negative_embed_tokens, 0, DAUB_MAX_EMBED_TOKENS));
+    r->negative_embed_tokens = p->n_negative_embed_tokens ? p->n_negative_embed_tokens : p->n_embed_tokens;
+    return copy_floats(r, "negative_prompt_embeds", p->negative_prompt_embeds, r->negative_embed_tokens * width,
                        &r->negative_embeds);
 }
 
@@ -332,7 +330,7 @@ static daub_status resolve(const struct daub_engine *engine, const daub_generate
 }
 
 static daub_status create(const struct daub_engine *engine, const daub_generate_params *params, bool text_only,
-                          uint32_t embed_tokens, struct daub_request **out)
+                          uint32_t embed_tokens, uint32_t negative_embed_tokens, struct daub_request **out)
 {
     struct daub_request *r = daub_alloc(engine->host, sizeof(*r));
     if (!r)
@@ -340,6 +338,7 @@ static daub_status create(const struct daub_engine *engine, const daub_generate_
     r->host = engine->host;
     r->text_only = text_only;
     r->embed_tokens = embed_tokens;
+    r->negative_embed_tokens = negative_embed_tokens;
     r->arena = daub_arena_create(engine->host);
     const daub_status status = r->arena ? resolve(engine, params, r) : daub_no_memory("a request");
     if (status != DAUB_OK) {
@@ -353,19 +352,19 @@ static daub_status create(const struct daub_engine *engine, const daub_generate_
 daub_status daub_request_create(const struct daub_engine *engine, const daub_generate_params *params,
                                 struct daub_request **out)
 {
-    return create(engine, params, false, 0, out);
+    return create(engine, params, false, 0, 0, out);
 }
 
 daub_status daub_request_create_for(const struct daub_engine *engine, const daub_generate_params *params,
-                                    uint32_t embed_tokens, struct daub_request **out)
+                                    uint32_t embed_tokens, uint32_t negative_embed_tokens, struct daub_request **out)
 {
-    return create(engine, params, false, embed_tokens, out);
+    return create(engine, params, false, embed_tokens, negative_embed_tokens, out);
 }
 
 daub_status daub_request_create_text(const struct daub_engine *engine, const daub_generate_params *params,
                                      struct daub_request **out)
 {
-    return create(engine, params, true, 0, out);
+    return create(engine, params, true, 0, 0, out);
 }
 
 void daub_request_destroy(struct daub_request **request)

@@ -15,14 +15,13 @@ struct part { // of the staging buffer; size 0: not given
 static uint64_t lay_out(const struct daub_io *io, const struct daub_io_inputs *in, struct part parts[N_PARTS])
 {
     const uint64_t n = (uint64_t)io->w * io->h;
-    const uint64_t embeds = (uint64_t)io->given.prompt_embeds.tokens * in->embed_width *
-                            daub_embeds_value_size(&io->given.prompt_embeds);
+    const uint64_t token = (uint64_t)in->embed_width * daub_embeds_value_size(&io->given.prompt_embeds);
     const bool prompt = io->given.prompt_embeds.buffer && in->prompt;
     const uint64_t sizes[N_PARTS] = {
         [INIT] = io->has_init && in->init ? n * daub_pixel_size(io->init.pixels) : 0,
         [MASK] = io->has_mask && in->mask ? n * daub_pixel_size(io->mask.pixels) : 0,
-        [PROMPT] = prompt ? embeds : 0,
-        [NEGATIVE] = prompt && in->negative ? embeds : 0,
+        [PROMPT] = prompt ? io->given.prompt_embeds.tokens * token : 0,
+        [NEGATIVE] = prompt && in->negative ? io->given.negative_embeds.tokens * token : 0,
     };
     uint64_t end = 0;
     for (int i = 0; i < N_PARTS; i++) {
@@ -140,13 +139,13 @@ static void to_pictures(const struct daub_io *io, const char *map, const struct 
 static daub_status convert(const struct daub_io *io, const char *map, const struct part parts[N_PARTS],
                            const struct daub_io_inputs *in)
 {
-    const daub_vulkan_embeds *e = &io->given.prompt_embeds;
-    const size_t n = (size_t)e->tokens * in->embed_width;
+    const daub_vulkan_embeds *e = &io->given.prompt_embeds, *negative = &io->given.negative_embeds;
+    const size_t width = in->embed_width;
     to_pictures(io, map, parts, in);
     if (parts[PROMPT].size > 0)
-        TRY(to_floats(e, "prompt_embeds", map + parts[PROMPT].at, n, in->prompt));
+        TRY(to_floats(e, "prompt_embeds", map + parts[PROMPT].at, e->tokens * width, in->prompt));
     if (parts[NEGATIVE].size > 0)
-        TRY(to_floats(&io->given.negative_embeds, "negative_embeds", map + parts[NEGATIVE].at, n, in->negative));
+        TRY(to_floats(negative, "negative_embeds", map + parts[NEGATIVE].at, negative->tokens * width, in->negative));
     return DAUB_OK;
 }
 

@@ -122,7 +122,7 @@ static void arguments(const struct embeds *e)
     BAD(io.prompt_embeds.format = VK_FORMAT_R8_UNORM, "which is none of R32_SFLOAT (100) and R16_SFLOAT (76)");
     BAD(io.prompt_embeds.buffer_size = 64, "are not inside the buffer of 64 bytes");
     BAD(io.negative_embeds.offset += 4, "vulkan.negative_embeds: 32 tokens of 128 values at 16400 are not inside");
-    BAD(io.negative_embeds.tokens = 3, "wanted the same");
+    BAD(io.negative_embeds.format = VK_FORMAT_R16_SFLOAT, "wanted the same");
     BAD(io.negative_embeds.buffer = VK_NULL_HANDLE, "without negative_embeds, and guidance is 3");
     BAD(io.prompt_embeds.buffer = VK_NULL_HANDLE, "vulkan.negative_embeds without prompt_embeds");
 #undef BAD

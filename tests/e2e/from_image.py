@@ -43,6 +43,17 @@ def same_bytes():
     again("a prompt of fields", "fields.png", "Steps: 3, Seed: 4, Sampler: LMS", *base, "--negative", "\"a\": \\b, c: 1")
     again("emphasis off", "emphasis.png", "a (red:1.5) apple", *base, "--emphasis", "off")
     again("emphasis", "webui.png", "a (red:1.5) apple BREAK [a:b:1] [c|d], " + 80 * "long, ", *base)
+    long = "a red apple BREAK in snow BREAK [at night::1]"
+    again("prompts of other lengths", "long.png", long, *base, "--negative", "blue")
+    again("a longer negative prompt", "long-negative.png", "a red apple", *base, "--negative", long)
+    for how, key in (("empty", b"Pad conds: True"), ("last", b"Pad conds v0: True")):
+        again("prompts padded, " + how, how + ".png", long, *base, "--negative", "blue", "--pad-prompts", how)
+        check(key in read(how + ".png") and b"Pad conds" not in read("long.png"), "padding is recorded, " + how)
+        check(read(how + ".png") != read("long.png"), "padding is another picture, " + how)
+        run("from-image", how + ".png", "--pad-prompts", "off", "-q", "-o", "off.png")
+        check(read("off.png") == read("long.png"), "no padding over what was recorded, " + how)
+    run("a cat", *base, "--pad-prompts", "empty", "-q", "-o", "same.png")
+    check(b"Pad conds" not in read("same.png"), "padding that changes nothing is not recorded")
     again("a style", "style.png", "a red apple", "--steps", "5", "--seed", "7", "--style", "vivid")
     again("a guidance interval", "interval.png", "a red apple", "--steps", "5", "--seed", "7", "--guidance-interval", "0.2:0.8123456789")
     again("another VAE", "vae.png", "a red apple", *base, "--vae", os.path.join(SOURCE, "models/default"))

@@ -131,19 +131,70 @@ static void from_embeddings(void)
     daub_image want = draw(&p, NULL);
     daub_floats positive = { 0 }, negative = { 0 };
     REQUIRE_OK(daub_encode_text_floats(model, &p, &positive, &negative));
-    REQUIRE(positive.dims[0] == 3 * 77 && negative.dims[0] == 3 * 77);
+    REQUIRE(positive.dims[0] == 3 * 77 && negative.dims[0] == 77);
     p.prompt = p.negative_prompt = NULL;
     p.prompt_embeds = positive.values;
     p.negative_prompt_embeds = negative.values;
     p.n_embed_tokens = positive.dims[0];
+    p.n_negative_embed_tokens = negative.dims[0];
     daub_image got = draw(&p, NULL);
     REQUIRE(same(&got, &want));
+    p.n_negative_embed_tokens = 4097;
+    REQUIRE_STATUS(daub_generate(model, &p, &got), DAUB_ERROR_INVALID_ARG, "n_negative_embed_tokens 4097");
     daub_image_free(&got);
     daub_image_free(&want);
     daub_floats_free(&positive);
     daub_floats_free(&negative);
     p = params_of(edited);
     REQUIRE_STATUS(daub_encode_text_floats(model, &p, &positive, NULL), DAUB_ERROR_INVALID_ARG, "no single embedding");
+}
+
+// Prompts of other numbers of chunks: each has its own, unless it is padded; in every memory mode, and in calls without guidance too.
+static void lengths(void)
+{
+    static const char long_prompt[] = "a cat BREAK in snow BREAK at night";
+    daub_generate_params p = params_of(long_prompt), q = params_of("a cat");
+    daub_result result = { .struct_size = sizeof(result) };
+    p.negative_prompt = "bad";
+    daub_image own = draw(&p, &result), padded[2];
+    REQUIRE(result.n_chunks == 3 && result.n_negative_chunks == 1 && result.padding == DAUB_PADDING_OFF);
+    for (int i = 0; i < 2; i++) {
+        p.padding = i ? DAUB_PADDING_LAST : DAUB_PADDING_EMPTY;
+        padded[i] = draw(&p, &result);
+        REQUIRE(result.n_negative_chunks == 3 && result.padding == p.padding && !same(&padded[i], &own));
+    }
+    REQUIRE(!same(&padded[0], &padded[1]));
+    p.padding = DAUB_PADDING_EMPTY;
+    p.guidance_scale = q.guidance_scale = 1.0f;
+    q.prompt = long_prompt;
+    daub_image a = draw(&p, &result), b = draw(&q, NULL);
+    REQUIRE(same(&a, &b)); // the longer one stays as it is
+    daub_image_free(&a);
+    daub_image_free(&b);
+    q = params_of("a cat");
+    q.negative_prompt = "a dog";
+    q.padding = DAUB_PADDING_LAST;
+    a = draw(&q, &result);
+    REQUIRE(result.padding == DAUB_PADDING_OFF); // of equal numbers nothing changes
+    q.padding = (daub_prompt_padding)4;
+    REQUIRE_STATUS(daub_generate(model, &q, &b), DAUB_ERROR_INVALID_ARG, "padding 4");
+    daub_image_free(&a);
+    p = params_of(long_prompt);
+    p.guidance_start = 0.25;
+    p.guidance_end = 0.75;
+    a = draw(&p, NULL);
+    for (int i = 0; i < 2; i++) {
+        p.memory = i ? DAUB_MEMORY_MODE_STREAM : DAUB_MEMORY_MODE_SMALL;
+        daub_memory_estimate e = { .struct_size = sizeof(e) };
+        REQUIRE_OK(daub_estimate(model, &p, &e));
+        b = draw(&p, &result);
+        REQUIRE(same(&a, &b) && (i == 0 || result.memory_peak <= e.peak + (64 << 10)));
+        daub_image_free(&b);
+    }
+    daub_image_free(&a);
+    daub_image_free(&own);
+    daub_image_free(&padded[0]);
+    daub_image_free(&padded[1]);
 }
 
 static void without_guidance(void)
@@ -222,6 +273,7 @@ int main(void)
     in_modes();
     from_state();
     from_embeddings();
+    lengths();
     without_guidance();
     literally();
     refusals();

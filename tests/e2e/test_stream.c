@@ -221,7 +221,7 @@ static void plans(void)
                                                   (struct daub_shape) { 2, 1, 1, unet->block_out_channels[0] });
         struct daub_tensor *text = daub_net_input(net, "text", DAUB_STAGE_PICTURE, DAUB_F16,
                                                   (struct daub_shape) { 2, 1, 77, unet->cross_attention_dim });
-        daub_net_output(net, "output", daub_unet_build(net, unet, x, time, text));
+        daub_net_output(net, "output", daub_unet_build(net, unet, x, time, text, NULL));
         REQUIRE_OK(daub_exec_plan(dev, net, false, &arena));
         struct daub_stream_plan least, plan;
         const bool uma = i % 2 == 0;

@@ -192,7 +192,7 @@ static void forward_once(struct golden *g, struct daub_engine *engine, const str
                                                                               (uint32_t)f->text_info.dims[1],
                                                                               (uint32_t)f->text_info.dims[2] })
                                        : NULL;
-    struct daub_tensor *y = daub_unet_build(net, cfg, x, time, text);
+    struct daub_tensor *y = daub_unet_build(net, cfg, x, time, text, NULL);
     if (!daub_net_failed(net))
         daub_net_output(net, "output", y);
 

@@ -190,18 +190,20 @@ static bool run_weighted(struct golden *g)
     };
     struct daub_request *request = NULL;
     float *prompt = NULL, *negative = NULL;
-    uint32_t tokens = 0;
+    uint32_t tokens[2] = { 0, 0 };
     if (daub_request_create_text(engine, &params, &request) != DAUB_OK)
         return golden_failed_call(g, "the request");
     request->guided = true;
-    if (daub_encode_embeds(engine, request, &prompt, &negative, &tokens) != DAUB_OK) {
+    if (daub_encode_embeds(engine, request, &prompt, &negative, tokens) != DAUB_OK) {
         golden_failed_call(g, "encoding");
     } else {
-        const size_t n = (size_t)tokens * engine->desc.text.hidden_size;
+        const size_t width = engine->desc.text.hidden_size;
         golden_check(g, request->prompts.n_chunks == (uint32_t)param_number(g, "chunks", 0), "chunks",
                      "another number");
-        golden_compare(g, "prompt_embeds", prompt, n);
-        golden_compare(g, "negative_prompt_embeds", negative, n);
+        golden_check(g, request->prompts.n_negative_chunks == (uint32_t)param_number(g, "negative_chunks", 0),
+                     "negative_chunks", "another number");
+        golden_compare(g, "prompt_embeds", prompt, tokens[0] * width);
+        golden_compare(g, "negative_prompt_embeds", negative, tokens[1] * width);
         daub_free(engine->host, prompt);
         daub_free(engine->host, negative);
     }

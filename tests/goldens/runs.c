@@ -124,9 +124,10 @@ static void run_request(struct run *run)
     run->latents = malloc(run->n_latent * r->program.n_calls * sizeof(float));
     uint8_t *rgba = malloc(pixels * 4);
     float *image = malloc(pixels * 3 * sizeof(float));
-    float *states = run->engine->desc.has_text ? malloc(2 * (size_t)run->engine->max_tokens *
-                                                        run->engine->desc.text.hidden_size * sizeof(float))
-                                               : NULL;
+    const size_t tokens = r->prompts.n_chunks + r->prompts.n_negative_chunks;
+    float *states = run->engine->desc.has_text
+                        ? malloc(tokens * run->engine->max_tokens * run->engine->desc.text.hidden_size * sizeof(float))
+                        : NULL;
     const struct daub_run_hooks hooks = {
         .on_call = keep_latent,
         .noise = given_noise,
@@ -206,6 +207,7 @@ bool run_e2e(struct golden *g)
     daub_image init = img2img || paints ? given_picture(g, "init_image") : (daub_image) { 0 };
     daub_image mask = paints ? given_picture(g, "mask") : (daub_image) { 0 };
     const char *emphasis = param_text(g, "emphasis");
+    const char *padding = param_text(g, "padding");
     const bool webui = emphasis && strcmp(emphasis, "webui") == 0;
     const daub_generate_params params = {
         .struct_size = sizeof(params),
@@ -216,6 +218,9 @@ bool run_e2e(struct golden *g)
         .vae_rows = g->session->vae_rows,
         .negative_prompt = param_text(g, "negative_prompt"),
         .emphasis = webui ? DAUB_EMPHASIS_WEBUI : DAUB_EMPHASIS_OFF, // diffusers has none
+        .padding = !padding                        ? DAUB_PADDING_DEFAULT
+                   : strcmp(padding, "empty") == 0 ? DAUB_PADDING_EMPTY
+                                                   : DAUB_PADDING_LAST,
         .width = (uint32_t)param_number(g, "width", 0),
         .height = (uint32_t)param_number(g, "height", 0),
         .n_steps = (uint32_t)param_number(g, "num_inference_steps", 0),

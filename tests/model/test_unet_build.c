@@ -35,7 +35,7 @@ static struct daub_net *build(const struct daub_unet_config *cfg, uint32_t n, ui
     struct daub_tensor *text = NULL;
     if (cfg->conditional)
         text = build_input(net, "text", DAUB_STAGE_PICTURE, n, 1, 77, cfg->cross_attention_dim);
-    struct daub_tensor *y = daub_unet_build(net, cfg, x, time, text);
+    struct daub_tensor *y = daub_unet_build(net, cfg, x, time, text, NULL);
     build_finish(net);
     build_require_shape(y, n, h, w, cfg->out_channels);
     REQUIRE(y->dtype == DAUB_F32);

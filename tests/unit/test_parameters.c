@@ -37,6 +37,7 @@ static const daub_parameters full = {
     .has_seed = true,
     .rng = DAUB_RNG_CUDA,
     .emphasis = DAUB_EMPHASIS_OFF,
+    .padding = DAUB_PADDING_EMPTY,
     .guidance_start = 0.1,
     .guidance_end = 2.0 / 3.0,
     .eta = 0.1,
@@ -70,6 +71,7 @@ static void check_same(const daub_parameters *a, const daub_parameters *b)
     REQUIRE(memcmp(&a->eta, &b->eta, sizeof(double)) == 0 && memcmp(&a->strength, &b->strength, sizeof(double)) == 0);
     REQUIRE(memcmp(&a->guidance_start, &b->guidance_start, sizeof(double)) == 0 &&
             memcmp(&a->guidance_end, &b->guidance_end, sizeof(double)) == 0);
+    REQUIRE(a->padding == b->padding);
     REQUIRE(same(a->vae, b->vae) && same(a->vae_hash, b->vae_hash) && same(a->style, b->style));
     REQUIRE(a->precision == b->precision && a->vae_rows == b->vae_rows && a->jpeg_quality == b->jpeg_quality);
     REQUIRE(same(a->model, b->model) && same(a->model_hash, b->model_hash) && same(a->software, b->software));
@@ -106,7 +108,10 @@ static void test_round_trip(void)
     round_trip(&p);
     for (uint32_t i = 0; i < daub_n_parameters; i++) { // each key of the table is in the text
         char *text = NULL, key[64];
-        REQUIRE_OK(daub_parameters_write(&full, &text));
+        p = full;
+        if (strcmp(daub_parameter_table[i].key, "Pad conds v0") == 0) // one of two
+            p.padding = DAUB_PADDING_LAST;
+        REQUIRE_OK(daub_parameters_write(&p, &text));
         snprintf(key, sizeof(key), "%s: ", daub_parameter_table[i].key);
         REQUIRE(strstr(text, key));
         REQUIRE(strstr(text, ", CFG scale: 7.1, ") && strstr(text, ", Eta DDIM: 0.1, ")); // no digits that say nothing
@@ -177,6 +182,37 @@ static const struct {
     { "a" TAIL "Sampler: Euler, Clip skip: 0, RNG: TPU, VAE: None, User: x", "a", "euler", NULL, DAUB_RNG_CUDA, 0,
       "Clip skip 0, RNG TPU" },
 };
+
+// Padding of prompts by A1111's two keys; its DDIM and PLMS before version 1.6 knew the second only.
+static void test_padding(void)
+{
+    static const struct {
+        const char *fields;
+        daub_prompt_padding padding;
+    } cases[] = {
+        { "Sampler: DDIM", DAUB_PADDING_DEFAULT },
+        { "Sampler: Euler, Pad conds: True, Version: v1.5.2", DAUB_PADDING_EMPTY },
+        { "Sampler: Euler, Pad conds: False", DAUB_PADDING_DEFAULT },
+        { "Sampler: Euler, Pad conds v0: True, Version: v1.10.1", DAUB_PADDING_LAST },
+        { "Sampler: DDIM, Version: v1.5.2", DAUB_PADDING_LAST },
+        { "Sampler: PLMS, Version: v0.9", DAUB_PADDING_LAST },
+        { "Sampler: DDIM, Version: v1.6.0", DAUB_PADDING_DEFAULT },
+        { "Sampler: Euler, Version: v1.5.2", DAUB_PADDING_DEFAULT },
+        { "Sampler: DDIM, Version: daub 0.1.0", DAUB_PADDING_DEFAULT },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[128];
+        snprintf(text, sizeof(text), "x\nSteps: 2, Seed: 1, Size: 8x8, %s", cases[i].fields);
+        daub_parameters p = parsed(text);
+        daub_generate_params params = { .struct_size = sizeof(params) };
+        REQUIRE_OK(daub_parameters_apply(&p, &params));
+        REQUIRE(p.padding == cases[i].padding && params.padding == cases[i].padding && !p.left_out);
+        params.padding = DAUB_PADDING_OFF; // said otherwise
+        REQUIRE_OK(daub_parameters_apply(&p, &params));
+        REQUIRE(params.padding == DAUB_PADDING_OFF);
+        daub_parameters_free(&p);
+    }
+}
 
 static void test_foreign(void)
 {
@@ -430,6 +466,7 @@ int main(void)
     test_paths();
     test_locale();
     test_foreign();
+    test_padding();
     test_apply();
     test_jpeg();
     test_png();

@@ -50,6 +50,7 @@ static void exec_start(const struct cli *cli, const char *prompt, const char *fo
         { "--precision", cli->precision },
         { "--negative", cli->negative },
         { "--emphasis", cli->emphasis },
+        { "--pad-prompts", cli->pad_prompts },
         { "--prompt-embeds", cli->prompt_embeds },
         { "--sampler", cli->sampler },
         { "--vae", cli->vae },

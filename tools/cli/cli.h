@@ -38,9 +38,9 @@ struct cli { // every option's value; 0 and NULL mean not given
     const char *program;
 
     const char *model, *config_from, *device, *output, *format, *precision;
-    const char *negative, *emphasis, *sampler, *schedule, *rng, *size, *seed_text, *prompt_embeds, *weight_cache,
-        *memory, *max_memory, *vae_tiles, *init, *mask, *guidance_interval, *style, *vae, *preview, *strip, *show_by,
-        *x, *y, *op, *prompt, *batch_file;
+    const char *negative, *emphasis, *pad_prompts, *sampler, *schedule, *rng, *size, *seed_text, *prompt_embeds,
+        *weight_cache, *memory, *max_memory, *vae_tiles, *init, *mask, *guidance_interval, *style, *vae, *preview,
+        *strip, *show_by, *x, *y, *op, *prompt, *batch_file;
     uint32_t width, height, steps, count, clip_skip, quality, columns, preview_every;
     float guidance;
     float guidance_rescale; // -1: not given, as 0 may be given against a style

@@ -212,6 +212,17 @@ static bool read_emphasis(const char *text, daub_emphasis *out)
     return true;
 }
 
+static bool read_padding(const char *text, daub_prompt_padding *out)
+{
+    static const char *const names[] = { "off", "empty", "last", NULL }; // in the enum's order
+    for (int i = 0; text && names[i]; i++)
+        if (strcmp(text, names[i]) == 0)
+            *out = (daub_prompt_padding)(DAUB_PADDING_OFF + i);
+    if (text && *out == DAUB_PADDING_DEFAULT)
+        cli_fail_name("--pad-prompts", names, text);
+    return !text || *out != DAUB_PADDING_DEFAULT;
+}
+
 static int read_interval(const char *text, daub_generate_params *out)
 {
     double start, end;
@@ -267,7 +278,7 @@ int cli_params(const struct cli *cli, daub_generate_params *out)
         return cli_fail_name("--memory", modes, cli->memory);
     if (!read_tiles(cli->vae_tiles, &out->vae_rows))
         return cli_fail("--vae-tiles wants auto, off or a number from 1 to 16384, not '%s'", cli->vae_tiles);
-    if (!read_emphasis(cli->emphasis, &out->emphasis))
+    if (!read_emphasis(cli->emphasis, &out->emphasis) || !read_padding(cli->pad_prompts, &out->padding))
         return EXIT_FAILED;
     if (!cli->rng)
         out->rng = DAUB_RNG_DEFAULT;

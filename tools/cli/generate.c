@@ -96,11 +96,13 @@ static void report(const struct line *line, const char *path, const daub_result 
             "%.3f, "
             "\"denoise\": %.3f, \"decode\": %.3f}, \"until\": {\"device\": %.3f, \"weights\": %.3f, \"first_step\": "
             "%.3f, \"file\": %.3f}, "
-            "\"tokens\": %u, \"tokens_cut\": %u, \"chunks\": %u, \"emphasis\": \"%s\", \"memory\": %llu}\n",
+            "\"tokens\": %u, \"tokens_cut\": %u, \"chunks\": %u, \"negative_chunks\": %u, \"emphasis\": \"%s\", "
+            "\"memory\": %llu}\n",
             r->sampler, r->schedule, r->strength, r->prepare_seconds, r->text_seconds, r->encode_seconds,
             r->denoise_seconds, r->decode_seconds, cli_opened(), begin + r->weights_at_seconds,
             begin + r->first_step_at_seconds, cli_seconds(), r->n_tokens, r->n_tokens_cut, r->n_chunks,
-            r->emphasis == DAUB_EMPHASIS_OFF ? "off" : "webui", (unsigned long long)r->memory_peak);
+            r->n_negative_chunks, r->emphasis == DAUB_EMPHASIS_OFF ? "off" : "webui",
+            (unsigned long long)r->memory_peak);
     } else if (!cli->quiet) {
         char encode[32] = "";
         if (r->strength > 0.0)
