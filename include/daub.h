@@ -506,6 +506,9 @@ typedef struct daub_generate_params {
     // memory of the device, more of the host, and longer; the picture is the same to 1/255. Default: all of them, or where the
     // device's memory is too small for that, as many as it has room for. DAUB_VAE_WHOLE: all of them or NO_GPU_MEMORY.
     uint32_t vae_rows;
+    // In bytes, what bands may take of the device (daub_result.vae_memory of another picture), so that they are cut as there and give the same
+    // bytes. Not with vae_rows. Default: what there is.
+    uint64_t vae_memory;
 
     // The sampler's state is kept on the host after every keep_state_every-th step (1..1000; 0: never), for daub_job_take_state. Some
     // latents' bytes and a wait for the device each time.
@@ -566,6 +569,7 @@ typedef struct daub_result {
     char prompt_cut[256];        // the beginning of what was left out
     double strength;             // 0 without init
     bool masked;                 // there was a mask
+    uint64_t vae_memory; // that memory left for bands of the VAE, bytes; 0: it decoded whole, or in bands of vae_rows
     uint32_t n_model_calls;
     double prepare_seconds, text_seconds, encode_seconds, denoise_seconds, decode_seconds;
     double first_step_seconds; // of denoise_seconds

@@ -32,10 +32,14 @@ typedef struct daub_parameters {
     double eta, strength;
     daub_precision precision; // daub_model_params's
     uint32_t vae_rows;
+    uint64_t vae_memory;        // daub_generate_params's
     const char *model;          // a name; where one is written, a path whose last part is the name
     const char *model_hash;     // 10 hexadecimal digits of the SHA-256 of its file
+    const char *parts_hash;     // of a folder's other files: see daub_tools_parts_hash
     const char *vae, *vae_hash; // of a VAE in place of the model's own
-    const char *style;          // that set some of these; nothing is set from it again
+    // daub_model_params.config_from as it was named (an absolute path without its folders), and daub_tools_config_hash of it
+    const char *config, *config_hash;
+    const char *style; // that set some of these; nothing is set from it again
     // What else it was made from, as it was named (an absolute path without its folders), and 10 digits of each file's SHA-256.
     const char *init, *init_hash, *mask, *mask_hash, *prompt_embeds, *prompt_embeds_hash;
     uint32_t jpeg_quality; // of a JPEG, where it is not 92
@@ -67,6 +71,9 @@ DAUB_API daub_status daub_parameters_apply(const daub_parameters *parameters, da
 // written: model_hash, precision, the names and hashes of files. Errors: INVALID_ARG, NO_HOST_MEMORY.
 DAUB_API daub_status daub_parameters_describe(const daub_generate_params *params, const daub_result *result,
                                               const daub_model_info *model, daub_parameters *out);
+// Another key and its value, quoted as need be, to the end of such a text, which moves. Errors: INVALID_ARG, NO_HOST_MEMORY; *text stays as
+// it is.
+DAUB_API daub_status daub_parameters_append(char **text, const char *key, const char *value);
 // As a text, in UTF-8, for daub_parameters_parse and other programs; freed with daub_text_free. Errors: INVALID_ARG (fewer than three
 // values beside the prompts, which would read as a prompt), NO_HOST_MEMORY.
 DAUB_API daub_status daub_parameters_write(const daub_parameters *parameters, char **out);

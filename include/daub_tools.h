@@ -139,6 +139,12 @@ DAUB_API daub_status daub_tools_doctor(const daub_device_params *params, const c
 // First 10 hex digits of the SHA-256 of the model's file (single file, or the U-Net's of a folder), as A1111's "Model hash";
 // cached by path, size and time in the user's cache folder. `out` has room for 11.
 DAUB_API daub_status daub_tools_model_hash(const char *path, char out[11]);
+// Of a folder's text encoder and VAE: the first 10 digits of the SHA-256 of the SHA-256 of each one's file, in hex and that order; "" for a
+// single file, whose hash is of all parts. The same errors.
+DAUB_API daub_status daub_tools_parts_hash(const char *path, char out[11]);
+// The same of a folder of configs (daub_model_params.config_from): of all its files that say what a model is, one after the other. Errors:
+// IO (there is none).
+DAUB_API daub_status daub_tools_config_hash(const char *path, char out[11]);
 // The same of a VAE's file, as A1111's "VAE hash": see daub_model_params.vae.
 DAUB_API daub_status daub_tools_vae_hash(const char *path, char out[11]);
 // First 10 hex digits of the SHA-256 of any file. Errors: IO.

@@ -15,7 +15,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.join(HERE, "..", "include")
 HEADERS = ("daub.h", "daub_parameters.h")
-TOOLS = ("daub_tools_model_hash", "daub_tools_vae_hash")  # of pictures' parameters
+TOOLS = ("daub_tools_model_hash", "daub_tools_parts_hash", "daub_tools_vae_hash", "daub_tools_config_hash")  # of pictures' parameters
 OUTPUT = os.path.join(HERE, "daub", "_abi.py")  # and _abi.pyi
 MADE = '"""daub.h and daub_parameters.h for ctypes. Made by make_abi.py from include/; do not edit, run that."""'
 

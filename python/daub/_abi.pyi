@@ -223,6 +223,7 @@ class daub_generate_params(Structure):
     memory: int
     vulkan: Any
     vae_rows: int
+    vae_memory: int
     keep_state_every: int
     resume_state: Any
     resume_size: int
@@ -263,6 +264,7 @@ class daub_result(Structure):
     prompt_cut: bytes
     strength: float
     masked: bool
+    vae_memory: int
     n_model_calls: int
     prepare_seconds: float
     text_seconds: float
@@ -367,10 +369,14 @@ class daub_parameters(Structure):
     strength: float
     precision: int
     vae_rows: int
+    vae_memory: int
     model: Optional[bytes]
     model_hash: Optional[bytes]
+    parts_hash: Optional[bytes]
     vae: Optional[bytes]
     vae_hash: Optional[bytes]
+    config: Optional[bytes]
+    config_hash: Optional[bytes]
     style: Optional[bytes]
     init: Optional[bytes]
     init_hash: Optional[bytes]

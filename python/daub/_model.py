@@ -98,7 +98,9 @@ class Model(Closing):
             params.source, keep = ctypes.pointer(source), (lent, start, source)
         elif name is None:
             name = default_model()
-        self._precision, self._hashes = precision, Hashes(name, params.vae, data is not None)
+        self._precision, self._hashes = precision, Hashes(
+            name, params.vae, params.config_from, data is not None
+        )
         self._owned = None if isinstance(device, Device) else Device(device)
         self._device = device if isinstance(device, Device) else self._owned
         assert self._device

@@ -46,10 +46,14 @@ class Parameters:
     strength: float = 0.0  # with a picture in
     precision: str = "default"
     vae_rows: int = 0
+    vae_memory: int = 0  # bytes that bands of the VAE may take
     model: Optional[str] = None  # a name
     model_hash: Optional[str] = None  # 10 hexadecimal digits of the SHA-256 of its file
+    parts_hash: Optional[str] = None  # of a folder's text encoder and VAE
     vae: Optional[str] = None  # of a VAE in place of the model's own
     vae_hash: Optional[str] = None
+    config: Optional[str] = None  # the folder of configs for a single file
+    config_hash: Optional[str] = None
     style: Optional[str] = None  # that set some of these; nothing is set from it again
     init: Optional[str] = None  # names of files, and 10 digits of each one's SHA-256; "array": it was none
     init_hash: Optional[str] = None
@@ -181,6 +185,8 @@ def warn(parameters: Parameters, hashes: Hashes, precision: str) -> None:
         say("the picture was not drawn in this model's precision: one of them is f32")
     for what, name, wanted, own in (
         ("model", parameters.model, parameters.model_hash, hashes.model),
+        ("text encoder or VAE of", parameters.model, parameters.parts_hash, hashes.parts),
+        ("configs", parameters.config, parameters.config_hash, hashes.config),
         ("VAE", parameters.vae, parameters.vae_hash, hashes.vae),
     ):
         if wanted and own() != wanted:
@@ -194,7 +200,10 @@ class Hashes:
     """The first 10 digits of the SHA-256 of a model's file and of the VAE's in place of its own, read when they are
     wanted."""
 
-    def __init__(self, model: Optional[bytes], vae: Optional[bytes], in_memory: bool) -> None:
+    def __init__(
+        self, model: Optional[bytes], vae: Optional[bytes], config_from: Optional[bytes], in_memory: bool
+    ) -> None:
+        self.config_from = config_from
         self._paths = (model, vae)
         self._in_memory = in_memory
         self._known: dict[str, Optional[str]] = {}
@@ -212,6 +221,14 @@ class Hashes:
     def model(self) -> Optional[str]:
         """None: the model is bytes in memory, or its file has gone."""
         return None if self._in_memory else self._hash("model", lib.daub_tools_model_hash, self._paths[0])
+
+    def parts(self) -> Optional[str]:
+        """The same of a folder's text encoder and VAE. None, too: the model is one file."""
+        return None if self._in_memory else self._hash("parts", lib.daub_tools_parts_hash, self._paths[0]) or None
+
+    def config(self) -> Optional[str]:
+        """The same of a folder of configs. None: there is none."""
+        return self._hash("config", lib.daub_tools_config_hash, self.config_from) if self.config_from else None
 
     def vae(self) -> Optional[str]:
         """None: there is none."""
@@ -264,7 +281,10 @@ class Maker:
             for name, value in self._more.items():
                 setattr(out, name, value)
             model, vae = self._hashes.model(), self._hashes.vae()
+            parts, config = self._hashes.parts(), self._hashes.config()
             out.model_hash, out.vae_hash = model and model.encode(), vae and vae.encode()
+            out.parts_hash, out.config_hash = parts and parts.encode(), config and config.encode()
+            out.config = self._hashes.config_from
             return _write(out) + self._unknown
         finally:
             lib.daub_parameters_free(ctypes.byref(out))

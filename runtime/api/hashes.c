@@ -77,8 +77,13 @@ static void close_hashes(struct hashes *h)
     daub_free(NULL, h->dir);
 }
 
-// Of an open checkpoint, which is closed.
-static daub_status hash_of(struct daub_checkpoint *ckpt, enum daub_component c, char out[11])
+static void to_digits(const char *hex, char out[DIGITS + 1])
+{
+    memcpy(out, hex, DIGITS);
+    out[DIGITS] = '\0';
+}
+
+static daub_status component_hash(struct daub_checkpoint *ckpt, enum daub_component c, char hex[65])
 {
     const char *named = daub_checkpoint_hash_path(ckpt, c);
     char *file = named ? daub_path_absolute(NULL, named) : NULL; // the cache serves programs in any folder
@@ -87,7 +92,6 @@ static daub_status hash_of(struct daub_checkpoint *ckpt, enum daub_component c, 
                              ? DAUB_OK
                              : daub_fail(DAUB_ERROR_IO, "%s has no file to take a hash of", daub_checkpoint_path(ckpt));
     if (status == DAUB_OK) {
-        char hex[65];
         struct hashes h;
         open_hashes(&h);
         if (!h.text || !daub_hash_cache_find(h.text, file, size, mtime, hex)) {
@@ -95,29 +99,103 @@ static daub_status hash_of(struct daub_checkpoint *ckpt, enum daub_component c, 
             if (status == DAUB_OK && h.file)
                 keep_hash(h.dir, h.file, h.text, hex, size, mtime, file);
         }
-        if (status == DAUB_OK) {
-            memcpy(out, hex, DIGITS);
-            out[DIGITS] = '\0';
-        }
         close_hashes(&h);
     }
     daub_free(NULL, file);
+    return status;
+}
+
+// Of an open checkpoint, which is closed.
+static daub_status hash_of(struct daub_checkpoint *ckpt, enum daub_component c, char out[11])
+{
+    char hex[65];
+    const daub_status status = component_hash(ckpt, c, hex);
+    if (status == DAUB_OK)
+        to_digits(hex, out);
     daub_checkpoint_close(&ckpt);
     return status;
 }
 
-daub_status daub_tools_model_hash(const char *path, char out[11])
+// path NULL: the default model.
+static daub_status open_model(const char *path, struct daub_checkpoint **ckpt)
 {
-    if (!out)
-        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_tools_model_hash: out is NULL");
     char default_path[1024];
     if (!path) {
         TRY(daub_default_model_path(NULL, default_path, sizeof(default_path)));
         path = default_path;
     }
+    return daub_checkpoint_open(NULL, path, NULL, ckpt);
+}
+
+daub_status daub_tools_model_hash(const char *path, char out[11])
+{
     struct daub_checkpoint *ckpt = NULL;
-    TRY(daub_checkpoint_open(NULL, path, NULL, &ckpt));
+    if (!out)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_tools_model_hash: out is NULL");
+    TRY(open_model(path, &ckpt));
     return hash_of(ckpt, DAUB_UNET, out);
+}
+
+static void finish(struct daub_sha256 *sha, char out[DIGITS + 1])
+{
+    uint8_t digest[32];
+    daub_sha256_final(sha, digest);
+    for (int i = 0; i < DIGITS / 2; i++)
+        snprintf(out + 2 * i, 3, "%02x", digest[i]);
+}
+
+daub_status daub_tools_parts_hash(const char *path, char out[11])
+{
+    static const enum daub_component parts[] = { DAUB_TEXT, DAUB_VAE };
+    struct daub_checkpoint *ckpt = NULL;
+    if (!out)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_tools_parts_hash: out is NULL");
+    TRY(open_model(path, &ckpt));
+    struct daub_sha256 sha;
+    daub_status status = DAUB_OK;
+    uint32_t n = 0;
+    daub_sha256_init(&sha);
+    for (int i = 0; i < 2 && status == DAUB_OK && !daub_checkpoint_is_single(ckpt); i++) {
+        char hex[65];
+        if (!daub_checkpoint_has(ckpt, parts[i]))
+            continue;
+        status = component_hash(ckpt, parts[i], hex);
+        if (status == DAUB_OK)
+            daub_sha256_update(&sha, hex, 64);
+        n++;
+    }
+    daub_checkpoint_close(&ckpt);
+    out[0] = '\0';
+    if (status == DAUB_OK && n > 0)
+        finish(&sha, out);
+    return status;
+}
+
+daub_status daub_tools_config_hash(const char *path, char out[11])
+{
+    static const char *const files[] = { "unet/config.json",         "vae/config.json",
+                                         "text_encoder/config.json", "scheduler/scheduler_config.json",
+                                         "tokenizer/vocab.json",     "tokenizer/merges.txt",
+                                         "model_index.json",         "daub.json" };
+    struct daub_sha256 sha;
+    uint32_t found = 0;
+    if (!path || !out)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_tools_config_hash: path or out is NULL");
+    daub_sha256_init(&sha);
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        char hex[65], *file = daub_path_join(NULL, path, files[i]);
+        const bool is = file && daub_path_is_file(file);
+        const daub_status status = is ? hash_file(file, hex) : DAUB_OK;
+        daub_free(NULL, file);
+        TRY(status);
+        if (is)
+            daub_sha256_update(&sha, hex, 64);
+        found += is;
+    }
+    if (found == 0)
+        return daub_fail(DAUB_ERROR_IO, "%s has no config to take a hash of", path);
+    finish(&sha, out);
+    return DAUB_OK;
 }
 
 daub_status daub_tools_vae_hash(const char *path, char out[11])

@@ -237,11 +237,20 @@ daub_status daub_parameters_apply(const daub_parameters *parameters, daub_genera
     out.eta = out.eta != 0.0 ? out.eta : p.eta;
     out.clip_skip = out.clip_skip ? out.clip_skip : p.clip_skip;
     out.strength = out.strength != 0.0 ? out.strength : p.strength;
-    out.vae_rows = out.vae_rows ? out.vae_rows : p.vae_rows;
+    if (out.vae_rows == 0 && out.vae_memory == 0) {
+        out.vae_rows = p.vae_rows;
+        out.vae_memory = p.vae_memory;
+    }
     return daub_params_give("daub_generate_params", &out, sizeof(out), params);
 }
 
 // ---- writing ---------------------------------------------------------------------------------------------------------
+
+static bool takes_eta(const char *name)
+{
+    const struct daub_sampler_desc *sampler = NULL;
+    return daub_sampler_find(name, &sampler, NULL) == DAUB_OK && sampler->eta;
+}
 
 daub_status daub_parameters_describe(const daub_generate_params *params, const daub_result *result,
                                      const daub_model_info *model, daub_parameters *out)
@@ -279,9 +288,10 @@ daub_status daub_parameters_describe(const daub_generate_params *params, const d
         .rng = r.rng,
         .emphasis = r.emphasis,
         .padding = r.padding,
-        .eta = g.eta,
+        .eta = takes_eta(r.sampler) ? g.eta : 0.0,
         .strength = r.strength,
         .vae_rows = g.vae_rows,
+        .vae_memory = r.vae_memory,
         .model = daub_arena_strdup(arena, m.path),
         .vae = daub_arena_strdup(arena, m.vae),
         .prompt_embeds = g.prompt_embeds_path ? daub_arena_strdup(arena, g.prompt_embeds_path) : NULL,
@@ -399,4 +409,20 @@ daub_status daub_parameters_write(const daub_parameters *parameters, char **out)
     else
         daub_free(NULL, w.at);
     return status;
+}
+
+daub_status daub_parameters_append(char **text, const char *key, const char *value)
+{
+    if (!text || !*text || !key || !value)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_parameters_append: an argument is NULL");
+    struct daub_writer w = { 0 };
+    daub_put(&w, "%s", *text);
+    daub_put_quoted(&w, key, value);
+    if (w.failed) {
+        daub_free(NULL, w.at);
+        return daub_no_memory("a picture's parameters");
+    }
+    daub_free(NULL, *text);
+    *text = w.at;
+    return DAUB_OK;
 }

@@ -107,6 +107,17 @@ static bool take_u32(const struct daub_taking *t, const struct daub_parameter *r
     return true;
 }
 
+static void put_bytes(struct daub_writer *w, const struct daub_parameter *row, const daub_parameters *p)
+{
+    if (FIELD(uint64_t) > 0)
+        daub_put(w, ", %s: %llu", row->key, (unsigned long long)FIELD(uint64_t));
+}
+
+static bool take_bytes(const struct daub_taking *t, const struct daub_parameter *row, const char *value)
+{
+    return read_u64(value, &FIELD_OF(uint64_t));
+}
+
 static void put_seed(struct daub_writer *w, const struct daub_parameter *row, const daub_parameters *p)
 {
     if (p->has_seed)
@@ -408,6 +419,7 @@ const struct daub_parameter daub_parameter_table[] = {
     { "Size",               AT(width),              1, DAUB_MAX_SIZE,     put_size,      take_size },
     { "Model hash",         AT(model_hash),         0, 0,                 put_text,      take_text },
     { "Model",              AT(model),              0, 0,                 put_model,     take_text },
+    { "Parts hash",         AT(parts_hash),         0, 0,                 put_text,      take_text },
     { "VAE hash",           AT(vae_hash),           0, 0,                 put_text,      take_text },
     { "VAE",                AT(vae),                0, 0,                 put_last,      take_vae },
     { "Denoising strength", AT(strength),           0, 1,                 put_f64,       take_f64 },
@@ -422,6 +434,9 @@ const struct daub_parameter daub_parameter_table[] = {
     { "Style",              AT(style),              0, 0,                 put_text,      take_text },
     { "Precision",          AT(precision),          0, 0,                 put_precision, take_precision },
     { "VAE rows",           AT(vae_rows),           1, DAUB_MAX_SIZE,     put_rows,      take_rows },
+    { "VAE memory",         AT(vae_memory),         0, 0,                 put_bytes,     take_bytes },
+    { "Config",             AT(config),             0, 0,                 put_path,      take_text },
+    { "Config hash",        AT(config_hash),        0, 0,                 put_text,      take_text },
     { "Init",               AT(init),               0, 0,                 put_path,      take_text },
     { "Init hash",          AT(init_hash),          0, 0,                 put_text,      take_text },
     { "Mask",               AT(mask),               0, 0,                 put_path,      take_text },

@@ -192,7 +192,7 @@ static daub_status cut_into_bands(const struct daub_engine *engine, const struct
         const uint64_t step = out->limit / 32 + 1;
         const uint64_t taken = others + rest + DAUB_MEMORY_RESERVE;
         const uint64_t left = out->limit > taken ? (out->limit - taken) / step * step : 0;
-        *bands = (struct daub_bands) { .on = true, .arena = left < max_alloc ? left : max_alloc };
+        *bands = (struct daub_bands) { .on = true, .arena = most(1, left < max_alloc ? left : max_alloc) };
         TRY(decode_need(engine, r, bands, &needs[DECODE]));
         sum_up(engine, r, needs, out->limit, out);
         now = need_with_decoder(out) - out->decode.arena;

@@ -350,6 +350,7 @@ static void fill_result(const struct daub_request *r, daub_result *out)
         .rng = r->rng,
         .strength = r->strength,
         .masked = r->mask != NULL,
+        .vae_memory = r->bands.on ? r->bands.arena : 0,
     };
     snprintf(out->sampler, sizeof(out->sampler), "%s", r->sampler_name);
     snprintf(out->schedule, sizeof(out->schedule), "%s", r->schedule_name);

@@ -312,8 +312,11 @@ static daub_status resolve(const struct daub_engine *engine, const daub_generate
     if (p->vae_rows != 0 && p->vae_rows != DAUB_VAE_WHOLE)
         TRY(check_range("VAE rows", p->vae_rows, 1, DAUB_MAX_SIZE));
     r->whole = p->vae_rows == DAUB_VAE_WHOLE;
-    if (!r->whole && p->vae_rows != 0)
-        r->bands = (struct daub_bands) { .on = true, .rows = p->vae_rows };
+    if (p->vae_rows != 0 && p->vae_memory != 0)
+        return daub_fail(DAUB_ERROR_INVALID_ARG, "bands of the VAE are of vae_rows %u or of vae_memory %llu: give one",
+                         p->vae_rows, (unsigned long long)p->vae_memory);
+    if (!r->whole && (p->vae_rows != 0 || p->vae_memory != 0))
+        r->bands = (struct daub_bands) { .on = true, .rows = p->vae_rows, .arena = p->vae_memory };
     TRY(daub_request_take_pictures(engine, p, r));
     TRY(resolve_sampler(engine, p, r));
     TRY(record(r));

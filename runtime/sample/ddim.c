@@ -54,6 +54,7 @@ static daub_status parse(const struct daub_json *json, struct daub_sampler_confi
 
 const struct daub_sampler_desc daub_sampler_ddim = {
     .name = "ddim",
+    .eta = true,
     .label = "DDIM",
     .aliases = "DDIMScheduler",
     .description = "deterministic unless eta is set; Song et al. 2021, arXiv:2010.02502",

@@ -235,6 +235,7 @@ struct daub_sampler_desc {
     const char *description; // one line with the paper
     uint32_t order;          // claimed, on the probability-flow ODE; 1 for stochastic ones
     bool stochastic;
+    bool eta;          // reads daub_sampler_config.eta
     uint32_t options;  // DAUB_TAKES_ bits: what its diffusers class has; a file's other such keys are ignored
     uint32_t spacings; // bit (1 << daub_sigma_spacing) for each layout it takes beside the default
     void (*defaults)(struct daub_sampler_config *config); // its diffusers class's, over the common ones; NULL: none

@@ -115,6 +115,49 @@ def pictures_in():
     again("embeddings", "embeds.png", "--prompt-embeds", "e.safetensors", "--steps", "2", "--seed", "1")
 
 
+def identities():
+    """What a picture was made from besides its prompt: parts of a folder, configs, bands for want of memory; and only what it used."""
+    base = ["a red apple", "--steps", "2", "--seed", "7"]
+    default = os.path.join(SOURCE, "models/default")
+    run(*base, "--sampler", "euler", "--eta", "0.5", "-q", "-o", "euler.png")
+    run(*base, "--sampler", "ddim", "--eta", "0.5", "-q", "-o", "ddim.png")
+    check(b"Eta DDIM" not in read("euler.png") and b"Eta DDIM: 0.5" in read("ddim.png"), "eta is of DDIM alone")
+
+    shutil.copytree(default, "mine")
+    vae = "mine/vae/diffusion_pytorch_model.safetensors"
+    again("a folder", "folder.png", *base, "--model", "mine")
+    check(b"Parts hash: " in read("folder.png"), "the other parts are recorded")
+    data = bytearray(read(vae))
+    data[-1] ^= 1
+    write(vae, bytes(data))
+    result = run("from-image", "folder.png", "--model", "mine", "-o", "x.png")
+    check(result.returncode == 0 and b"another text encoder or VAE" in result.stderr, "another VAE in the folder: %r" % result.stderr)
+    refused("another VAE, exactly", "folder.png", "--model", "mine", "--exact", words=["another text encoder or VAE", "mine"])
+
+    shutil.copytree(default, "configs", ignore=shutil.ignore_patterns("*.safetensors"))
+    again("configs from elsewhere", "configs.png", *base, "--model", default, "--config-from", "configs")
+    check(b"Config: configs, Config hash: " in read("configs.png"), "the folder of configs is recorded")
+    os.rename("configs", "elsewhere")
+    refused("configs that are gone", "configs.png", words=["configs", "--config-from"])
+    result = run("from-image", "configs.png", "--config-from", "elsewhere", "-q", "-o", "x.png")
+    check(result.returncode == 0 and read("x.png") == read("configs.png"), "configs that are given: %r" % result.stderr)
+    write("elsewhere/daub.json", read("elsewhere/daub.json") + b" ")
+    result = run("from-image", "configs.png", "--config-from", "elsewhere", "-o", "x.png")
+    check(b"another config-from" in result.stderr, "other configs are told: %r" % result.stderr)
+
+    base = ["a red apple", "--steps", "1", "--seed", "7", "--guidance", "1", "--size", "256x256"]
+    for percent in range(95, 30, -5):
+        whole = json.loads(run("estimate", *base[1:], "--json").stdout)["peak"]
+        limit = ["--max-memory", "%dK" % (whole * percent // 100 // 1024)]
+        need = json.loads(run("estimate", *base[1:], "--json", *limit).stdout)
+        if need["bands"] > 0 and need["fits"]:
+            break
+    again("bands that memory wanted", "tight.png", *base, *limit)
+    check(b"VAE memory: " in read("tight.png"), "bands that memory wanted are recorded: %r" % need)
+    run("from-image", "tight.png", "--vae-tiles", "auto", "-q", "-o", "x.png")
+    check(b"VAE memory" not in read("x.png"), "no bands over what was recorded")
+
+
 def too_long_for_a_jpeg():
     """Parameters beyond a segment's 64 KiB are left out, and that is said; a PNG takes them."""
     prompt = "word, " * 6000
@@ -239,4 +282,4 @@ def models():
 
 
 if __name__ == "__main__":
-    main(same_bytes, pictures_in, too_long_for_a_jpeg, overrides, other_programs, models)
+    main(same_bytes, pictures_in, identities, too_long_for_a_jpeg, overrides, other_programs, models)

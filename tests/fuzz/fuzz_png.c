@@ -73,7 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const daub_generate_params params = { .struct_size = sizeof(params),
                                           .prompt = prompt,
                                           .negative_prompt = negative };
-    char *text = metadata_text(&cli, &params, &model, &result, "0123456789", "abcdef0123", "png");
+    const struct cli_hashes hashes = { .model = "0123456789", .parts = "123abc4567", .vae = "abcdef0123" };
+    char *text = metadata_text(&cli, &params, &model, &result, &hashes, "png");
     if (!text) { // which no prompt that was drawn is
         FUZZ_CHECK(!daub_utf8_valid(prompt, strlen(prompt), NULL) ||
                    !daub_utf8_valid(negative, strlen(negative), NULL));
@@ -95,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(bytes);
     check_jpeg(bytes, n);
     free(bytes);
-    free(text);
+    daub_text_free(text);
     free(path);
     free(negative);
     free(prompt);

@@ -46,6 +46,10 @@ static const daub_parameters full = {
     .vae_rows = 12,
     .model = "v1-5, pruned",
     .model_hash = "6ce0161689",
+    .parts_hash = "0badcafe01",
+    .config = "configs, mine",
+    .config_hash = "1234567890",
+    .vae_memory = 1ull << 40,
     .vae = "vae-ft, mse.safetensors",
     .vae_hash = "735e4c3a44",
     .style = "vivid",
@@ -71,7 +75,8 @@ static void check_same(const daub_parameters *a, const daub_parameters *b)
     REQUIRE(memcmp(&a->eta, &b->eta, sizeof(double)) == 0 && memcmp(&a->strength, &b->strength, sizeof(double)) == 0);
     REQUIRE(memcmp(&a->guidance_start, &b->guidance_start, sizeof(double)) == 0 &&
             memcmp(&a->guidance_end, &b->guidance_end, sizeof(double)) == 0);
-    REQUIRE(a->padding == b->padding);
+    REQUIRE(a->padding == b->padding && a->vae_memory == b->vae_memory && same(a->parts_hash, b->parts_hash));
+    REQUIRE(same(a->config, b->config) && same(a->config_hash, b->config_hash));
     REQUIRE(same(a->vae, b->vae) && same(a->vae_hash, b->vae_hash) && same(a->style, b->style));
     REQUIRE(a->precision == b->precision && a->vae_rows == b->vae_rows && a->jpeg_quality == b->jpeg_quality);
     REQUIRE(same(a->model, b->model) && same(a->model_hash, b->model_hash) && same(a->software, b->software));
@@ -118,6 +123,14 @@ static void test_round_trip(void)
         daub_text_free(text);
     }
     char *text = NULL;
+    REQUIRE_OK(daub_parameters_write(&full, &text));
+    REQUIRE_OK(daub_parameters_append(&text, "X Values", "a, \"b\"")); // a key of nobody's
+    p = parsed(text);
+    REQUIRE(same(p.left_out, "X Values a, \"b\"") && same(p.vae, full.vae));
+    daub_parameters_free(&p);
+    daub_text_free(text);
+    text = NULL;
+    REQUIRE_STATUS(daub_parameters_append(&text, "a", "b"), DAUB_ERROR_INVALID_ARG, "NULL");
     REQUIRE_STATUS(daub_parameters_write(daub_parameters(.prompt = "x", .n_steps = 1), &text), DAUB_ERROR_INVALID_ARG,
                    "three things");
     REQUIRE_STATUS(

@@ -47,7 +47,8 @@ struct cli { // every option's value; 0 and NULL mean not given
     double strength, eta, seconds;
     uint64_t seed;
     bool quiet, verbose, json, ops, start, kernels, thorough, list, help, version, exact, keep_going;
-    const char *named_model, *named_vae, *named_init, *named_mask, *named_embeds, *named_style; // by a picture's text
+    const char *named_model, *named_vae, *named_init, *named_mask, *named_embeds, *named_style,
+        *named_config;           // by a picture's text
     bool given[CLI_MAX_OPTIONS]; // by place in cli_options
 };
 
@@ -148,11 +149,12 @@ struct progress {
 bool progress_update(void *progress, const daub_progress *p); // daub_generate_params.on_progress
 void progress_end(struct progress *progress);
 
-// metadata.c: A1111's "parameters" text, which the caller frees; NULL after a sentence. The hashes may be NULL.
+struct cli_hashes {
+    const char *model, *parts, *vae; // NULL: not known, or of none
+};
+// metadata.c: A1111's "parameters" text, for daub_text_free; NULL after a sentence.
 char *metadata_text(const struct cli *cli, const daub_generate_params *params, const daub_model_info *model,
-                    const daub_result *result, const char *hash, const char *vae_hash, const char *format);
-// One more "Key: value" at its end. False: no memory, and the text is freed and NULL.
-bool metadata_append(char **text, const char *key, const char *value);
+                    const daub_result *result, const struct cli_hashes *hashes, const char *format);
 bool cli_file_hash(const char *path, char out[11]); // false: no path, no plain file, or it cannot be read
 
 // picture.c: encodes by format ("png", "jpg", "ppm") and writes; the file is replaced whole or not at all; "-" is standard output.

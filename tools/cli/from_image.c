@@ -9,7 +9,7 @@
 enum { PATH = 4096 };
 
 struct found { // files that the picture names, where they are here
-    char model[PATH], vae[PATH], init[PATH], mask[PATH], embeds[PATH];
+    char model[PATH], vae[PATH], init[PATH], mask[PATH], embeds[PATH], config[PATH];
 };
 
 static bool is_jpeg(const char *path)
@@ -45,44 +45,70 @@ static bool differs(const struct cli *cli, const char *fmt, ...)
 
 // ---- files that it was made from -------------------------------------------------------------------------------------
 
-static bool has_hash(const char *path, const char *hash)
+typedef bool (*hash_fn)(const char *path, char out[11]);
+
+static bool config_hash(const char *path, char out[11])
+{
+    return daub_tools_config_hash(path, out) == DAUB_OK;
+}
+
+static bool has_hash(hash_fn hash_it, const char *path, const char *hash)
 {
     char own[11];
-    return hash && cli_file_hash(path, own) && strcmp(own, hash) == 0;
+    return hash && hash_it(path, own) && strcmp(own, hash) == 0;
 }
 
 // A file of the picture's by its name, as it stands and beside the picture. Only one whose hash is that which the picture names: it may come
 // from anyone.
-static bool find_file(const char *picture, const char *name, const char *hash, char out[PATH])
+static bool find_file(hash_fn hash_it, const char *picture, const char *name, const char *hash, char out[PATH])
 {
     const char *slash = platform_last_slash(picture), *last = strrchr(name, '/');
     const int folder = slash ? (int)(slash - picture) + 1 : 0;
     last = last ? last + 1 : name;
-    if (name[0] != '/' && snprintf(out, PATH, "%s", name) < PATH && has_hash(out, hash))
+    if (name[0] != '/' && snprintf(out, PATH, "%s", name) < PATH && has_hash(hash_it, out, hash))
         return true;
-    if (name[0] != '/' && snprintf(out, PATH, "%.*s%s", folder, picture, name) < PATH && has_hash(out, hash))
+    if (name[0] != '/' && snprintf(out, PATH, "%.*s%s", folder, picture, name) < PATH && has_hash(hash_it, out, hash))
         return true;
-    return snprintf(out, PATH, "%.*s%s", folder, picture, last) < PATH && has_hash(out, hash);
+    return snprintf(out, PATH, "%.*s%s", folder, picture, last) < PATH && has_hash(hash_it, out, hash);
 }
 
 // Fills *option, unless it was given; one that was given is compared. Where it is the file that the picture names, the new picture calls
 // it the same: *named. False after a sentence.
-static bool take_file(const struct cli *cli, const char *picture, const char *what, const char *name, const char *hash,
-                      char out[PATH], const char **option, const char **named)
+static bool take_hashed(const struct cli *cli, hash_fn hash_it, const char *picture, const char *what, const char *name,
+                        const char *hash, char out[PATH], const char **option, const char **named)
 {
-    if (*option && hash && !has_hash(*option, hash))
+    if (*option && hash && !has_hash(hash_it, *option, hash))
         return !differs(cli, "%s was drawn from another %s: %s, of hash %s", picture, what, name ? name : "unnamed",
                         hash);
     *named = !*option || hash ? name : NULL;
     if (*option || !name)
         return true;
-    if (!find_file(picture, name, hash, out)) {
+    if (!find_file(hash_it, picture, name, hash, out)) {
         cli_fail("%s was drawn from %s%s%s, which is not here as it was; give it by --%s", picture, name,
                  hash ? ", of hash " : "", hash ? hash : "", what);
         return false;
     }
     *option = out;
     return true;
+}
+
+static bool take_file(const struct cli *cli, const char *picture, const char *what, const char *name, const char *hash,
+                      char out[PATH], const char **option, const char **named)
+{
+    return take_hashed(cli, cli_file_hash, picture, what, name, hash, out, option, named);
+}
+
+// A folder's text encoder and VAE, which its model's hash does not tell.
+static bool check_parts(const struct cli *cli, const char *picture, const daub_parameters *p)
+{
+    char own[11];
+    if (!p->parts_hash)
+        return true;
+    if (daub_tools_parts_hash(cli->model, own) != DAUB_OK)
+        return cli_failed() == EXIT_OK;
+    return strcmp(own, p->parts_hash) == 0 ||
+           !differs(cli, "%s was drawn with another text encoder or VAE, of hash %s, than %s has, of hash %s", picture,
+                    p->parts_hash, cli->model ? cli->model : "the default model", own[0] ? own : "its file's");
 }
 
 static bool take_model(struct cli *cli, const char *picture, const daub_parameters *p, char out[PATH])
@@ -158,7 +184,10 @@ static bool fill(struct cli *cli, const char *picture, const daub_parameters *p,
         cli_fail("%s was drawn from another picture, which it does not name; give it by --init", picture);
         return false;
     }
-    if (!take_model(cli, picture, p, found->model) || !take_vae(cli, picture, p, found->vae) ||
+    if (!take_model(cli, picture, p, found->model) || !check_parts(cli, picture, p) ||
+        !take_vae(cli, picture, p, found->vae) ||
+        !take_hashed(cli, config_hash, picture, "config-from", p->config, p->config_hash, found->config,
+                     &cli->config_from, &cli->named_config) ||
         !take_file(cli, picture, "init", p->init, p->init_hash, found->init, &cli->init, &cli->named_init) ||
         !take_file(cli, picture, "mask", p->mask, p->mask_hash, found->mask, &cli->mask, &cli->named_mask))
         return false;

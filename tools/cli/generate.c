@@ -154,7 +154,7 @@ daub_status cli_draw(daub_model *model, const daub_generate_params *params, daub
 struct run { // what its pictures share
     daub_model *model;
     daub_model_info info;
-    struct model_hash hash, vae_hash;
+    struct model_hash hash, parts_hash, vae_hash;
     struct show show;
 };
 
@@ -174,12 +174,15 @@ static int draw_one(struct run *run, const struct line *line, daub_generate_para
     }
     if (status != DAUB_OK)
         return cli_failed();
-    char *parameters = metadata_text(cli, params, &run->info, &result,
-                                     hash_of(cli->model, daub_tools_model_hash, &run->hash),
-                                     cli->vae ? hash_of(cli->vae, daub_tools_vae_hash, &run->vae_hash) : NULL, format);
+    const struct cli_hashes hashes = {
+        .model = hash_of(cli->model, daub_tools_model_hash, &run->hash),
+        .parts = hash_of(cli->model, daub_tools_parts_hash, &run->parts_hash),
+        .vae = cli->vae ? hash_of(cli->vae, daub_tools_vae_hash, &run->vae_hash) : NULL,
+    };
+    char *parameters = metadata_text(cli, params, &run->info, &result, &hashes, format);
     const bool ok = parameters && picture_write(cli, path, format, &image, parameters);
     const int shown = ok ? show_end(&run->show, run->model, params, &image, parameters, params->seed) : EXIT_FAILED;
-    free(parameters);
+    daub_text_free(parameters);
     daub_image_free(&image);
     if (ok)
         report(line, path, &result, params->prompt, begin);
@@ -278,9 +281,12 @@ static int params_of(const struct line *line, const daub_model *model, daub_gene
     const uint32_t rows = params->vae_rows;
     if (daub_parameters_apply(line->from, params) != DAUB_OK)
         return cli_failed();
-    params->seed = line->seed; // these four may be 0 on the command line, and mean it
+    params->seed = line->seed; // these may be 0 on the command line, and mean it
     params->eta = cli_given(&line->cli, "eta") ? line->cli.eta : params->eta;
-    params->vae_rows = cli_given(&line->cli, "vae-tiles") ? rows : params->vae_rows;
+    if (cli_given(&line->cli, "vae-tiles")) {
+        params->vae_rows = rows;
+        params->vae_memory = 0;
+    }
     if (line->cli.guidance_rescale >= 0.0f)
         params->guidance_rescale = line->cli.guidance_rescale;
     return EXIT_OK;

@@ -205,25 +205,35 @@ static bool note_axis(struct grid *g, const struct axis *axis, const char *lette
     for (uint32_t i = 0; i < axis->n && n < sizeof(values); i++)
         n += (size_t)snprintf(values + n, sizeof(values) - n, "%s%s", i ? ", " : "", axis->values[i]);
     snprintf(key, sizeof(key), "%s Type", letter);
-    if (!metadata_append(&g->parameters, key, axis->name))
+    if (daub_parameters_append(&g->parameters, key, axis->name) != DAUB_OK)
         return false;
     snprintf(key, sizeof(key), "%s Values", letter);
-    return metadata_append(&g->parameters, key, values);
+    return daub_parameters_append(&g->parameters, key, values) == DAUB_OK;
 }
 
-// The first cell's parameters, and A1111's keys for such a picture.
+// A cell's parameters; NULL after a sentence.
+static char *cell_text(const struct grid *g, const struct cli *cell, const daub_generate_params *params,
+                       const daub_result *result, const char *format)
+{
+    daub_model_info info = { .struct_size = sizeof(info) };
+    char model[11], parts[11], vae[11];
+    if (daub_model_get_info(g->model, &info) != DAUB_OK)
+        return NULL;
+    const struct cli_hashes hashes = {
+        .model = daub_tools_model_hash(cell->model, model) == DAUB_OK ? model : NULL,
+        .parts = daub_tools_parts_hash(cell->model, parts) == DAUB_OK ? parts : NULL,
+        .vae = cell->vae && daub_tools_vae_hash(cell->vae, vae) == DAUB_OK ? vae : NULL,
+    };
+    return metadata_text(cell, params, &info, result, &hashes, format);
+}
+
+// Those of the first cell, and A1111's keys for such a picture.
 static bool note_parameters(struct grid *g, const struct cli *cell, const daub_generate_params *params,
                             const daub_result *result)
 {
-    daub_model_info info = { .struct_size = sizeof(info) };
-    char hash[11], vae_hash[11];
-    if (daub_model_get_info(g->model, &info) != DAUB_OK)
-        return false;
-    const bool known = daub_tools_model_hash(cell->model, hash) == DAUB_OK;
-    const bool vae_known = cell->vae && daub_tools_vae_hash(cell->vae, vae_hash) == DAUB_OK;
-    g->parameters = metadata_text(cell, params, &info, result, known ? hash : NULL, vae_known ? vae_hash : NULL, "png");
-    return g->parameters && metadata_append(&g->parameters, "Script", "X/Y/Z plot") && note_axis(g, &g->x, "X") &&
-           note_axis(g, &g->y, "Y");
+    g->parameters = cell_text(g, cell, params, result, "png");
+    return g->parameters && daub_parameters_append(&g->parameters, "Script", "X/Y/Z plot") == DAUB_OK &&
+           note_axis(g, &g->x, "X") && note_axis(g, &g->y, "Y");
 }
 
 static int draw_cell(struct grid *g, const struct cli *cell, uint32_t column, uint32_t row)
@@ -323,7 +333,7 @@ int cli_grid(const struct cli *cli)
     }
     cli_close(&grid.dev, &grid.model);
     sheet_free(&grid.sheet);
-    free(grid.parameters);
+    daub_text_free(grid.parameters);
     axis_free(&grid.x);
     axis_free(&grid.y);
     return status;
