@@ -158,6 +158,20 @@ def identities():
     check(b"VAE memory" not in read("x.png"), "no bands over what was recorded")
 
 
+def cells():
+    """daub grid --cells: each picture by itself, drawn again from what it says."""
+    refused_grid = run("grid", "a cat", "--seed", "1", "--x", "steps=1,2", "--cells", "none", "-o", "g.png")
+    check(refused_grid.returncode == 1 and b"none" in refused_grid.stderr and not os.path.exists("g.png"), "a folder that is missing")
+    os.mkdir("cells")
+    result = run("grid", "a cat", "--seed", "1", "--x", "steps=1,2", "--y", "sampler=ddim,euler,heun", "--cells", "cells", "-q", "-o", "g.png")
+    check(result.returncode == 0 and len(os.listdir("cells")) == 6, "six cells: %r" % result.stderr)
+    run("a cat", "--seed", "1", "--steps", "2", "--sampler", "heun", "-q", "-o", "one.png")
+    check(read("one.png") == read("cells/3-2.png"), "a cell is the picture of its options")
+    for name in ("1-1.png", "2-2.png"):
+        run("from-image", "cells/" + name, "-q", "-o", "again.png")
+        check(read("again.png") == read("cells/" + name), "%s again" % name)
+
+
 def too_long_for_a_jpeg():
     """Parameters beyond a segment's 64 KiB are left out, and that is said; a PNG takes them."""
     prompt = "word, " * 6000
@@ -282,4 +296,4 @@ def models():
 
 
 if __name__ == "__main__":
-    main(same_bytes, pictures_in, identities, too_long_for_a_jpeg, overrides, other_programs, models)
+    main(same_bytes, pictures_in, identities, cells, too_long_for_a_jpeg, overrides, other_programs, models)

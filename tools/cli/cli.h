@@ -38,6 +38,7 @@ struct cli { // every option's value; 0 and NULL mean not given
     const char *program;
 
     const char *model, *config_from, *device, *output, *format, *precision;
+    const char *cells;
     const char *negative, *emphasis, *pad_prompts, *sampler, *schedule, *rng, *size, *seed_text, *prompt_embeds,
         *weight_cache, *memory, *max_memory, *vae_tiles, *init, *mask, *guidance_interval, *style, *vae, *preview,
         *strip, *show_by, *x, *y, *op, *prompt, *batch_file;

@@ -236,6 +236,28 @@ static bool note_parameters(struct grid *g, const struct cli *cell, const daub_g
            note_axis(g, &g->x, "X") && note_axis(g, &g->y, "Y");
 }
 
+// "DIR/2-3.png": the third of the second row. False after a sentence.
+static bool cell_path(const struct grid *g, uint32_t column, uint32_t row, char *out, size_t size)
+{
+    const char *ending = g->cli->format ? g->cli->format : "png";
+    return snprintf(out, size, "%s/%u-%u.%s", g->cli->cells, row + 1, column + 1, ending) < (int)size ||
+           cli_fail("--cells: the name of a folder of %zu bytes is too long", strlen(g->cli->cells)) == EXIT_OK;
+}
+
+// A cell's picture by itself, which daub from-image takes.
+static bool write_cell(const struct grid *g, const struct cli *cell, const daub_generate_params *params,
+                       const daub_result *result, const daub_image *image, uint32_t column, uint32_t row)
+{
+    char path[4096];
+    const char *format;
+    if (!cell_path(g, column, row, path, sizeof(path)) || !(format = picture_format(path, g->cli->format)))
+        return false;
+    char *text = cell_text(g, cell, params, result, format);
+    const bool ok = text && picture_write(cell, path, format, image, text);
+    daub_text_free(text);
+    return ok;
+}
+
 static int draw_cell(struct grid *g, const struct cli *cell, uint32_t column, uint32_t row)
 {
     daub_generate_params params;
@@ -261,6 +283,8 @@ static int draw_cell(struct grid *g, const struct cli *cell, uint32_t column, ui
     int done = EXIT_OK;
     if (!g->parameters && !note_parameters(g, cell, &params, &result))
         done = cli_fail("no memory for the grid's parameters");
+    if (done == EXIT_OK && g->cli->cells && !write_cell(g, cell, &params, &result, &image, column, row))
+        done = EXIT_FAILED;
     if (done == EXIT_OK)
         sheet_place(&g->sheet, &image, column, row);
     daub_image_free(&image);
@@ -326,6 +350,10 @@ int cli_grid(const struct cli *cli)
     if (status == EXIT_OK &&
         (!cli_make_path(cli->output ? cli->output : "grid.png", grid.seed, 0, 1, path, sizeof(path)) ||
          !(format = picture_format(path, cli->format)) || !picture_check_writable(path)))
+        status = EXIT_FAILED;
+    char cell[4096];
+    if (status == EXIT_OK && cli->cells &&
+        (!cell_path(&grid, 0, 0, cell, sizeof(cell)) || !picture_check_writable(cell)))
         status = EXIT_FAILED;
     if (status == EXIT_OK) {
         cli_catch_interrupt();

@@ -46,6 +46,7 @@ const struct option cli_options[] = {
     {  0,  "show-by",         "HOW",   TEXT, FIELD(show_by),          0, 0, CLI_GENERATE | CLI_FROM_IMAGE, "how --preview and --strip see latents: linear, a pixel each, or vae [strips: vae; previews: what is fast]" },
     {  0,  "x",               "AXIS",  TEXT, FIELD(x),                0, 0, CLI_GRID, "option across: NAME=V1,V2,... or NAME=A..B/STEP, or prompt=a|b|c" },
     {  0,  "y",               "AXIS",  TEXT, FIELD(y),                0, 0, CLI_GRID, "option down, as --x" },
+    {  0,  "cells",           "DIR",   TEXT, FIELD(cells),            0, 0, CLI_GRID, "also each cell's picture by itself into this folder, as ROW-COLUMN.png with its own parameters [none]" },
     {  0,  "batch-file",      "FILE",  TEXT, FIELD(batch_file),       0, 0, CLI_GENERATE, "a prompt a line, or a JSON object of options a line; - is standard input" },
     {  0,  "keep-going",      NULL,    FLAG, FIELD(keep_going),       0, 0, CLI_GENERATE, "draw the other lines of --batch-file when one fails" },
     {  0,  "exact",           NULL,    FLAG, FIELD(exact),            0, 0, CLI_FROM_IMAGE, "refuse where the picture would be another one" },
