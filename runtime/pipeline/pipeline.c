@@ -42,11 +42,12 @@ static daub_status report(struct run *run, daub_phase phase)
         .seconds = since(run->start),
         .seconds_left = -1.0,
     };
-    // The first step compiles kernels on some drivers; it says nothing about the rest.
-    const uint32_t done = run->steps_done - run->request->first_step;
-    if (done > 1) {
-        const double rest = since(run->denoise_start) - run->result->first_step_seconds;
-        progress.seconds_left = rest / (done - 1) * (n - run->steps_done);
+    // The first call compiles kernels on some drivers; it says nothing about the rest.
+    const uint32_t first = run->request->first_call + 1, next = first - 1 + run->result->n_model_calls;
+    const double done = daub_request_work(run->request, first, next);
+    if (done > 0.0) {
+        const double took = since(run->denoise_start) - run->result->first_step_seconds;
+        progress.seconds_left = took / done * daub_request_work(run->request, next, run->request->program.n_calls);
     }
     if (!run->hooks->on_progress(run->hooks->user, &progress))
         return daub_fail(DAUB_ERROR_CANCELLED, "cancelled after %u of %u steps", run->steps_done, n);

@@ -102,6 +102,8 @@ daub_status daub_request_set_sampler(struct daub_request *request, const struct 
 daub_status daub_request_take_prompts(const struct daub_engine *engine, const daub_generate_params *params,
                                       struct daub_request *request);
 float daub_request_scale(const struct daub_request *request); // of guidance, with the weight of a prompt in one part
+// What calls first .. end - 1 of the program take, in rows of the network's batch that they run: a call with guidance has more of them.
+double daub_request_work(const struct daub_request *request, uint32_t first, uint32_t end);
 uint32_t daub_prompts_to_encode(const struct daub_request *request); // windows
 // Tokens that the network reads of the prompt and of the negative prompt, which has none without guidance.
 uint32_t daub_request_tokens(const struct daub_engine *engine, const struct daub_request *request);

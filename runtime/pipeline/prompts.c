@@ -251,6 +251,16 @@ float daub_request_scale(const struct daub_request *r)
     return r->guidance_scale * (r->schedules.of_step && r->schedules.n_parts == 1 ? r->schedules.weights[0] : 1.0f);
 }
 
+double daub_request_work(const struct daub_request *r, uint32_t first, uint32_t end)
+{
+    double work = 0.0;
+    for (uint32_t call = first; call < end; call++) {
+        const bool guided = r->guided && call >= r->guided_first && (r->guided_end == 0 || call < r->guided_end);
+        work += guided ? 1.0 + r->schedules.n_parts : 1.0;
+    }
+    return work;
+}
+
 uint32_t daub_prompts_to_encode(const struct daub_request *r)
 {
     uint32_t n = 0;

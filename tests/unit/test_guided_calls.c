@@ -73,6 +73,36 @@ static void test_refused(void)
     REFUSED("is of guidance above 1, and it is 1", .guidance_scale = 1.0f, .guidance_end = 0.5);
 }
 
+// What a call costs, for the time that is left: of guidance only those calls that have it, and one row more a part of AND.
+static void check_work(const daub_generate_params *params, uint32_t first, uint32_t end, double want)
+{
+    struct daub_request *r = NULL;
+    REQUIRE_OK(daub_request_create(&engine, params, &r));
+    REQUIRE(daub_request_work(r, first, end) >= want && daub_request_work(r, first, end) <= want);
+    daub_request_destroy(&r);
+}
+
+static void test_work(void)
+{
+#define WORK(first, end, want, ...)                                                                                  \
+    check_work(                                                                                                      \
+        daub_generate_params(.prompt = "a", .sampler = "euler", .n_steps = 10, .guidance_scale = 5.0f, __VA_ARGS__), \
+        first, end, want)
+    WORK(0, 10, 20.0, .seed = 1);
+    WORK(0, 10, 14.0, .guidance_start = 0.2, .guidance_end = 0.6);
+    WORK(0, 2, 2.0, .guidance_start = 0.2, .guidance_end = 0.6);
+    WORK(1, 4, 5.0, .guidance_start = 0.2, .guidance_end = 0.6);
+    WORK(6, 10, 4.0, .guidance_start = 0.2, .guidance_end = 0.6);
+    WORK(3, 3, 0.0, .guidance_start = 0.2, .guidance_end = 0.6);
+#undef WORK
+    check_work(daub_generate_params(.prompt = "a", .sampler = "euler", .n_steps = 10, .guidance_scale = 1.0f), 0, 10,
+               10.0);
+    check_work(daub_generate_params(.prompt = "a AND b", .sampler = "euler", .n_steps = 10, .guidance_scale = 5.0f), 0,
+               10, 30.0);
+    check_work(daub_generate_params(.prompt = "a", .sampler = "heun", .n_steps = 3, .guidance_scale = 5.0f), 0, 5,
+               10.0);
+}
+
 int main(void)
 {
     REQUIRE_OK(daub_engine_describe(NULL, DAUB_SOURCE_DIR "/tests/golden/checkpoints/tiny-sd15", NULL, &engine.ckpt,
@@ -82,6 +112,7 @@ int main(void)
     test_steps();
     test_calls();
     test_init();
+    test_work();
     test_refused();
     daub_tokenizer_destroy(&engine.tokenizer);
     daub_arena_destroy(&engine.arena);
