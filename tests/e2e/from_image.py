@@ -6,6 +6,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import struct
 import zlib
@@ -178,6 +179,13 @@ def too_long_for_a_jpeg():
     result = run(prompt, "--emphasis", "off", "--steps", "1", "--seed", "1", "-o", "long.jpg")
     check(result.returncode == 0 and b"long.jpg has no parameters" in result.stderr and os.path.exists("long.jpg"), "said: %r" % result.stderr[-300:])
     refused("none in it", "long.jpg", words=["long.jpg"])
+    sizes = re.search(rb"takes (\d+) bytes of them in UTF-16, and these have (\d+);", result.stderr)
+    most, have = (int(n) for n in sizes.groups()) if sizes else (0, 0)
+    check(2 * len(prompt) < have < 2 * len(prompt) + 1000, "the sentence's number: %r" % result.stderr[-300:])
+    for more in (0, 1):  # exactly as many as it takes, and one letter more
+        n = len(prompt.strip()) - (have - most) // 2 + more
+        result = run(prompt[:n - 1] + "w", "--emphasis", "off", "--steps", "1", "--seed", "1", "-o", "edge.jpg")
+        check((b"no parameters" in result.stderr) == (more == 1), "%d of %d bytes: %r" % (most + 2 * more, most, result.stderr[-200:]))
     result = run(prompt, "--emphasis", "off", "--steps", "1", "--seed", "1", "-o", "long.png")
     check(b"no parameters" not in result.stderr and prompt.strip().encode() in read("long.png"), "in a PNG")
 

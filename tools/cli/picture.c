@@ -109,6 +109,16 @@ static bool write_file(const char *path, const uint8_t *data, size_t size)
     return ok;
 }
 
+enum { JPEG_TEXT = 0xffff - 2 - 6 - 44 - 8 }; // bytes of a segment that are left for the text: see append_exif
+
+static size_t utf16_size(const char *text)
+{
+    size_t size = 0;
+    for (const uint8_t *at = (const uint8_t *)text; *at;)
+        size += text_next_code(&at) >= 0x10000 ? 4 : 2;
+    return size;
+}
+
 bool picture_write(const struct cli *cli, const char *path, const char *format, const daub_image *image,
                    const char *parameters)
 {
@@ -127,8 +137,7 @@ bool picture_write(const struct cli *cli, const char *path, const char *format, 
     free(data);
     if (ok && left_out)
         cli_warn(cli,
-                 "%s has no parameters: a JPEG takes 65,535 bytes of them as UTF-16, and these have %llu as UTF-8; a "
-                 "PNG takes them",
-                 path, (unsigned long long)strlen(parameters));
+                 "%s has no parameters: a JPEG takes %d bytes of them in UTF-16, and these have %llu; a PNG takes them",
+                 path, JPEG_TEXT, (unsigned long long)utf16_size(parameters));
     return ok;
 }
