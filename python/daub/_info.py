@@ -159,6 +159,7 @@ class Result:
     prompt_cut: str  # the beginning of what was left out
     strength: float  # 0 without init
     masked: bool
+    vae_memory: int  # that memory left for bands of the VAE, bytes; 0: it decoded whole, or in bands of vae_rows
     n_model_calls: int
     prepare_seconds: float
     text_seconds: float
