@@ -109,7 +109,7 @@ static bool write_file(const char *path, const uint8_t *data, size_t size)
     return ok;
 }
 
-enum { JPEG_TEXT = 0xffff - 2 - 6 - 44 - 8 }; // bytes of a segment that are left for the text: see append_exif
+enum { JPEG_TEXT = (0xffff - 2 - 6 - 44 - 8) / 2 * 2 }; // bytes of a segment that are left for the text: see append_exif
 
 static size_t utf16_size(const char *text)
 {
