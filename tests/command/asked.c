@@ -39,6 +39,7 @@ void ask_params(const char *what, const daub_generate_params *p)
     ask_text("prompt", p->prompt);
     ask_text("negative", p->negative_prompt);
     ask_number("emphasis", p->emphasis);
+    ask_number("padding", p->padding);
     ask_number("width", p->width);
     ask_number("height", p->height);
     ask_number("n_steps", p->n_steps);

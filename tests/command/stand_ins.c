@@ -144,6 +144,13 @@ daub_status __wrap_daub_tools_model_hash(const char *path, char out[11])
     return DAUB_OK;
 }
 
+daub_status __wrap_daub_tools_parts_hash(const char *path, char out[11])
+{
+    (void)path;
+    out[0] = '\0'; // as of a single file
+    return DAUB_OK;
+}
+
 daub_status __wrap_daub_tools_vae_hash(const char *path, char out[11])
 {
     (void)path;
@@ -313,6 +320,7 @@ daub_status __wrap_daub_job_get_result(const daub_job *job, daub_result *out)
                            .n_tokens = 51,
                            .n_tokens_cut = answers.n_cut,
                            .n_chunks = 52,
+                           .n_negative_chunks = 53,
                            .prompt_cut = "the rest",
                            .strength = p->strength,
                            .masked = p->mask != NULL,

@@ -163,11 +163,11 @@ static void texts(void)
 
 static const char all[] =
     "'a (red) cat' --negative 'a dog' --size 40x48 --steps 3 --guidance 2.5 --guidance-rescale 0.25 "
-    "--guidance-interval 0.25:0.75 --sampler dpmpp_2m --schedule karras --eta 0.125 --rng cuda --clip-skip 2 "
+    "--guidance-interval 0.25:0.75 --sampler ddim --schedule karras --eta 0.125 --rng cuda --clip-skip 2 "
     "--emphasis off --precision f32 --vae-tiles 5 --model dir/m --vae v.st --seed 7 -q";
 static const char wanted_all[] =
     "draw prompt='a (red) cat' negative='a dog' emphasis=2 width=40 height=48 n_steps=3 guidance=2.5 rescale=0.25 "
-    "start=0.25 end=0.75 seed=7 rng=2 sampler='dpmpp_2m' schedule='karras' eta=0.125 clip_skip=2 vae_rows=5";
+    "start=0.25 end=0.75 seed=7 rng=2 sampler='ddim' schedule='karras' eta=0.125 clip_skip=2 vae_rows=5";
 
 // Every field that is recorded comes back: none is left out, swapped or cut.
 static void again(void)
@@ -226,8 +226,8 @@ static void over(void)
         { "--seed 9", "seed=7", "seed=9" },
         { "--seed 0", " seed=7", "" },
         { "--rng torch-cpu", "rng=2", "rng=1" },
-        { "--sampler dpmpp_2m", "", "" },
-        { "--sampler ddim", "sampler='dpmpp_2m' schedule='karras'", "sampler='ddim'" },
+        { "--sampler ddim", "", "" },
+        { "--sampler dpmpp_2m", "sampler='ddim' schedule='karras'", "sampler='dpmpp_2m'" },
         { "--schedule lu", "schedule='karras'", "schedule='lu'" },
         { "--eta 0.5", "eta=0.125", "eta=0.5" },
         { "--eta 0", " eta=0.125", "" },

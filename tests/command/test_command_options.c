@@ -48,6 +48,9 @@ static const struct option_case drawing[] = {
     { DRAW " --clip-skip 2", DRAWN TAIL " clip_skip=2", NULL },
     { DRAW " --emphasis webui", DRAWN " emphasis=1" TAIL, NULL },
     { DRAW " --emphasis off", DRAWN " emphasis=2" TAIL, NULL },
+    { DRAW " --pad-prompts off", DRAWN " padding=1" TAIL, NULL },
+    { DRAW " --pad-prompts empty", DRAWN " padding=2" TAIL, NULL },
+    { DRAW " --pad-prompts last", DRAWN " padding=3" TAIL, NULL },
     { "--prompt-embeds e.st -o a.png --seed 5", "draw seed=5 embeds='e.st'", NULL },
     { DRAW " --memory resident", DRAWN TAIL, NULL },
     { DRAW " --memory small", DRAWN TAIL " memory=2", NULL },
@@ -121,10 +124,10 @@ static const struct option_case others[] = {
       NULL },
 };
 
-// Options that become nothing of the library's params: the tests of this folder that are about them.
-static const char *const elsewhere[] = { "count", "strip",  "x",       "y",       "batch-file", "keep-going",
-                                         "exact", "output", "format",  "quality", "columns",    "start",
-                                         "json",  "quiet",  "verbose", "help",    "version",    "seed" };
+// Options that become nothing of the library's params: the tests of this folder, and for cells e2e/from_image, that are about them.
+static const char *const elsewhere[] = { "count", "strip",   "x",      "y",       "batch-file", "keep-going", "cells",
+                                         "exact", "output",  "format", "quality", "columns",    "start",      "json",
+                                         "quiet", "verbose", "help",   "version", "seed" };
 
 static void check(const struct option_case *c)
 {

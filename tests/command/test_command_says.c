@@ -27,8 +27,8 @@ static void picture_as_json(void)
         "\"guidance\": 12.5, \"guidance_rescale\": 0.5, \"guidance_interval\": [0.25, 0.75], \"style\": \"vivid\", "
         "\"sampler\": \"heun\", \"schedule\": \"beta\", \"strength\": 0.875, \"seconds\": {\"prepare\": 0.125, "
         "\"text\": 0.250, \"encode\": 0.375, \"denoise\": 0.500, \"decode\": 0.625}, \"until\": {";
-    static const char after[] =
-        "}, \"tokens\": 51, \"tokens_cut\": 0, \"chunks\": 52, \"emphasis\": \"off\", \"memory\": 55000000}\n";
+    static const char after[] = "}, \"tokens\": 51, \"tokens_cut\": 0, \"chunks\": 52, \"negative_chunks\": 53, "
+                                "\"emphasis\": \"off\", \"memory\": 55000000}\n";
     double device, weights, first_step, file;
     REQUIRE(o->status == EXIT_OK && !*o->err);
     REQUIRE(strncmp(o->out, before, sizeof(before) - 1) == 0);

@@ -97,7 +97,7 @@ def pictures():
     os.symlink(os.path.join(SOURCE, "models/default"), b"odd, \xff")
     run("\u30ea", *base[1:], "-m", b"odd, \xff", "-o", "odd.png")
     itxt = [body for kind, body in png_chunks(open("odd.png", "rb").read()) if kind == b"iTXt"]
-    check(itxt and b'Model: "odd, ?", RNG' in itxt[0].decode().encode(), "a model's odd name in the parameters: %r" % itxt)
+    check(itxt and b'Model: "odd, ?", Parts hash' in itxt[0].decode().encode(), "a model's odd name in the parameters: %r" % itxt)
     result = run("x", "--steps", "3", "--seed", "1", "-o", "p.png")
     check(b"denoise" in result.stderr and b"p.png" in result.stdout and b"\r" not in result.stderr, "plain progress lines")
 
