@@ -96,4 +96,7 @@ foreach(pair "RUNTIME:shared library:the shared library." "DATA:model:the model.
     endif()
     set(CPACK_DEBIAN_${CMAKE_MATCH_1}_DESCRIPTION "${summary}\n${about}${CMAKE_MATCH_3}")
 endforeach()
-include(CPack)
+# Other configurations would give packages in /usr/local: no CPackConfig.cmake, and cpack says that it is missing.
+if(DAUB_DEB)
+    include(CPack)
+endif()

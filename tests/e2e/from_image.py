@@ -192,9 +192,8 @@ def too_long_for_a_jpeg():
 
 def overrides():
     run("a red apple", "--steps", "3", "--seed", "7", "--guidance", "3", "-q", "--eta", "0.5", "-o", "o.png")
-    for what, option, more in (("steps", ["--steps", "2"], ["--seed", "7", "--guidance", "3", "--eta", "0.5"]),
-                               ("seed 0", ["--seed", "0"], ["--steps", "3", "--guidance", "3", "--eta", "0.5"]),
-                               ("eta 0", ["--eta", "0"], ["--steps", "3", "--seed", "7", "--guidance", "3"]),
+    # test_command_files has every field; these are pictures.
+    for what, option, more in (("eta 0", ["--eta", "0"], ["--steps", "3", "--seed", "7", "--guidance", "3"]),
                                ("a width", ["--width", "72"], ["--steps", "3", "--seed", "7", "--guidance", "3", "--eta", "0.5"])):
         run("from-image", "o.png", *option, "-q", "-o", "a.png")
         run("a red apple", *option, *more, "-q", "-o", "b.png")
