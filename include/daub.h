@@ -448,7 +448,7 @@ typedef struct daub_generate_params {
 
     const char *sampler;  // default: the model's
     const char *schedule; // "default", "karras", "exponential", "beta", "lu"; default: the sampler's own spacing
-    double eta;           // DDIM's stochasticity, 0..1; default 0
+    double eta;           // DDIM's stochasticity, 0..1; default 0. Of other samplers it changes nothing, which a warning says
     uint32_t clip_skip;   // A1111's counting: 0 and 1 = last layer, 2 = the one before it
 
     // Precomputed text embeddings instead of prompts: a safetensors file with "prompt_embeds" and, when guidance is on,

@@ -65,9 +65,15 @@ struct daub_prompt_chunks {
 daub_status daub_prompt_chunks(struct daub_arena *arena, const struct daub_tokenizer *tok, const char *text,
                                const struct daub_prompt_window *window, struct daub_prompt_chunks *out);
 
-// z [length, width] times its rows' weights, then times what makes the mean over all of it what it was (webui's emphasis "Original").
-// Errors: INVALID_ARG where the weights leave nothing to scale.
-daub_status daub_prompt_weigh(const double *weights, uint32_t length, uint32_t width, float *z);
+// One window of each text of a schedule, which webui encodes as one batch.
+struct daub_prompt_weighed {
+    const double *weights; // [length]
+    float *z;              // [length, width]
+    uint32_t times;        // entries of the schedule with this text: the batch holds it as often
+};
+// Every z times its rows' weights, then all times what makes the mean over the batch what it was (webui's emphasis "Original"). Errors:
+// INVALID_ARG where the weights leave nothing to scale.
+daub_status daub_prompt_weigh(const struct daub_prompt_weighed *texts, uint32_t n, uint32_t length, uint32_t width);
 
 // What [+-]digits[.digits][e[+-]digits] says, of the n characters at s; false: it is none. Beyond 15 digits it may be off by a bit.
 bool daub_prompt_number(const char *s, size_t n, bool exponent, double *out);

@@ -155,26 +155,31 @@ daub_status daub_prompt_chunks(struct daub_arena *arena, const struct daub_token
     return DAUB_OK;
 }
 
-static double mean(const float *z, size_t n)
+static double sum(const struct daub_prompt_weighed *texts, uint32_t n, size_t size)
 {
-    double sum = 0.0;
-    for (size_t i = 0; i < n; i++)
-        sum += (double)z[i];
-    return sum / (double)n;
+    double all = 0.0;
+    for (uint32_t t = 0; t < n; t++) {
+        double one = 0.0;
+        for (size_t i = 0; i < size; i++)
+            one += (double)texts[t].z[i];
+        all += one * texts[t].times;
+    }
+    return all;
 }
 
-daub_status daub_prompt_weigh(const double *weights, uint32_t length, uint32_t width, float *z)
+daub_status daub_prompt_weigh(const struct daub_prompt_weighed *texts, uint32_t n, uint32_t length, uint32_t width)
 {
-    const size_t n = (size_t)length * width;
-    const double before = mean(z, n);
-    for (uint32_t i = 0; i < length; i++)
-        for (uint32_t c = 0; c < width; c++)
-            z[(size_t)i * width + c] *= (float)weights[i];
-    const double factor = before / mean(z, n);
+    const size_t size = (size_t)length * width;
+    const double before = sum(texts, n, size);
+    for (uint32_t t = 0; t < n; t++)
+        for (size_t i = 0; i < size; i++)
+            texts[t].z[i] *= (float)texts[t].weights[i / width];
+    const double factor = before / sum(texts, n, size);
     if (!(fabs(factor) <= DBL_MAX))
         return daub_fail(DAUB_ERROR_INVALID_ARG,
                          "the prompt's weights leave embeddings whose mean is 0, which cannot be restored");
-    for (size_t i = 0; i < n; i++)
-        z[i] *= (float)factor;
+    for (uint32_t t = 0; t < n; t++)
+        for (size_t i = 0; i < size; i++)
+            texts[t].z[i] *= (float)factor;
     return DAUB_OK;
 }

@@ -426,6 +426,9 @@ daub_status daub_run(struct daub_engine *engine, const struct daub_request *requ
     size_of_latent(&run);
     run.steps_done = request->first_step;
     fill_result(request, result);
+    if (request->sampler.eta > 0.0 && !request->sampler.sampler->eta)
+        daub_log(&request->host_log, DAUB_LOG_WARNING, "eta %g changes nothing: it is ddim's, and the sampler is %s",
+                 request->sampler.eta, request->sampler.sampler->name);
     struct daub_pace *own = NULL;
     if (!daub_pace_entered()) { // so that what runs without a job runs as a job does
         TRY(daub_pace_create(engine->dev, false, &own));

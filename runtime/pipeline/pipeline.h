@@ -11,6 +11,8 @@
 struct daub_prompt_text {
     struct daub_prompt_chunks chunks; // the empty ones too
     uint32_t n_own;                   // of them
+    // Of the schedule that it belongs to: texts from this one on, and entries with this text.
+    uint32_t n_following, n_entries;
 };
 
 // The texts that a request's prompts come to, of n_chunks windows each, the negative prompt's of n_negative_chunks.

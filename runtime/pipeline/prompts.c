@@ -35,7 +35,7 @@ static daub_status add_literal(const struct daub_engine *engine, struct daub_req
 {
     struct daub_prompt_text *added = &r->prompts.texts[r->prompts.n_texts++];
     struct daub_prompt_chunks *chunks = &added->chunks;
-    *added = (struct daub_prompt_text) { .chunks.n = 1, .n_own = 1 };
+    *added = (struct daub_prompt_text) { .chunks.n = 1, .n_own = 1, .n_following = 1, .n_entries = 1 };
     chunks->ids = daub_arena_alloc(r->arena, engine->max_tokens * sizeof(uint32_t));
     if (!chunks->ids)
         return no_memory();
@@ -132,7 +132,11 @@ static daub_status add_texts(const struct daub_engine *engine, struct daub_reque
     for (uint32_t i = part->first; i < p->n_texts; i++) {
         TRY(add_empty(engine, r, &p->texts[i].chunks, part->n_chunks - p->texts[i].chunks.n));
         p->texts[i].n_own = part->n_chunks;
+        p->texts[i].n_following = p->n_texts - i;
+        p->texts[i].n_entries = 0;
     }
+    for (uint32_t i = 0; i < part->schedule.n_entries; i++)
+        p->texts[part->first + part->schedule.entries[i].text].n_entries++;
     return DAUB_OK;
 }
 
@@ -323,6 +327,25 @@ static void lay_out(const struct daub_prompt_text *text, const float *encoded, s
         memcpy(out + at, out + own - width, width * sizeof(float));
 }
 
+// The n texts of a schedule, encoded one behind the other at z: webui restores the mean of each window over all of them.
+static daub_status weigh(const struct daub_prompt_text *texts, uint32_t n, uint32_t length, uint32_t width, float *z)
+{
+    struct daub_prompt_weighed batch[DAUB_MAX_PROMPT_TEXTS];
+    bool weighted = false;
+    for (uint32_t i = 0; i < n; i++)
+        weighted = weighted || texts[i].chunks.weighted;
+    for (uint32_t c = 0; weighted && c < texts[0].chunks.n; c++) {
+        for (uint32_t i = 0; i < n; i++)
+            batch[i] = (struct daub_prompt_weighed) {
+                .weights = texts[i].chunks.weights + (size_t)c * length,
+                .z = z + ((size_t)i * texts[0].chunks.n + c) * length * width,
+                .times = texts[i].n_entries,
+            };
+        TRY(daub_prompt_weigh(batch, n, length, width));
+    }
+    return DAUB_OK;
+}
+
 // Texts [first, end) into out, which begins with text 0.
 static daub_status encode(struct daub_engine *engine, const struct daub_request *r, uint32_t first, uint32_t end,
                           uint32_t layers, float *out)
@@ -344,13 +367,15 @@ static daub_status encode(struct daub_engine *engine, const struct daub_request 
     const daub_status status = daub_text_encode(engine, ids, n, layers, r->profile, begin);
     daub_free(engine->host, ids);
     TRY(status);
-    float *z = begin + n * length * width;
+    float *z = begin;
+    for (uint32_t i = first; i < end; i += p->texts[i].n_following) {
+        const struct daub_prompt_text *texts = &p->texts[i];
+        TRY(weigh(texts, texts->n_following, (uint32_t)length, (uint32_t)width, z));
+        z += (size_t)texts->n_following * texts->chunks.n * length * width;
+    }
     for (uint32_t i = end; i-- > first;) {
         const struct daub_prompt_text *text = &p->texts[i];
         z -= text->chunks.n * length * width;
-        for (uint32_t c = 0; text->chunks.weighted && c < text->chunks.n; c++)
-            TRY(daub_prompt_weigh(text->chunks.weights + c * length, (uint32_t)length, (uint32_t)width,
-                                  z + c * length * width));
         lay_out(text, z, length, width, i < p->n_negative ? p->n_negative_chunks : p->n_chunks,
                 out + daub_windows_before(p, i) * length * width);
     }

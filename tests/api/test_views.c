@@ -435,7 +435,7 @@ static void latents_by_the_linear_map(void)
 static void count_log(void *user, daub_log_level level, const char *message)
 {
     uint32_t *n = user;
-    if (level == DAUB_LOG_WARNING && strstr(message, "negative prompt"))
+    if (level == DAUB_LOG_WARNING && (strstr(message, "negative prompt") || strstr(message, "the sampler is euler")))
         ++*n;
 }
 
@@ -459,6 +459,16 @@ static void a_picture_has_a_log(void)
                              &image));
     REQUIRE(n == 1);
     daub_image_free(&image);
+    static const char *const samplers[] = { "euler", "ddim" }; // who does not use eta, and who does
+    for (uint32_t i = 0; i < 2; i++) {
+        n = 0;
+        REQUIRE_OK(daub_generate(model,
+                                 daub_generate_params(.prompt = "a star", .n_steps = 1, .sampler = samplers[i],
+                                                      .eta = 0.5, .log = count_log, .log_user = &n),
+                                 &image));
+        REQUIRE(n == 1 - i);
+        daub_image_free(&image);
+    }
 }
 
 int main(void)

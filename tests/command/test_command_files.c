@@ -138,6 +138,8 @@ static void formats(void)
     runs("x --seed 7 -q -o also92.jpg --quality 92");
     runs("x --seed 7 -q -o q20.jpg --quality 20");
     REQUIRE(same_files("q92.jpg", "also92.jpg") && !same_files("q92.jpg", "q20.jpg"));
+    REQUIRE(!strstr(command("x --seed 7 -o q20.jpg --quality 20")->err, "warning"));
+    REQUIRE(strstr(command("x --seed 7 -o q.png --quality 20")->err, "--quality 20 changes nothing"));
 }
 
 #define MODEL "Model hash: 0123456789, Model: paint"

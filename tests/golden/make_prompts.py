@@ -31,12 +31,13 @@ PIECES = [("a ", 1.0), ("quiet", 1.3), (" harbour, ", 1.0), ("boats", 1.1 * 1.1)
           (" seven, " + "word " * 66 + ", ", 1.0), ("end", 0.5), (" of it all and more words here", 1.0)]
 NEGATIVE, NEGATIVE_PIECES = "blurry, (bad:1.4)", [("blurry, ", 1.0), ("bad", 1.4)]
 
-EDITED = "a [cat:dog:2] AND a (red:1.2) house :0.6"
+EDITED = "a [(cat:1.3):dog:2] AND a (red:1.2) house :0.6"
 EDITED_NEGATIVE = "[blurry|(low quality:1.2)]"
 CAT, DOG, HOUSE = [("a cat", 1.0)], [("a dog", 1.0)], [(" a ", 1.0), ("red", 1.2), (" house", 1.0)]
+WEIGHED_CAT = [("a ", 1.0), ("cat", 1.3)]
 BLURRY, LOW = [("blurry", 1.0)], [("low quality", 1.2)]
-# of steps 0..5: the negative prompt's text, then the parts'
-STEPS = [(BLURRY, CAT), (BLURRY, CAT), (LOW, CAT), (BLURRY, DOG), (LOW, DOG), (BLURRY, DOG)]
+# Which text it is in steps 0..6, of the negative prompt's [BLURRY, LOW] and of the first part's [WEIGHED_CAT, DOG].
+STEPS = [(0, 0), (0, 0), (1, 0), (0, 1), (1, 1), (0, 1), (1, 1)]
 WEIGHTS, SEED, SIZE = (1.0, 0.6), 1077, 32
 
 # Of other lengths: the texts' pieces, as they are in each step, and whether a schedule makes a text longer.
@@ -71,15 +72,20 @@ def chunks_of(tokenizer, pieces):
     return chunks
 
 
+def encode_schedule(tokenizer, model, texts):
+    """Texts as lists of chunks, one for each entry of a schedule, encoded as one batch: the mean of a chunk is that of all texts."""
+    columns = []
+    for chunks in zip(*texts):
+        ids = [[tokenizer.bos_token_id] + [t for t, _ in chunk] + [tokenizer.eos_token_id] * (WINDOW - 1 - len(chunk)) for chunk in chunks]
+        weights = np.array([[1.0] + [w for _, w in chunk] + [1.0] * (WINDOW - 1 - len(chunk)) for chunk in chunks], np.float32)
+        z = model(torch.tensor(ids)).last_hidden_state
+        weighted = z * torch.from_numpy(weights)[:, :, None]
+        columns.append(weighted * (z.mean() / weighted.mean()) if (weights != 1.0).any() else z)
+    return torch.cat(columns, 1)
+
+
 def encode(tokenizer, model, chunks, n=0):
-    rows = []
-    for chunk in chunks + [[]] * (n - len(chunks)):
-        ids = [tokenizer.bos_token_id] + [t for t, _ in chunk] + [tokenizer.eos_token_id] * (WINDOW - 1 - len(chunk))
-        weights = np.array([1.0] + [w for _, w in chunk] + [1.0] * (WINDOW - 1 - len(chunk)), np.float32)
-        z = model(torch.tensor([ids])).last_hidden_state[0]
-        weighted = z * torch.from_numpy(weights)[:, None]
-        rows.append(weighted * (z.mean() / weighted.mean()) if chunk else z)
-    return torch.cat(rows)
+    return encode_schedule(tokenizer, model, [chunks + [[]] * (n - len(chunks))])[0]
 
 
 def put(index, entry, tensors):
@@ -150,7 +156,12 @@ def main():
     def add(name, prompt, negative, steps, note, scale=3.0, **params):
         draw(index, unet, vae, name, steps, scale, note, {"negative_prompt": negative, "prompt": prompt, **params})
 
-    add("edited", EDITED, EDITED_NEGATIVE, [(embed(n), embed(first), embed(HOUSE)) for n, first in STEPS],
+    def schedule(*texts):
+        return encode_schedule(tokenizer, text, [chunks_of(tokenizer, pieces) for pieces in texts])
+
+    # Alternation is an entry a step, the first text's at steps 1, 3, 5 and 7; editing is two.
+    blurry, first = schedule(BLURRY, LOW, BLURRY, LOW, BLURRY, LOW, BLURRY), schedule(WEIGHED_CAT, DOG)
+    add("edited", EDITED, EDITED_NEGATIVE, [(blurry[n], first[i], embed(HOUSE)) for n, i in STEPS],
         "webui's prompt editing, alternation and AND in diffusers' DDIM", scale=6.0)
     short, long = embed(SHORT_PIECES), embed(LONG_PIECES)
     add("long", LONG, SHORT, 5 * [(short, long)], "a prompt of three chunks and a negative one of one, each run by itself")

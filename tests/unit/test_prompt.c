@@ -175,12 +175,19 @@ static void chunks(struct daub_arena *arena)
 
 static void weighing(void)
 {
-    float z[4] = { 1.0f, 3.0f, 2.0f, 2.0f };
-    const double weights[] = { 1.0, 3.0 }, nothing[] = { 0.0, 0.0 };
-    REQUIRE_OK(daub_prompt_weigh(weights, 2, 2, z));
+    float z[4] = { 1.0f, 3.0f, 2.0f, 2.0f }, other[4] = { 2.0f, 2.0f, 2.0f, 2.0f };
+    const double weights[] = { 1.0, 3.0 }, ones[] = { 1.0, 1.0 }, nothing[] = { 0.0, 0.0 };
+    struct daub_prompt_weighed texts[] = { { weights, z, 1 }, { ones, other, 3 } };
+    REQUIRE_OK(daub_prompt_weigh(texts, 1, 2, 2));
     REQUIRE_NEAR(z[0], 0.5, 1e-6); // 1 3 6 6 has twice the mean
     REQUIRE_NEAR(z[3], 3.0, 1e-6);
-    REQUIRE_STATUS(daub_prompt_weigh(nothing, 2, 2, z), DAUB_ERROR_INVALID_ARG, "mean is 0");
+    // With 8 of z's own and three times 8 of the other: 32 become 2 + 18 + 24 = 44.
+    REQUIRE_OK(daub_prompt_weigh(texts, 2, 2, 2));
+    REQUIRE_NEAR(z[0], 0.5 * 32 / 44, 1e-6);
+    REQUIRE_NEAR(z[3], 9.0 * 32 / 44, 1e-5);
+    REQUIRE_NEAR(other[1], 2.0 * 32 / 44, 1e-6);
+    texts[0].weights = nothing;
+    REQUIRE_STATUS(daub_prompt_weigh(texts, 1, 2, 2), DAUB_ERROR_INVALID_ARG, "mean is 0");
 }
 
 // A megabyte of what could cost the square of its length.

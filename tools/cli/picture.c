@@ -109,7 +109,8 @@ static bool write_file(const char *path, const uint8_t *data, size_t size)
     return ok;
 }
 
-enum { JPEG_TEXT = (0xffff - 2 - 6 - 44 - 8) / 2 * 2 }; // bytes of a segment that are left for the text: see append_exif
+// Bytes of a segment that are left for the text: see append_exif.
+enum { JPEG_TEXT = (0xffff - 2 - 6 - 44 - 8) / 2 * 2 };
 
 static size_t utf16_size(const char *text)
 {
@@ -135,6 +136,8 @@ bool picture_write(const struct cli *cli, const char *path, const char *format, 
     const bool ok = write_file(path, data, size);
     cli_hold_interrupt(false);
     free(data);
+    if (ok && cli_given(cli, "quality") && strcmp(format, "jpg") != 0)
+        cli_warn(cli, "--quality %u changes nothing: it is a JPEG's, and %s is a %s", cli->quality, path, format);
     if (ok && left_out)
         cli_warn(cli,
                  "%s has no parameters: a JPEG takes %d bytes of them in UTF-16, and these have %llu; a PNG takes them",
