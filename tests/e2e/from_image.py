@@ -33,12 +33,8 @@ def again(what, name, *args, given=(), warns=()):
 
 def same_bytes():
     base = ["--steps", "2", "--seed", "7"]
-    again("a JPEG", "plain.jpg", "a red apple", *base)
     again("a JPEG of low quality", "low.jpg", "a red apple", *base, "--quality", "40")
-    again("Unicode", "unicode.png", "\u30ea\u30f3\u30b4, \u00e9t\u00e9 \U0001f34e", *base, "--negative", "\u732b")
     again("Unicode in a JPEG", "unicode.jpg", "\u30ea\u30f3\u30b4, \u00e9t\u00e9 \U0001f34e", *base, "--negative", "\u732b")
-    again("Latin-1", "latin.png", "un \u00e9t\u00e9 \u00c3\u00a9", *base)
-    again("lines", "lines.png", "one\n  two \n\nthree", *base, "--negative", "x\ny")
     again("a prompt like the grammar's own", "odd.png", "a\nNegative prompt: b\nSteps: 1, Sampler: x, Size: 8x8", *base, "--negative",
           "c\nNegative prompt: d", "--size", "72x64")
     again("a prompt of fields", "fields.png", "Steps: 3, Seed: 4, Sampler: LMS", *base, "--negative", "\"a\": \\b, c: 1")
@@ -61,11 +57,12 @@ def same_bytes():
     check(b"VAE: default" in read("vae.png"), "the VAE is recorded")
     again("names in angle brackets", "net.png", "a <lora:x:1> b", *base)
     lists = json.loads(run("samplers", "--json").stdout)
-    choices = [{"sampler": s["name"]} for s in lists["samplers"]]
-    choices += [{"sampler": "dpmpp_2m", "schedule": s} for s in lists["schedules"]]
+    # Their names are test_parameters'; here the first of them, the last, and a pair.
+    choices = [{"sampler": lists["samplers"][i]["name"]} for i in (0, -1)]
+    choices += [{"sampler": "dpmpp_2m", "schedule": lists["schedules"][-1]}]
     lines = [json.dumps(dict(c, prompt="a cat", output="choice-%d.png" % i)) for i, c in enumerate(choices)]
     result = run("--batch-file", "-", *base, "-q", input="\n".join(lines).encode())
-    check(result.returncode == 0, "all samplers: %r" % result.stderr)
+    check(result.returncode == 0, "some samplers: %r" % result.stderr)
     for i, choice in enumerate(choices):
         result = run("from-image", "choice-%d.png" % i, "-o", "choice.png")
         check(result.returncode == 0 and b"warning" not in result.stderr and read("choice.png") == read("choice-%d.png" % i),
@@ -246,7 +243,7 @@ def other_programs():
         run(*base, *args)
         check(read("theirs.ppm") == read("own.ppm"), "%s draws what daub's options draw" % what)
 
-    for kind in (b"tEXt", b"zTXt", b"iTXt", b"iTXt z"):
+    for kind in (b"tEXt", b"iTXt z"):  # the others are test_parameters'
         same("a %s chunk" % kind.decode(), "Euler a", "", ["--sampler", "euler_a", "--rng", "cuda"], kind=kind)
     same("an old sampler's name", "DPM++ 2M Karras", "", ["--sampler", "dpmpp_2m", "--schedule", "karras", "--rng", "cuda"])
     same("a schedule of its own", "Euler", ", Schedule type: Karras, RNG: CPU, Version: v1.10.1", ["--sampler", "euler", "--schedule", "karras"])
@@ -293,9 +290,9 @@ def models():
     write(weights, data)
     result = run("a cat", "-m", "away/mine", "--steps", "1", "--seed", "1", "-q", "-o", "mine.png", env=cache)
     check(result.returncode == 0 and b"Model: mine" in read("mine.png"), "another model: %r" % result.stderr)
-    os.mkdir("elsewhere")
-    result = run("from-image", "../mine.png", "-q", "-o", "mine.png", env=cache, cwd="elsewhere")
-    check(result.returncode == 0 and read("elsewhere/mine.png") == read("mine.png"), "a model by its hash: %r" % result.stderr)
+    os.mkdir("afar")
+    result = run("from-image", "../mine.png", "-q", "-o", "mine.png", env=cache, cwd="afar")
+    check(result.returncode == 0 and read("afar/mine.png") == read("mine.png"), "a model by its hash: %r" % result.stderr)
     shutil.rmtree("away/cache")
     refused("a model nobody knows", "mine.png", words=["model mine", "--model"], env=cache)
     result = run("from-image", "../mine.png", "-q", "-o", "../away/x.png", env=cache, cwd="away")

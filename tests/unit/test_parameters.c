@@ -96,6 +96,22 @@ static void round_trip(const daub_parameters *p)
     daub_text_free(text);
 }
 
+// Every sampler with every schedule, by the names that other programs have for them.
+static void test_names(void)
+{
+    for (uint32_t i = 0; i < daub_sampler_count(); i++)
+        for (uint32_t k = 0; k < daub_schedule_count(); k++) {
+            daub_sampler_info sampler = { .struct_size = sizeof(sampler) };
+            daub_schedule_info schedule = { .struct_size = sizeof(schedule) };
+            REQUIRE_OK(daub_sampler_get_info(i, &sampler));
+            REQUIRE_OK(daub_schedule_get_info(k, &schedule));
+            daub_parameters p = full;
+            p.sampler = sampler.name;
+            p.schedule = schedule.name;
+            round_trip(&p);
+        }
+}
+
 static void test_round_trip(void)
 {
     round_trip(&full);
@@ -478,6 +494,7 @@ int main(void)
     test_round_trip();
     test_paths();
     test_locale();
+    test_names();
     test_foreign();
     test_padding();
     test_apply();
