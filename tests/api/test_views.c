@@ -459,12 +459,12 @@ static void a_picture_has_a_log(void)
                              &image));
     REQUIRE(n == 1);
     daub_image_free(&image);
-    static const char *const samplers[] = { "euler", "ddim" }; // who does not use eta, and who does
+    static const char *const other[] = { "euler", "ddim" }; // who does not use eta, and who does
     for (uint32_t i = 0; i < 2; i++) {
         n = 0;
         REQUIRE_OK(daub_generate(model,
-                                 daub_generate_params(.prompt = "a star", .n_steps = 1, .sampler = samplers[i],
-                                                      .eta = 0.5, .log = count_log, .log_user = &n),
+                                 daub_generate_params(.prompt = "a star", .n_steps = 1, .sampler = other[i], .eta = 0.5,
+                                                      .log = count_log, .log_user = &n),
                                  &image));
         REQUIRE(n == 1 - i);
         daub_image_free(&image);

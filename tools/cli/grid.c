@@ -241,7 +241,8 @@ static bool cell_path(const struct grid *g, uint32_t column, uint32_t row, char 
 {
     const char *ending = g->cli->format ? g->cli->format : "png";
     return snprintf(out, size, "%s/%u-%u.%s", g->cli->cells, row + 1, column + 1, ending) < (int)size ||
-           cli_fail("--cells: the name of a folder of %zu bytes is too long", strlen(g->cli->cells)) == EXIT_OK;
+           cli_fail("--cells: the name of a folder of %llu bytes is too long",
+                    (unsigned long long)strlen(g->cli->cells)) == EXIT_OK;
 }
 
 // A cell's picture by itself, which daub from-image takes.
