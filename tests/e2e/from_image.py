@@ -37,8 +37,6 @@ def same_bytes():
     again("Unicode in a JPEG", "unicode.jpg", "\u30ea\u30f3\u30b4, \u00e9t\u00e9 \U0001f34e", *base, "--negative", "\u732b")
     again("a prompt like the grammar's own", "odd.png", "a\nNegative prompt: b\nSteps: 1, Sampler: x, Size: 8x8", *base, "--negative",
           "c\nNegative prompt: d", "--size", "72x64")
-    again("a prompt of fields", "fields.png", "Steps: 3, Seed: 4, Sampler: LMS", *base, "--negative", "\"a\": \\b, c: 1")
-    again("emphasis off", "emphasis.png", "a (red:1.5) apple", *base, "--emphasis", "off")
     again("emphasis", "webui.png", "a (red:1.5) apple BREAK [a:b:1] [c|d], " + 80 * "long, ", *base)
     long = "a red apple BREAK in snow BREAK [at night::1]"
     again("prompts of other lengths", "long.png", long, *base, "--negative", "blue")
@@ -51,11 +49,8 @@ def same_bytes():
         check(read("off.png") == read("long.png"), "no padding over what was recorded, " + how)
     run("a cat", *base, "--pad-prompts", "empty", "-q", "-o", "same.png")
     check(b"Pad conds" not in read("same.png"), "padding that changes nothing is not recorded")
-    again("a style", "style.png", "a red apple", "--steps", "5", "--seed", "7", "--style", "vivid")
-    again("a guidance interval", "interval.png", "a red apple", "--steps", "5", "--seed", "7", "--guidance-interval", "0.2:0.8123456789")
     again("another VAE", "vae.png", "a red apple", *base, "--vae", os.path.join(SOURCE, "models/default"))
     check(b"VAE: default" in read("vae.png"), "the VAE is recorded")
-    again("names in angle brackets", "net.png", "a <lora:x:1> b", *base)
     lists = json.loads(run("samplers", "--json").stdout)
     # Their names are test_parameters'; here the first of them, the last, and a pair.
     choices = [{"sampler": lists["samplers"][i]["name"]} for i in (0, -1)]
@@ -70,14 +65,15 @@ def same_bytes():
     again("every number", "numbers.png", "a cat", "--steps", "3", "--seed", "18446744073709551615", "--guidance", "3.3333333",
           "--guidance-rescale", "0.1234567", "--eta", "0.7123456789012", "--sampler", "ddim", "--clip-skip", "2", "--rng", "cuda",
           "--size", "72x136")
-    again("precision f32", "f32.png", "a cat", *base, "--precision", "f32")
+    again("precision f32, emphasis off", "f32.png", "a (red:1.5) cat", *base, "--precision", "f32", "--emphasis", "off")
     check(b"Precision: f32" in read("f32.png"), "f32 is recorded")
+    again("a style and a guidance interval", "style.png", "a red apple", "--steps", "5", "--seed", "7", "--style", "vivid",
+          "--guidance-interval", "0.2:0.8123456789")
     again("bands in memory mode small", "bands.png", "", *base, "--vae-tiles", "2", "--memory", "small")
     again("no bands, and guidance off", "whole.png", "a cat", *base, "--vae-tiles", "off", "--guidance", "1")
     run("a cat", *base, "-q", "-n", "3", "-o", "many-{n}.png")
-    for n in "13":
-        result = run("from-image", "many-%s.png" % n, "-q", "-o", "one.png")
-        check(result.returncode == 0 and read("one.png") == read("many-%s.png" % n), "picture %s of three" % n)
+    result = run("from-image", "many-3.png", "-q", "-o", "one.png")
+    check(result.returncode == 0 and read("one.png") == read("many-3.png"), "the last picture of three")
     run("from-image", "many-1.png", "-q", "-n", "3", "-o", "three-{n}.png")
     check(all(read("three-%s.png" % n) == read("many-%s.png" % n) for n in "123"), "three from the first")
 

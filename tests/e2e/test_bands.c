@@ -233,7 +233,7 @@ static void refusals(void)
 int main(void)
 {
     pictures(tiny, NULL, 4);
-    pictures(NULL, NULL, 4);
+    pictures(NULL, NULL, 2);
     pictures(tiny, "-lane,-uma", 2);
     pictures(NULL, "-winograd", 1);
     limits(NULL);
