@@ -7,6 +7,8 @@ import time
 
 DAUB, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 ENV = {k: v for k, v in os.environ.items() if k != "DAUB_DEBUG"}
+# A test with a cache of its own moves daub's, and not the driver's: Mesa would compile every kernel again.
+ENV.setdefault("MESA_SHADER_CACHE_DIR", os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
 failures = []
 
 
