@@ -14,12 +14,26 @@
 
 enum { DIGITS = 10 }; // of a SHA-256, as A1111 shows them
 
+static void to_digits(const char *hex, char out[DIGITS + 1])
+{
+    memcpy(out, hex, DIGITS);
+    out[DIGITS] = '\0';
+}
+
+// The first n digits of what was hashed, and a zero.
+static void finish(struct daub_sha256 *sha, int n, char *hex)
+{
+    uint8_t digest[32];
+    daub_sha256_final(sha, digest);
+    for (int i = 0; i < n / 2; i++)
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+}
+
 static daub_status hash_file(const char *path, char hex[65])
 {
     struct daub_file_map *map = NULL;
     TRY(daub_file_map_open(NULL, path, &map));
     struct daub_sha256 sha;
-    uint8_t digest[32];
     daub_sha256_init(&sha);
     const uint8_t *data = daub_file_map_data(map);
     const size_t size = daub_file_map_size(map), piece = (size_t)16 << 20;
@@ -28,10 +42,8 @@ static daub_status hash_file(const char *path, char hex[65])
         daub_sha256_update(&sha, data + at, n);
         daub_file_map_release(map, at, n);
     }
-    daub_sha256_final(&sha, digest);
+    finish(&sha, 64, hex);
     daub_file_map_close(&map);
-    for (int i = 0; i < 32; i++)
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
     return DAUB_OK;
 }
 
@@ -51,8 +63,7 @@ daub_status daub_tools_file_hash(const char *path, char out[11])
     if (!path || !out)
         return daub_fail(DAUB_ERROR_INVALID_ARG, "daub_tools_file_hash: path or out is NULL");
     TRY(hash_file(path, hex));
-    memcpy(out, hex, DIGITS);
-    out[DIGITS] = '\0';
+    to_digits(hex, out);
     return DAUB_OK;
 }
 
@@ -75,12 +86,6 @@ static void close_hashes(struct hashes *h)
     daub_free(NULL, h->text);
     daub_free(NULL, h->file);
     daub_free(NULL, h->dir);
-}
-
-static void to_digits(const char *hex, char out[DIGITS + 1])
-{
-    memcpy(out, hex, DIGITS);
-    out[DIGITS] = '\0';
 }
 
 static daub_status component_hash(struct daub_checkpoint *ckpt, enum daub_component c, char hex[65])
@@ -136,14 +141,6 @@ daub_status daub_tools_model_hash(const char *path, char out[11])
     return hash_of(ckpt, DAUB_UNET, out);
 }
 
-static void finish(struct daub_sha256 *sha, char out[DIGITS + 1])
-{
-    uint8_t digest[32];
-    daub_sha256_final(sha, digest);
-    for (int i = 0; i < DIGITS / 2; i++)
-        snprintf(out + 2 * i, 3, "%02x", digest[i]);
-}
-
 daub_status daub_tools_parts_hash(const char *path, char out[11])
 {
     static const enum daub_component parts[] = { DAUB_TEXT, DAUB_VAE };
@@ -167,7 +164,7 @@ daub_status daub_tools_parts_hash(const char *path, char out[11])
     daub_checkpoint_close(&ckpt);
     out[0] = '\0';
     if (status == DAUB_OK && n > 0)
-        finish(&sha, out);
+        finish(&sha, DIGITS, out);
     return status;
 }
 
@@ -194,7 +191,7 @@ daub_status daub_tools_config_hash(const char *path, char out[11])
     }
     if (found == 0)
         return daub_fail(DAUB_ERROR_IO, "%s has no config to take a hash of", path);
-    finish(&sha, out);
+    finish(&sha, DIGITS, out);
     return DAUB_OK;
 }
 

@@ -60,6 +60,31 @@ static struct keys keys_of(const struct attention_case *a, uint32_t image, uint3
                                : (struct keys) { 0, first + (image - a->pictures) * a->more, a->more, all };
 }
 
+static daub_status reference(struct daub_trial *trial, const struct attention_case *a, const struct daub_tensor *q,
+                             const struct daub_tensor *k, const struct daub_tensor *v)
+{
+    const uint32_t c = a->heads * a->d, n_q = tokens(trial, a->n_q), n_k = tokens(trial, a->n_k);
+    double *want = daub_trial_want(trial);
+    double *p = daub_trial_alloc(trial, n_k > a->more ? n_k : a->more, sizeof(*p));
+    if (!p)
+        return DAUB_ERROR_NO_HOST_MEMORY;
+    for (uint32_t image = 0; image < a->n; image++)
+        for (uint32_t head = 0; head < a->heads; head++) {
+            const struct keys keys = keys_of(a, image, n_k);
+            const size_t at = ((size_t)image * c + head * a->d) * n_q;
+            const size_t k_at = ((size_t)keys.image * c + head * a->d) * keys.tokens + keys.from;
+            double *rows_q = rows_of(trial, daub_trial_values(trial, q) + at, n_q, a->d, n_q);
+            double *rows_k = rows_of(trial, daub_trial_values(trial, k) + k_at, keys.tokens, a->d, keys.n);
+            double *rows_v = rows_of(trial, daub_trial_values(trial, v) + k_at, keys.tokens, a->d, keys.n);
+            if (!rows_q || !rows_k || !rows_v)
+                return DAUB_ERROR_NO_HOST_MEMORY;
+            for (uint32_t i = 0; i < n_q; i++)
+                reference_row(rows_q + (size_t)i * a->d, rows_k, rows_v, a->d,
+                              a->causal && i + 1 < keys.n ? i + 1 : keys.n, p, want + at + i, n_q);
+        }
+    return DAUB_OK;
+}
+
 static daub_status check(struct daub_trial *trial, const void *user)
 {
     const struct attention_case *a = user;
@@ -76,25 +101,9 @@ static daub_status check(struct daub_trial *trial, const void *user)
                                             : daub_attention(trial->net, q, k, v, a->causal);
     TRY(daub_trial_execute(trial, y));
 
-    double *want = daub_trial_want(trial);
-    double *p = daub_trial_alloc(trial, n_k > a->more ? n_k : a->more, sizeof(*p));
-    if (!p)
-        return DAUB_ERROR_NO_HOST_MEMORY;
-    for (uint32_t image = 0; image < a->n && !daub_trial_knows(trial); image++)
-        for (uint32_t head = 0; head < a->heads; head++) {
-            const struct keys keys = keys_of(a, image, n_k);
-            const size_t at = ((size_t)image * c + head * a->d) * n_q;
-            const size_t k_at = ((size_t)keys.image * c + head * a->d) * keys.tokens + keys.from;
-            double *rows_q = rows_of(trial, daub_trial_values(trial, q) + at, n_q, a->d, n_q);
-            double *rows_k = rows_of(trial, daub_trial_values(trial, k) + k_at, keys.tokens, a->d, keys.n);
-            double *rows_v = rows_of(trial, daub_trial_values(trial, v) + k_at, keys.tokens, a->d, keys.n);
-            if (!rows_q || !rows_k || !rows_v)
-                return DAUB_ERROR_NO_HOST_MEMORY;
-            for (uint32_t i = 0; i < n_q; i++)
-                reference_row(rows_q + (size_t)i * a->d, rows_k, rows_v, a->d,
-                              a->causal && i + 1 < keys.n ? i + 1 : keys.n, p, want + at + i, n_q);
-        }
-    return daub_trial_compare(trial, y, want, a->d + (n_k > a->more ? n_k : a->more));
+    if (!daub_trial_knows(trial))
+        TRY(reference(trial, a, q, k, v));
+    return daub_trial_compare(trial, y, daub_trial_want(trial), a->d + (n_k > a->more ? n_k : a->more));
 }
 
 // clang-format off

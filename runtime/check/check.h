@@ -33,14 +33,15 @@ struct daub_verdict {
     char wrong[512];                   // "": right
 };
 
-// A case's reference in one dtype, kept from run to run: the same under every mask and on every device, and what takes longest.
+// A case's reference in one dtype, kept from run to run: it is the same under every mask, and takes longest. In memory of no device's host,
+// because it outlives devices.
 struct daub_known {
     double *want; // NULL: not yet
     size_t n;
     double n_made; // values of the inputs: a case may be smaller on some devices
 };
 
-void daub_known_free(struct daub_known *known); // malloc's
+void daub_known_free(struct daub_known *known);
 
 struct daub_trial_params {
     const struct daub_check *check;

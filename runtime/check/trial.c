@@ -8,7 +8,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_VALUES = 64 };
@@ -244,7 +243,7 @@ const uint32_t *daub_trial_result_u32(struct daub_trial *trial)
 
 void daub_known_free(struct daub_known *known)
 {
-    free(known->want);
+    daub_free(NULL, known->want);
     *known = (struct daub_known) { 0 };
 }
 
@@ -263,7 +262,7 @@ static void keep(struct daub_trial *trial, const double *want, size_t n)
     if (!known || trial->state->knows || want != trial->state->want)
         return;
     daub_known_free(known);
-    known->want = malloc(n * sizeof(double));
+    known->want = daub_alloc_array(NULL, n, sizeof(double));
     if (!known->want)
         return;
     memcpy(known->want, want, n * sizeof(double));

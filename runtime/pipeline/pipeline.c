@@ -276,6 +276,7 @@ static struct daub_denoise_params denoise_params(const struct run *run)
         .text = run->text,
         .negative = run->negative,
         .tokens = run->tokens,
+        // The negative prompt's texts lie before the prompt's also where there is no guidance to read them.
         .negative_tokens = run->owned_text ? r->prompts.n_negative_chunks * run->engine->max_tokens
                                            : run->negative_tokens,
         .schedules = run->owned_text ? &r->schedules : NULL,

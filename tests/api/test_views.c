@@ -435,7 +435,7 @@ static void latents_by_the_linear_map(void)
 static void count_log(void *user, daub_log_level level, const char *message)
 {
     uint32_t *n = user;
-    if (level == DAUB_LOG_WARNING && (strstr(message, "negative prompt") || strstr(message, "the sampler is euler")))
+    if (level == DAUB_LOG_WARNING && (strstr(message, "negative prompt") || strstr(message, "eta")))
         ++*n;
 }
 

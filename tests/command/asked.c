@@ -60,6 +60,7 @@ void ask_params(const char *what, const daub_generate_params *p)
     ask_image("mask", p->mask);
     ask_number("memory", p->memory);
     ask_number("vae_rows", p->vae_rows);
+    ask_number("vae_memory", (double)p->vae_memory);
     if (p->on_preview)
         ask(" preview=%d:%u", (int)p->preview, p->preview_every);
     ask_number("hook", p->on_step != NULL);

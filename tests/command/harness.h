@@ -18,6 +18,7 @@ struct answers {
     uint32_t n_failed;     // of the second of the selftest's two checks
     bool found;            // model and VAE are found by their hashes
     bool no_preview_map;
+    uint64_t vae_memory; // what cut the VAE into bands
 };
 extern struct answers answers;
 

@@ -324,6 +324,7 @@ daub_status __wrap_daub_job_get_result(const daub_job *job, daub_result *out)
                            .prompt_cut = "the rest",
                            .strength = p->strength,
                            .masked = p->mask != NULL,
+                           .vae_memory = answers.vae_memory,
                            .n_model_calls = 53,
                            .prepare_seconds = 0.125,
                            .text_seconds = 0.25,

@@ -16,13 +16,13 @@ import sys
 import tempfile
 import time
 
-DAUB, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+from harness import DAUB, ENV, SOURCE, check, main
+
+ENV.pop("DAUB_CAPS", None)
 TOOL = os.path.join(SOURCE, "tools", "gpu-report")
 GOLDENS = os.path.join(os.path.dirname(DAUB), "daub-goldens")
-ENV = {k: v for k, v in os.environ.items() if k not in ("DAUB_DEBUG", "DAUB_CAPS")}
 PARTS = ["device", "ops", "goldens", "picture", "rates", "full"]
 VOID = {"meta", "img", "br", "link", "input", "hr"}
-failures = []
 
 # Passes daub selftest on line by line; where the device is as it is, dies at the first check of layer_norm and never
 # ends at that of geglu, with a child of its own that would outlive it.
@@ -55,12 +55,6 @@ sys.exit(child.wait())
 BROKEN = """#!/bin/sh
 DAUB_DEBUG='broken=layer_norm*' exec '%s' "$@"
 """
-
-
-def check(ok, what):
-    if not ok:
-        failures.append(what)
-        print("FAIL", what)
 
 
 class Page(html.parser.HTMLParser):
@@ -300,19 +294,5 @@ def true_size():
     )
 
 
-def main():
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        for test in (short, misbehaving, goldens_that_fail, wrong_kernels, nothing_there, in_time, mistakes, true_size):
-            if len(sys.argv) > 3 and test.__name__ not in sys.argv[3:]:
-                continue
-            begin = time.monotonic()
-            test()
-            print("%s done, %.0f s" % (test.__name__, time.monotonic() - begin), flush=True)
-        os.chdir("/")
-    print("%d failures" % len(failures))
-    return 1 if failures else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main(short, misbehaving, goldens_that_fail, wrong_kernels, nothing_there, in_time, mistakes, true_size)

@@ -91,7 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(bytes);
     check_png(bytes, n);
     free(bytes);
-    bool left_out;
+    size_t left_out;
     bytes = jpeg_encode(&image, 90, text, &n, &left_out);
     FUZZ_CHECK(bytes);
     check_jpeg(bytes, n);

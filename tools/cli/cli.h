@@ -159,14 +159,17 @@ char *metadata_text(const struct cli *cli, const daub_generate_params *params, c
 bool cli_file_hash(const char *path, char out[11]); // false: no path, no plain file, or it cannot be read
 
 // picture.c: encodes by format ("png", "jpg", "ppm") and writes; the file is replaced whole or not at all; "-" is standard output.
-const char *picture_format(const char *path, const char *format); // NULL after a sentence
-bool picture_check_writable(const char *path);                    // false after a sentence
+const char *picture_format(const char *path, const char *format);      // NULL after a sentence
+bool picture_check_writable(const char *path);                         // false after a sentence
+void picture_check_quality(const struct cli *cli, const char *format); // warns of a --quality that nothing reads
 // A JPEG that cannot hold its parameters is written without, and a warning says so.
 bool picture_write(const struct cli *cli, const char *path, const char *format, const daub_image *image,
                    const char *parameters);
 // png.c: inserts the text chunk. All return malloc'd bytes or NULL.
 uint8_t *png_encode(const daub_image *image, const char *parameters, size_t *size);
-uint8_t *jpeg_encode(const daub_image *image, int quality, const char *parameters, size_t *size, bool *left_out);
+// *left_out: 0, or the bytes in UTF-16 of parameters that are more than JPEG_MOST_TEXT and are not in it.
+enum { JPEG_MOST_TEXT = 0xffff - 61 }; // what a segment has beside the EXIF directories; an even number
+uint8_t *jpeg_encode(const daub_image *image, int quality, const char *parameters, size_t *size, size_t *left_out);
 // The next code point of UTF-8; '?' for a byte that is none, which names of files may have.
 uint32_t text_next_code(const uint8_t **text);
 uint8_t *ppm_encode(const daub_image *image, size_t *size);

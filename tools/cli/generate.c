@@ -233,10 +233,13 @@ static bool check_outputs(const struct line *line, struct place *places, size_t 
     char path[4096], named[32];
     const char *pattern = pattern_of(&line->cli, named);
     for (uint32_t i = 0; pattern && i < count_of(line); i++) {
+        const char *format = NULL;
         if (!cli_make_path(pattern, line->seed + i, i, count_of(line), path, sizeof(path)) ||
-            !picture_format(path, line->cli.format) || !picture_check_writable(path) ||
+            !(format = picture_format(path, line->cli.format)) || !picture_check_writable(path) ||
             !show_check_path(&line->cli, path, line->seed + i, i, count_of(line)))
             return false;
+        if (i == 0)
+            picture_check_quality(&line->cli, format);
         if (!places || !line->cli.output || strcmp(path, "-") == 0)
             continue;
         places[*n_places] = (struct place) { strdup(path), line->number };

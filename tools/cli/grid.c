@@ -352,6 +352,8 @@ int cli_grid(const struct cli *cli)
         (!cli_make_path(cli->output ? cli->output : "grid.png", grid.seed, 0, 1, path, sizeof(path)) ||
          !(format = picture_format(path, cli->format)) || !picture_check_writable(path)))
         status = EXIT_FAILED;
+    if (status == EXIT_OK)
+        picture_check_quality(cli, format);
     char cell[4096];
     if (status == EXIT_OK && cli->cells &&
         (!cell_path(&grid, 0, 0, cell, sizeof(cell)) || !picture_check_writable(cell)))

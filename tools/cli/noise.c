@@ -50,6 +50,7 @@ int cli_noise(const struct cli *cli)
     const char *format = picture_format(path, cli->format);
     if (!format || !picture_check_writable(path))
         return EXIT_FAILED;
+    picture_check_quality(cli, format);
     daub_image picture = { 0 };
     if (daub_image_read(cli->text, &picture) != DAUB_OK)
         return cli_failed();

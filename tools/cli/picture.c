@@ -42,6 +42,12 @@ const char *picture_format(const char *path, const char *format)
     return NULL;
 }
 
+void picture_check_quality(const struct cli *cli, const char *format)
+{
+    if (cli_given(cli, "quality") && strcmp(format, "jpg") != 0)
+        cli_warn(cli, "--quality %u changes nothing: it is a JPEG's, and this is a %s", cli->quality, format);
+}
+
 bool picture_check_writable(const char *path)
 {
     if (strcmp(path, "-") == 0)
@@ -109,22 +115,10 @@ static bool write_file(const char *path, const uint8_t *data, size_t size)
     return ok;
 }
 
-// Bytes of a segment that are left for the text: see append_exif.
-enum { JPEG_TEXT = (0xffff - 2 - 6 - 44 - 8) / 2 * 2 };
-
-static size_t utf16_size(const char *text)
-{
-    size_t size = 0;
-    for (const uint8_t *at = (const uint8_t *)text; *at;)
-        size += text_next_code(&at) >= 0x10000 ? 4 : 2;
-    return size;
-}
-
 bool picture_write(const struct cli *cli, const char *path, const char *format, const daub_image *image,
                    const char *parameters)
 {
-    size_t size = 0;
-    bool left_out = false;
+    size_t size = 0, left_out = 0;
     uint8_t *data = strcmp(format, "png") == 0   ? png_encode(image, parameters, &size)
                     : strcmp(format, "jpg") == 0 ? jpeg_encode(image, cli_quality(cli), parameters, &size, &left_out)
                                                  : ppm_encode(image, &size);
@@ -136,11 +130,9 @@ bool picture_write(const struct cli *cli, const char *path, const char *format, 
     const bool ok = write_file(path, data, size);
     cli_hold_interrupt(false);
     free(data);
-    if (ok && cli_given(cli, "quality") && strcmp(format, "jpg") != 0)
-        cli_warn(cli, "--quality %u changes nothing: it is a JPEG's, and %s is a %s", cli->quality, path, format);
-    if (ok && left_out)
+    if (ok && left_out > 0)
         cli_warn(cli,
                  "%s has no parameters: a JPEG takes %d bytes of them in UTF-16, and these have %llu; a PNG takes them",
-                 path, JPEG_TEXT, (unsigned long long)utf16_size(parameters));
+                 path, JPEG_MOST_TEXT, (unsigned long long)left_out);
     return ok;
 }

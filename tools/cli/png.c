@@ -149,8 +149,8 @@ static void write_bytes(void *b, void *data, int n)
     append(b, data, (size_t)n);
 }
 
-// APP1 with one EXIF field, UserComment (0x9286) in UTF-16: a TIFF of two directories. False: it exceeds a segment's 64 KiB, and is left out.
-static bool append_exif(struct bytes *b, const char *text)
+// APP1 with one EXIF field, UserComment (0x9286) in UTF-16: a TIFF of two directories. Returns the text's bytes if they exceed a segment's 64 KiB and are left out, else 0.
+static size_t append_exif(struct bytes *b, const char *text)
 {
     struct bytes comment = { 0 };
     append(&comment, "UNICODE", 8);
@@ -166,6 +166,7 @@ static bool append_exif(struct bytes *b, const char *text)
     enum { IFD0 = 8, EXIF_IFD = IFD0 + 2 + 12 + 4, COMMENT = EXIF_IFD + 2 + 12 + 4 }; // offsets in the TIFF
     const size_t length = 2 + 6 + COMMENT + comment.n;
     const bool fits = length <= 0xffff;
+    _Static_assert(JPEG_MOST_TEXT == (0xffff - 2 - 6 - COMMENT - 8) / 2 * 2, "the limit that cli.h names");
     if (!comment.failed && fits) {
         append(b, "\xff\xe1", 2);
         append_be16(b, (uint32_t)length);
@@ -186,20 +187,21 @@ static bool append_exif(struct bytes *b, const char *text)
         append(b, comment.at, comment.n);
     }
     b->failed |= comment.failed;
+    const size_t n = comment.n - 8;
     free(comment.at);
-    return fits;
+    return fits ? 0 : n;
 }
 
-uint8_t *jpeg_encode(const daub_image *image, int quality, const char *parameters, size_t *size, bool *left_out)
+uint8_t *jpeg_encode(const daub_image *image, int quality, const char *parameters, size_t *size, size_t *left_out)
 {
     struct bytes jpeg = { 0 }, b = { 0 };
-    *left_out = false;
+    *left_out = 0;
     stbi_write_jpg_to_func(write_bytes, &jpeg, (int)image->width, (int)image->height, (int)image->channels,
                            image->pixels, quality);
     b.failed = jpeg.failed || jpeg.n < 2;
     if (!b.failed) {
         append(&b, jpeg.at, 2); // SOI
-        *left_out = parameters && !append_exif(&b, parameters);
+        *left_out = parameters ? append_exif(&b, parameters) : 0;
         append(&b, jpeg.at + 2, jpeg.n - 2);
     }
     free(jpeg.at);
