@@ -7,7 +7,8 @@ include(CMakePackageConfigHelpers)
 
 install(DIRECTORY models/default DESTINATION ${CMAKE_INSTALL_DATADIR}/daub/models COMPONENT data PATTERN goldens EXCLUDE)
 install(FILES LICENSE THIRD_PARTY.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT data)
-install(FILES include/daub.h include/daub.hpp include/daub_parameters.h include/daub_parameters.hpp
+install(FILES include/daub.h include/daub_base.h include/daub_model.h include/daub_sampling.h include/daub.hpp
+        include/daub_parameters.h include/daub_parameters.hpp
         include/daub_vulkan.h include/daub_tools.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev)
 install(TARGETS daub RUNTIME COMPONENT runtime LIBRARY COMPONENT runtime NAMELINK_COMPONENT dev ARCHIVE COMPONENT dev)
 install(TARGETS daub_static ARCHIVE COMPONENT dev)

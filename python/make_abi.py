@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """daub.h and daub_parameters.h as ctypes declarations: make_abi.py [--check | --probe] [FOLDER]
 
-Writes daub/_abi.py and _abi.pyi, which are checked in. --check writes nothing and ends with 1 where one is not what the headers
+Writes daub/_abi.py, _abi.pyi and _functions.py, which are checked in. --check writes nothing and ends with 1 where one is not what the headers
 give. --probe prints a C program that prints the sizes and offsets of the headers' structs as the compiler sees them,
 for tests/test_abi.py. FOLDER has the headers; default: include/. Of daub_tools.h, which may change, only TOOLS are taken.
 
@@ -14,9 +14,9 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.join(HERE, "..", "include")
-HEADERS = ("daub.h", "daub_parameters.h")
+HEADERS = ("daub_base.h", "daub_model.h", "daub_sampling.h", "daub.h", "daub_parameters.h")
 TOOLS = ("daub_tools_model_hash", "daub_tools_parts_hash", "daub_tools_vae_hash", "daub_tools_config_hash")  # of pictures' parameters
-OUTPUT = os.path.join(HERE, "daub", "_abi.py")  # and _abi.pyi
+OUTPUT = os.path.join(HERE, "daub")
 MADE = '"""daub.h and daub_parameters.h for ctypes. Made by make_abi.py from include/; do not edit, run that."""'
 
 SCALARS = {  # C's name: ctypes', and the type that a field of it has in Python
@@ -134,7 +134,22 @@ def python(header):
     for name, fields in header.structs:
         lines += ["", "class %s(Structure):" % name, "    _fields_ = ["]
         lines += ['        ("%s", %s),' % (field, kind) for field, kind, _ in fields] + ["    ]"]
-    lines += ["", "", "# name: (result, arguments)", "FUNCTIONS = {"]
+    return "\n".join(lines) + "\n"
+
+
+def functions(header):
+    lines = [
+        MADE,
+        "from __future__ import annotations",
+        "",
+        "from ctypes import POINTER, c_bool, c_char_p, c_double, c_float, c_int, c_int32, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p",
+        "from typing import Any",
+        "",
+        "from ._abi import *  # noqa: F403",
+        "",
+        "# name: (result, arguments)",
+        "FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {",
+    ]
     for name, result, arguments in header.functions:
         lines.append('    "%s": (%s, [%s]),' % (name, header.result(result), ", ".join(header.arguments(arguments))))
     return "\n".join(lines + ["}"]) + "\n"
@@ -146,7 +161,6 @@ def stub(header):
     lines += ["%s: int" % name for name, _ in header.constants] + ["VERSION: str"]
     lines += ["%s: int" % name for _, members in header.enums for name, _ in members]
     lines += ["%s: Any" % name for name in header.callbacks]
-    lines.append("FUNCTIONS: dict[str, tuple[Any, list[Any]]]")
     for name, fields in header.structs:
         lines += ["", "class %s(Structure):" % name]
         lines += ["    %s: %s" % (field, kind if kind in header.known else hint(kind)) for field, kind, _ in fields]
@@ -180,7 +194,8 @@ def main():
     if "--probe" in options:
         sys.stdout.write(probe(header))
         return 0
-    for path, text in ((OUTPUT, python(header)), (OUTPUT + "i", stub(header))):
+    for name, text in (("_abi.py", python(header)), ("_abi.pyi", stub(header)), ("_functions.py", functions(header))):
+        path = os.path.join(OUTPUT, name)
         if "--check" in options:
             with open(path, encoding="utf-8") as file:
                 if file.read() != text:

@@ -22,10 +22,9 @@ MAY = {
     "pipeline": {"base", "graph", "sample", "vk", "op", "io", "nn", "models"},
     "api": {"base", "graph", "sample", "vk", "op", "io", "nn", "models", "pipeline", "check"},
 }
-PUBLIC = ("daub.h", "daub.hpp", "daub_parameters.h", "daub_parameters.hpp", "daub_vulkan.h", "daub_tools.h")
+PUBLIC = ("daub.h", "daub_base.h", "daub_model.h", "daub_sampling.h", "daub.hpp", "daub_parameters.h", "daub_parameters.hpp",
+          "daub_vulkan.h", "daub_tools.h")
 LIMIT, GOAL = 800, 500
-# over the goal on purpose: the manual of the API, in one piece
-LONG = ("include/daub.h",)
 FAMILY = re.compile(r"\b(SD1|SD2|SDXL|SD3|FLUX|sd_version)\b")
 VULKAN = re.compile(r"\b(Vk[A-Z]\w*|vk[A-Z]\w*|VK_[A-Z]\w*)\b")
 ENDS_HOST = re.compile(r"\b(abort|exit|_exit|printf|puts|perror)\s*\(|\bfprintf\s*\(\s*std(out|err)")
@@ -108,7 +107,7 @@ def main():
         lines = text.count("\n")
         if lines > LIMIT:
             breaches.append("%s: %d lines, the limit is %d" % (path, lines, LIMIT))
-        elif lines > GOAL and path not in LONG:
+        elif lines > GOAL:
             long_files.append("%s (%d)" % (path, lines))
         if "\t" in text or re.search(r"[ \t]+$", text, re.M) or (text and not text.endswith("\n")):
             breaches.append("%s: a tab, a trailing space or a missing last newline" % path)

@@ -35,6 +35,10 @@ DAUB_DEVICE_CPU = 4
 DAUB_PRECISION_DEFAULT = 0
 DAUB_PRECISION_F16 = 1
 DAUB_PRECISION_F32 = 2
+# enum daub_noise_schedule
+DAUB_NOISE_SCALED_LINEAR = 0
+DAUB_NOISE_LINEAR = 1
+DAUB_NOISE_COSINE = 2
 # enum daub_rng_source
 DAUB_RNG_DEFAULT = 0
 DAUB_RNG_TORCH_CPU = 1
@@ -64,10 +68,6 @@ DAUB_PHASE_DONE = 5
 DAUB_PREVIEW_DEFAULT = 0
 DAUB_PREVIEW_LINEAR = 1
 DAUB_PREVIEW_VAE = 2
-# enum daub_noise_schedule
-DAUB_NOISE_SCALED_LINEAR = 0
-DAUB_NOISE_LINEAR = 1
-DAUB_NOISE_COSINE = 2
 
 daub_log_fn = CFUNCTYPE(None, c_void_p, c_int, c_char_p)
 
@@ -160,6 +160,25 @@ class daub_model_info(Structure):
         ("path", c_char * 1024),
         ("vae", c_char * 1024),
         ("evidence", c_char * 1024),
+    ]
+
+class daub_limits(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("max_size", c_uint32),
+        ("max_steps", c_uint32),
+        ("max_guidance_scale", c_float),
+        ("max_prompt_size", c_uint64),
+        ("max_prompt_chunks", c_uint32),
+        ("max_embed_tokens", c_uint32),
+        ("max_header_size", c_uint64),
+        ("max_tensors", c_uint32),
+        ("max_tensor_name", c_uint32),
+        ("max_json_size", c_uint64),
+        ("max_json_nesting", c_uint32),
+        ("max_parameters_size", c_uint64),
+        ("max_batch_size", c_uint64),
+        ("max_batch_lines", c_uint32),
     ]
 
 class daub_sampler_info(Structure):
@@ -381,25 +400,6 @@ class daub_memory_estimate(Structure):
         ("fits", c_bool),
     ]
 
-class daub_limits(Structure):
-    _fields_ = [
-        ("struct_size", c_uint32),
-        ("max_size", c_uint32),
-        ("max_steps", c_uint32),
-        ("max_guidance_scale", c_float),
-        ("max_prompt_size", c_uint64),
-        ("max_prompt_chunks", c_uint32),
-        ("max_embed_tokens", c_uint32),
-        ("max_header_size", c_uint64),
-        ("max_tensors", c_uint32),
-        ("max_tensor_name", c_uint32),
-        ("max_json_size", c_uint64),
-        ("max_json_nesting", c_uint32),
-        ("max_parameters_size", c_uint64),
-        ("max_batch_size", c_uint64),
-        ("max_batch_lines", c_uint32),
-    ]
-
 class daub_parameters(Structure):
     _fields_ = [
         ("struct_size", c_uint32),
@@ -444,69 +444,3 @@ class daub_parameters(Structure):
         ("software", c_char_p),
         ("left_out", c_char_p),
     ]
-
-
-# name: (result, arguments)
-FUNCTIONS = {
-    "daub_version": (c_uint32, []),
-    "daub_last_error": (c_char_p, []),
-    "daub_status_text": (c_char_p, [c_int]),
-    "daub_device_create": (c_int, [POINTER(daub_device_params), POINTER(c_void_p)]),
-    "daub_device_destroy": (c_int, [POINTER(c_void_p)]),
-    "daub_device_list": (c_int, [POINTER(daub_device_params), POINTER(daub_device_info), c_uint32, POINTER(c_uint32)]),
-    "daub_device_get_info": (c_int, [c_void_p, POINTER(daub_device_info)]),
-    "daub_model_load": (c_int, [c_void_p, c_char_p, POINTER(daub_model_params), POINTER(c_void_p)]),
-    "daub_model_destroy": (c_int, [POINTER(c_void_p)]),
-    "daub_model_get_info": (c_int, [c_void_p, POINTER(daub_model_info)]),
-    "daub_model_inspect": (c_int, [c_char_p, POINTER(daub_model_params), POINTER(daub_model_info)]),
-    "daub_sampler_count": (c_uint32, []),
-    "daub_schedule_count": (c_uint32, []),
-    "daub_sampler_get_info": (c_int, [c_uint32, POINTER(daub_sampler_info)]),
-    "daub_schedule_get_info": (c_int, [c_uint32, POINTER(daub_schedule_info)]),
-    "daub_image_free": (None, [POINTER(daub_image)]),
-    "daub_image_read": (c_int, [c_char_p, POINTER(daub_image)]),
-    "daub_image_read_source": (c_int, [POINTER(daub_source), POINTER(daub_image)]),
-    "daub_floats_free": (None, [POINTER(daub_floats)]),
-    "daub_style_count": (c_uint32, []),
-    "daub_style_get_info": (c_int, [c_uint32, POINTER(daub_style_info)]),
-    "daub_style_apply": (c_int, [c_void_p, c_char_p, POINTER(daub_generate_params)]),
-    "daub_job_submit": (c_int, [c_void_p, POINTER(daub_generate_params), POINTER(c_void_p)]),
-    "daub_job_wait": (c_int, [c_void_p, c_uint64, POINTER(c_bool)]),
-    "daub_job_cancel": (None, [c_void_p]),
-    "daub_job_get_progress": (c_int, [c_void_p, POINTER(daub_progress)]),
-    "daub_job_take_image": (c_int, [c_void_p, POINTER(daub_image)]),
-    "daub_job_take_latents": (c_int, [c_void_p, POINTER(daub_floats)]),
-    "daub_job_take_floats": (c_int, [c_void_p, POINTER(daub_floats)]),
-    "daub_job_get_result": (c_int, [c_void_p, POINTER(daub_result)]),
-    "daub_job_take_state": (c_int, [c_void_p, POINTER(daub_state)]),
-    "daub_state_free": (None, [POINTER(daub_state)]),
-    "daub_job_destroy": (None, [POINTER(c_void_p)]),
-    "daub_generate": (c_int, [c_void_p, POINTER(daub_generate_params), POINTER(daub_image)]),
-    "daub_generate_with_result": (c_int, [c_void_p, POINTER(daub_generate_params), POINTER(daub_image), POINTER(daub_result)]),
-    "daub_step_get_info": (c_int, [c_void_p, POINTER(daub_step_info)]),
-    "daub_step_read": (c_int, [c_void_p, POINTER(c_float)]),
-    "daub_step_write": (c_int, [c_void_p, POINTER(c_float)]),
-    "daub_job_advance": (c_int, [c_void_p, c_uint64, POINTER(daub_advance)]),
-    "daub_estimate": (c_int, [c_void_p, POINTER(daub_generate_params), POINTER(daub_memory_estimate)]),
-    "daub_encode_text": (c_int, [c_void_p, POINTER(daub_generate_params), c_char_p]),
-    "daub_encode_text_floats": (c_int, [c_void_p, POINTER(daub_generate_params), POINTER(daub_floats), POINTER(daub_floats)]),
-    "daub_decode_latents": (c_int, [c_void_p, POINTER(daub_generate_params), POINTER(c_float), POINTER(daub_image)]),
-    "daub_get_limits": (c_int, [POINTER(daub_limits)]),
-    "daub_add_noise": (c_int, [c_int, c_int32, c_uint64, POINTER(c_float), POINTER(c_float), c_size_t]),
-    "daub_alpha_bar": (c_int, [c_int, c_uint32, POINTER(c_double)]),
-    "daub_picture_text": (c_int, [POINTER(daub_source), POINTER(c_void_p)]),
-    "daub_text_free": (None, [c_void_p]),
-    "daub_parameters_parse": (c_int, [c_char_p, POINTER(daub_parameters)]),
-    "daub_parameters_read": (c_int, [POINTER(daub_source), POINTER(daub_parameters)]),
-    "daub_parameters_free": (None, [POINTER(daub_parameters)]),
-    "daub_parameters_apply": (c_int, [POINTER(daub_parameters), POINTER(daub_generate_params)]),
-    "daub_parameters_describe": (c_int, [POINTER(daub_generate_params), POINTER(daub_result), POINTER(daub_model_info), POINTER(daub_parameters)]),
-    "daub_parameters_append": (c_int, [POINTER(c_void_p), c_char_p, c_char_p]),
-    "daub_parameters_write": (c_int, [POINTER(daub_parameters), POINTER(c_void_p)]),
-    "daub_parameters_find_model": (c_int, [POINTER(daub_parameters), c_void_p, c_size_t, POINTER(c_bool)]),
-    "daub_parameters_find_vae": (c_int, [POINTER(daub_parameters), c_void_p, c_size_t, POINTER(c_bool)]),
-    "daub_tools_model_hash": (c_int, [c_char_p, c_void_p]),
-    "daub_tools_parts_hash": (c_int, [c_char_p, c_void_p]),
-    "daub_tools_config_hash": (c_int, [c_char_p, c_void_p]),
-    "daub_tools_vae_hash": (c_int, [c_char_p, c_void_p]),
-}

@@ -31,6 +31,9 @@ DAUB_DEVICE_CPU: int
 DAUB_PRECISION_DEFAULT: int
 DAUB_PRECISION_F16: int
 DAUB_PRECISION_F32: int
+DAUB_NOISE_SCALED_LINEAR: int
+DAUB_NOISE_LINEAR: int
+DAUB_NOISE_COSINE: int
 DAUB_RNG_DEFAULT: int
 DAUB_RNG_TORCH_CPU: int
 DAUB_RNG_CUDA: int
@@ -54,11 +57,7 @@ DAUB_PHASE_DONE: int
 DAUB_PREVIEW_DEFAULT: int
 DAUB_PREVIEW_LINEAR: int
 DAUB_PREVIEW_VAE: int
-DAUB_NOISE_SCALED_LINEAR: int
-DAUB_NOISE_LINEAR: int
-DAUB_NOISE_COSINE: int
 daub_log_fn: Any
-FUNCTIONS: dict[str, tuple[Any, list[Any]]]
 
 class daub_allocator(Structure):
     alloc: Any
@@ -136,6 +135,23 @@ class daub_model_info(Structure):
     path: bytes
     vae: bytes
     evidence: bytes
+
+class daub_limits(Structure):
+    struct_size: int
+    max_size: int
+    max_steps: int
+    max_guidance_scale: float
+    max_prompt_size: int
+    max_prompt_chunks: int
+    max_embed_tokens: int
+    max_header_size: int
+    max_tensors: int
+    max_tensor_name: int
+    max_json_size: int
+    max_json_nesting: int
+    max_parameters_size: int
+    max_batch_size: int
+    max_batch_lines: int
 
 class daub_sampler_info(Structure):
     struct_size: int
@@ -327,23 +343,6 @@ class daub_memory_estimate(Structure):
     limit: int
     bands: int
     fits: bool
-
-class daub_limits(Structure):
-    struct_size: int
-    max_size: int
-    max_steps: int
-    max_guidance_scale: float
-    max_prompt_size: int
-    max_prompt_chunks: int
-    max_embed_tokens: int
-    max_header_size: int
-    max_tensors: int
-    max_tensor_name: int
-    max_json_size: int
-    max_json_nesting: int
-    max_parameters_size: int
-    max_batch_size: int
-    max_batch_lines: int
 
 class daub_parameters(Structure):
     struct_size: int

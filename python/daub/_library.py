@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from . import _abi
+from . import _abi, _functions
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -109,7 +109,7 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
                 running // 1000 % 1000,
             )
         )
-    for name, (result, arguments) in _abi.FUNCTIONS.items():
+    for name, (result, arguments) in _functions.FUNCTIONS.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
     return library

@@ -37,6 +37,7 @@ class Wheel(unittest.TestCase):
             "daub/__init__.py",
             "daub/_abi.py",
             "daub/_abi.pyi",
+            "daub/_functions.py",
             "daub/py.typed",
             "daub/lib/libdaub.so",
             "daub/model/model_index.json",
